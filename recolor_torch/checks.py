@@ -1,0 +1,60 @@
+"""Checks at the door of public functions, with one form of message.
+
+Shape and dtype only: reading values would wait for the device.
+"""
+
+from torch import Tensor
+
+
+def check_float(x: Tensor, name: str) -> None:
+    """Raise ``TypeError`` unless ``x`` is a float32 or float64 (or lower precision) tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}.")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be a floating point tensor, got {x.dtype}.")
+
+
+def check_image(x: Tensor, name: str, channels: int | None = None) -> None:
+    """Raise unless ``x`` is a floating point (B, C, H, W) tensor with ``channels`` channels.
+
+    Raises:
+        TypeError: ``x`` is not a floating point tensor.
+        ValueError: ``x`` has another shape, or no pixels.
+    """
+    check_float(x, name)
+    wanted = "C" if channels is None else str(channels)
+    if x.ndim != 4 or (channels is not None and x.shape[1] != channels):
+        raise ValueError(f"{name} must have shape (B, {wanted}, H, W), got {_shape(x)}.")
+    if x.numel() == 0:
+        raise ValueError(f"{name} has no pixels: its shape is {_shape(x)}.")
+
+
+def check_mask(mask: Tensor, name: str, like: Tensor, like_name: str = "image") -> None:
+    """Raise unless ``mask`` is a floating point (B or 1, 1, H, W) tensor over the pixels of ``like``."""
+    check_float(mask, name)
+    b, _, h, w = like.shape
+    if mask.ndim != 4 or mask.shape[0] not in (1, b) or tuple(mask.shape[1:]) != (1, h, w):
+        raise ValueError(
+            f"{name} must have shape ({b} or 1, 1, {h}, {w}) to go with {like_name}, got {_shape(mask)}."
+        )
+
+
+def check_batch(x: Tensor, name: str, like: Tensor, like_name: str = "image") -> None:
+    """Raise unless the batch of ``x`` is 1 or that of ``like``."""
+    if x.shape[0] not in (1, like.shape[0]):
+        raise ValueError(
+            f"{name} must have a batch of 1 or of {like.shape[0]} to go with {like_name}, got {x.shape[0]}."
+        )
+
+
+def check_same_size(x: Tensor, name: str, like: Tensor, like_name: str = "image") -> None:
+    """Raise unless ``x`` has the height and width of ``like``."""
+    if x.shape[-2:] != like.shape[-2:]:
+        raise ValueError(
+            f"{name} must be {like.shape[-2]} x {like.shape[-1]} pixels (height x width) like {like_name}, "
+            f"got {x.shape[-2]} x {x.shape[-1]}."
+        )
+
+
+def _shape(x: Tensor) -> str:
+    return "(" + ", ".join(str(n) for n in x.shape) + ")"

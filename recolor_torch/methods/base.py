@@ -1,0 +1,93 @@
+"""What every method shares: the guidance it is given and the module it is."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+Space = Literal["rgb", "yuv", "lab"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A picture whose colours are wanted.
+
+    Args:
+        image: (B or 1, 3, H', W'), any size, in the space of the method that reads it.
+        mask: pixels that count, (B or 1, 1, H', W') with 1 where a pixel counts; all count without it.
+        weight: share of this reference among several; only ratios matter.
+    """
+
+    image: Tensor
+    mask: Tensor | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Everything a method may be told about the colours that are wanted.
+
+    Args:
+        references: pictures whose colours are wanted.
+        target_mask: pixels of the target that count and that are recoloured, (B or 1, 1, H, W).
+        hints: given colours, (B or 1, 3, H, W); read where ``hint_mask`` is 1.
+        hint_mask: (B or 1, 1, H, W), 1 where a colour is given.
+        prior: a soft estimate of the chroma, (B or 1, 2, H, W).
+        confidence: trust in the prior, (B or 1, 1, H, W), 0 or more.
+    """
+
+    references: tuple[Reference, ...] = ()
+    target_mask: Tensor | None = None
+    hints: Tensor | None = None
+    hint_mask: Tensor | None = None
+    prior: Tensor | None = None
+    confidence: Tensor | None = None
+
+    def to(self, like: Tensor) -> "Guide":
+        """The same guide with its tensors on the device and in the dtype of ``like``."""
+
+        def move(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x.to(like)
+
+        references = tuple(replace(r, image=r.image.to(like), mask=move(r.mask)) for r in self.references)
+        tensors = ("target_mask", "hints", "hint_mask", "prior", "confidence")
+        return Guide(references, **{name: move(getattr(self, name)) for name in tensors})
+
+
+class Recolorizer(nn.Module):
+    """A method: an image and a guide in, an image out, all in the method's ``space``.
+
+    Subclasses keep settings in ``__init__`` (typed, with defaults, documented: the command line and
+    the YAML files are made from the signature) and call a pure function in ``forward``.
+
+    ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
+    ``stages`` is filled by methods that have intermediate results worth a look; ``--save-stages``
+    writes them.
+    """
+
+    space: Space = "rgb"
+    needs: ClassVar[tuple[Literal["reference", "hints"], ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages: dict[str, Tensor | str] = {}
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Recolour ``image``, (B, 3, H, W) in ``space``."""
+        raise NotImplementedError
+
+    def require(self, guide: Guide) -> None:
+        """Raise ``ValueError`` where the guide lacks what the method needs."""
+        if "reference" in self.needs and not guide.references:
+            raise ValueError(f"{type(self).__name__} needs a reference, got none.")
+        if "hints" in self.needs and (guide.hints is None or guide.hint_mask is None):
+            raise ValueError(f"{type(self).__name__} needs hints, got none.")
+
+
+def total_weight(references: tuple[Reference, ...]) -> float:
+    """Sum of the weights; raises ``ValueError`` where it is not positive or a weight is negative."""
+    weights = [r.weight for r in references]
+    if min(weights) < 0 or sum(weights) <= 0 or not all(torch.isfinite(torch.tensor(weights))):
+        raise ValueError(f"Reference weights must be 0 or more and not all 0, got {weights}.")
+    return float(sum(weights))

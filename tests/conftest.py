@@ -1,0 +1,38 @@
+"""Fixtures: seeded on the CPU and moved, so that every device sees the same numbers."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return torch.device(request.param)
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def rgb(device, dtype):
+    """Two sRGB pictures of 24 x 32 with smooth colour and some noise."""
+    g = torch.Generator().manual_seed(0)
+    coarse = torch.rand(2, 3, 4, 5, generator=g, dtype=torch.float64)
+    smooth = torch.nn.functional.interpolate(coarse, size=(24, 32), mode="bilinear")
+    noisy = smooth + 0.05 * torch.randn(2, 3, 24, 32, generator=g, dtype=torch.float64)
+    return noisy.clamp(0, 1).to(device, dtype)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real pictures (RECOLOR_TEST_DATA, default ../shared); skips where it is missing."""
+    root = Path(os.environ.get("RECOLOR_TEST_DATA", Path(__file__).parents[2] / "shared"))
+    if not (root / "data").is_dir():
+        pytest.skip(f"no test pictures at {root}: set RECOLOR_TEST_DATA")
+    return root
