@@ -3,6 +3,8 @@
 Shape and dtype only: reading values would wait for the device.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -34,9 +36,7 @@ def check_mask(mask: Tensor, name: str, like: Tensor, like_name: str = "image") 
     check_float(mask, name)
     b, _, h, w = like.shape
     if mask.ndim != 4 or mask.shape[0] not in (1, b) or tuple(mask.shape[1:]) != (1, h, w):
-        raise ValueError(
-            f"{name} must have shape ({b} or 1, 1, {h}, {w}) to go with {like_name}, got {_shape(mask)}."
-        )
+        raise ValueError(f"{name} must have shape ({b} or 1, 1, {h}, {w}) to go with {like_name}, got {_shape(mask)}.")
 
 
 def check_batch(x: Tensor, name: str, like: Tensor, like_name: str = "image") -> None:
@@ -54,6 +54,12 @@ def check_same_size(x: Tensor, name: str, like: Tensor, like_name: str = "image"
             f"{name} must be {like.shape[-2]} x {like.shape[-1]} pixels (height x width) like {like_name}, "
             f"got {x.shape[-2]} x {x.shape[-1]}."
         )
+
+
+def check_choice(value: str, name: str, known: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of ``known``; the message lists them."""
+    if value not in known:
+        raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
 
 
 def _shape(x: Tensor) -> str:

@@ -1,0 +1,35 @@
+"""Methods by name. ``METHODS`` is the registration: the command line, the configs and the contract tests read it."""
+
+from typing import Any
+
+from recolor_torch.methods.base import Guide, Recolorizer, Reference
+from recolor_torch.methods.histogram import HistogramTransfer
+
+METHODS: dict[str, type[Recolorizer]] = {
+    "histogram": HistogramTransfer,
+}
+
+__all__ = ["METHODS", "Guide", "Recolorizer", "Reference", "build_method", "method_name"]
+
+
+def build_method(name: str, **settings: Any) -> Recolorizer:
+    """The method called ``name`` with these settings.
+
+    Raises:
+        ValueError: there is no such method; the message lists the known ones.
+
+    Example:
+        >>> build_method("histogram", mode="rgb").space
+        'rgb'
+    """
+    if name not in METHODS:
+        raise ValueError(f"Unknown method {name!r}. Known methods: {', '.join(sorted(METHODS))}.")
+    return METHODS[name](**settings)
+
+
+def method_name(method: Recolorizer) -> str:
+    """The name under which the class of ``method`` is registered, or its class name."""
+    for name, cls in METHODS.items():
+        if type(method) is cls:
+            return name
+    return type(method).__name__

@@ -62,12 +62,14 @@ class Recolorizer(nn.Module):
     the YAML files are made from the signature) and call a pure function in ``forward``.
 
     ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
+    ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
     ``stages`` is filled by methods that have intermediate results worth a look; ``--save-stages``
     writes them.
     """
 
     space: Space = "rgb"
     needs: ClassVar[tuple[Literal["reference", "hints"], ...]] = ()
+    bytes_per_pixel: ClassVar[int] = 100
 
     def __init__(self) -> None:
         super().__init__()

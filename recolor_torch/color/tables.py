@@ -1,0 +1,116 @@
+"""Look-up tables that map colours: made once, applied to any number of pictures, exported as ``.cube``."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recolor_torch.checks import check_image
+from recolor_torch.color.gamut import fit_gamut
+from recolor_torch.color.histogram import CHUNK, to_levels
+
+_CUBE_1D_LIMIT = 65536
+
+
+@dataclass(frozen=True)
+class LookUpTable:
+    """One table a sample and channel: value ``values[b, c, i]`` for level ``i``.
+
+    Args:
+        values: (B or 1, C or 1, levels) float, the output in [0, 1] for each of the input's levels.
+    """
+
+    values: Tensor
+
+    @property
+    def levels(self) -> int:
+        """Number of input levels."""
+        return self.values.shape[-1]
+
+    def apply(self, image: Tensor) -> Tensor:
+        """Map every pixel through the table of its sample and channel.
+
+        Args:
+            image: (B, C, H, W); float in [0, 1], uint8 or uint16. A float is taken at the nearest of
+                the table's levels, at most ``0.5 / (levels - 1)`` away; NaN stays NaN.
+
+        Returns:
+            The same shape and dtype.
+        """
+        b, c = image.shape[:2]
+        if self.values.shape[0] not in (1, b) or self.values.shape[1] not in (1, c):
+            raise ValueError(f"A table of shape {tuple(self.values.shape)} does not fit {b} x {c} channels.")
+        table = self.values.expand(b, c, -1)
+        if not image.is_floating_point():
+            top = 255 if image.dtype == torch.uint8 else 65535
+            # There is no gather for uint16; int32 holds it.
+            table = (table * top + 0.5).to(torch.uint8 if top == 255 else torch.int32)
+        # One entry more: the place of NaN.
+        pad = torch.full_like(table[..., :1], float("nan") if image.is_floating_point() else 0)
+        table = torch.cat([table, pad], dim=-1).to(image.dtype if image.is_floating_point() else table.dtype)
+        out = torch.empty_like(image, memory_format=torch.contiguous_format)
+        for i in range(b):
+            for k in range(c):
+                source, target = image[i, k].reshape(-1), out[i, k].view(-1)
+                size = CHUNK if image.device.type == "cpu" else max(source.numel(), 1)
+                for start in range(0, source.numel(), size):
+                    index = to_levels(source[start : start + size], self.levels)
+                    target[start : start + size] = table[i, k].index_select(0, index)
+        return out
+
+    def to_cube(self, title: str = "recolor_torch") -> str:
+        """The table as the text of a 1-D ``.cube`` file, for a batch of one with 1 or 3 channels."""
+        if self.values.shape[0] != 1 or self.values.shape[1] not in (1, 3):
+            raise ValueError(f"A .cube file holds one RGB table, got shape {tuple(self.values.shape)}.")
+        if not 2 <= self.levels <= _CUBE_1D_LIMIT:
+            raise ValueError(f"A 1-D .cube file holds 2 to {_CUBE_1D_LIMIT} levels, got {self.levels}.")
+        rows = self.values[0].expand(3, -1).T.tolist()
+        return _cube(title, f"LUT_1D_SIZE {self.levels}", rows)
+
+
+@dataclass(frozen=True)
+class ChromaTable:
+    """Chroma for each luminance: U and V at equally spaced luminances, linear in between.
+
+    Args:
+        values: (B or 1, 2, levels) float, U and V at luminance ``i / (levels - 1)``.
+    """
+
+    values: Tensor
+
+    def apply(self, luminance: Tensor) -> Tensor:
+        """Chroma for every pixel; differentiable in the luminance and in the table.
+
+        Args:
+            luminance: (B, 1, H, W), [0, 1]; values outside take the chroma of the nearest bound.
+
+        Returns:
+            U and V, (B, 2, H, W); NaN where the luminance is.
+        """
+        check_image(luminance, "luminance", channels=1)
+        b, _, h, w = luminance.shape
+        levels = self.values.shape[-1]
+        position = luminance.flatten(1).clamp(0, 1) * (levels - 1)
+        index = position.detach().nan_to_num(nan=0.0).to(torch.int64).clamp(max=levels - 2)
+        part = (position - index).unsqueeze(1)
+        table = self.values.to(luminance).expand(b, -1, -1)
+        index = index.unsqueeze(1).expand(-1, 2, -1)
+        lower, upper = table.gather(2, index), table.gather(2, index + 1)
+        return torch.lerp(lower, upper, part).view(b, 2, h, w)
+
+    def to_cube(self, size: int = 33, title: str = "recolor_torch") -> str:
+        """The text of a 3-D ``.cube`` file: luminance kept, this chroma, fitted into the gamut."""
+        if self.values.shape[0] != 1:
+            raise ValueError(f"A .cube file holds one table, got a batch of {self.values.shape[0]}.")
+        axis = torch.linspace(0, 1, size, dtype=self.values.dtype, device=self.values.device)
+        blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")  # red varies fastest
+        luminance = (0.299 * red + 0.587 * green + 0.114 * blue).reshape(1, 1, 1, -1)
+        rows = fit_gamut(luminance, self.apply(luminance))[0, :, 0].T.tolist()
+        return _cube(title, f"LUT_3D_SIZE {size}", rows)
+
+
+def _cube(title: str, size: str, rows: list[list[float]]) -> str:
+    title = title.replace('"', "'").replace("\n", " ")
+    lines = [f'TITLE "{title}"', size, "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
+    lines += [" ".join(f"{value:.6f}" for value in row) for row in rows]
+    return "\n".join(lines) + "\n"

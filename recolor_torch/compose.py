@@ -1,0 +1,74 @@
+"""From a method's result to the picture: luminance kept, gamut fitted, size, mask and strength restored."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_choice, check_image, check_mask
+from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
+
+Keep = Literal["luma", "none"]
+
+
+def compose(
+    image: Tensor,
+    result: Tensor,
+    keep: Keep = "luma",
+    strength: float = 1.0,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Join the colours of ``result`` to the picture ``image``.
+
+    Args:
+        image: the target as it was given, sRGB, (B, 3, H, W), [0, 1].
+        result: a method's result, sRGB, (B, 3, h, w), of the same or a smaller size, not yet clipped.
+        keep: ``luma`` gives the picture exactly the luminance of ``image``, at full resolution, and
+            brings chroma into the gamut along its hue; ``none`` takes the result as it is, clipped
+            (enlarged where the method worked on a smaller picture).
+        strength: 0 returns ``image``, 1 the recoloured picture, linear in between.
+        mask: where to recolour, (B or 1, 1, H, W); soft values blend.
+
+    Returns:
+        sRGB, (B, 3, H, W), [0, 1].
+
+    Raises:
+        TypeError: an argument is not a floating point tensor.
+        ValueError: a shape is wrong, ``keep`` is unknown or ``strength`` is outside [0, 1].
+    """
+    check_image(image, "image", channels=3)
+    check_image(result, "result", channels=3)
+    check_choice(keep, "keep", ("luma", "none"))
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must be in [0, 1], got {strength}.")
+    size = image.shape[-2:]
+    if keep == "luma":
+        chroma = resize(rgb_to_yuv(result)[:, 1:], size)
+        full = fit_gamut(rgb_to_luminance(image), chroma)
+    else:
+        full = resize(result, size).clamp(0, 1)
+    if strength < 1:
+        full = torch.lerp(image, full, strength)
+    if mask is not None:
+        check_mask(mask, "mask", image)
+        full = torch.lerp(image, full, mask)
+    return full
+
+
+def resize(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """Bicubic resize of (B, C, H, W) to ``size``, (height, width); anti-aliased where it reduces.
+
+    The same size returns ``x`` itself.
+    """
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bicubic", align_corners=False, antialias=True)
+
+
+def working_size(height: int, width: int, max_side: int | None) -> tuple[int, int]:
+    """Size (height, width) at which a method works: the picture's own, or its longer side at ``max_side``."""
+    if max_side is None or max(height, width) <= max_side:
+        return height, width
+    scale = max_side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,0 +1,105 @@
+"""The way of a picture: into the method's space, through the method, and back into a picture."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
+from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
+from recolor_torch.compose import Keep, compose, resize, working_size
+from recolor_torch.methods import Guide, Recolorizer, build_method
+
+
+def recolor(
+    image: Tensor,
+    method: Recolorizer | str,
+    guide: Guide,
+    *,
+    target: Literal["gray", "color"] = "gray",
+    keep: Keep = "luma",
+    strength: float = 1.0,
+    max_side: int | None = None,
+) -> Tensor:
+    """Recolour a batch of pictures.
+
+    Args:
+        image: the targets, sRGB, (B, 3, H, W), [0, 1]; a gray picture has three equal channels.
+        method: a method, or the name of one with its default settings.
+        guide: references and hints in sRGB, masks in [0, 1], prior chroma in YUV.
+        target: ``gray`` drops the colour that the target has (scans are often tinted), ``color``
+            lets the method see it.
+        keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
+        strength: 0 returns ``image``, 1 the result.
+        max_side: the method works on a copy with this longer side; chroma is brought back to full size.
+
+    Returns:
+        sRGB, (B, 3, H, W), [0, 1], on the device and in the dtype of ``image``.
+
+    Raises:
+        TypeError: a tensor is not floating point.
+        ValueError: a shape is wrong, or the guide lacks what the method needs.
+
+    Example:
+        >>> from recolor_torch.methods import Reference
+        >>> old, colored = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 9, 7)
+        >>> recolor(old, "histogram", Guide(references=(Reference(colored),))).shape
+        torch.Size([1, 3, 8, 8])
+    """
+    check_image(image, "image", channels=3)
+    check_choice(target, "target", ("gray", "color"))
+    method = build_method(method) if isinstance(method, str) else method
+    method.require(guide)
+    _check_guide(guide, image)
+
+    height, width = image.shape[-2:]
+    size = working_size(height, width, max_side)
+    work = resize(image, size).clamp(0, 1)
+    if target == "gray":
+        work = rgb_to_luminance(work).expand(-1, 3, -1, -1)
+    result = method(from_rgb(work, method.space), guide_in_space(guide.to(image), method.space, size))
+    return compose(image, to_rgb(result, method.space), keep, strength, guide.to(image).target_mask)
+
+
+def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:
+    """The guide as a method reads it: its pictures in ``space``, what lies on the target at ``size``."""
+    references = tuple(replace(r, image=from_rgb(r.image, space)) for r in guide.references)
+    hints, hint_mask = guide.hints, guide.hint_mask
+    if hints is not None and hint_mask is not None:
+        hints, hint_mask = resize_hints(hints, hint_mask, size)
+        hints = from_rgb(hints, space)
+
+    def fit(x: Tensor | None) -> Tensor | None:
+        return None if x is None else resize(x, size)
+
+    def fit_mask(x: Tensor | None) -> Tensor | None:
+        return None if x is None else resize(x, size).clamp(0, 1)
+
+    return Guide(
+        references, fit_mask(guide.target_mask), hints, hint_mask, fit(guide.prior), fit_mask(guide.confidence)
+    )
+
+
+def resize_hints(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Hints at a smaller size: a pixel is a hint where its area holds one, with the mean of their colours."""
+    if tuple(hints.shape[-2:]) == tuple(size):
+        return hints, mask
+    hints, mask = torch.broadcast_tensors(hints, mask)
+    share = torch.nn.functional.adaptive_avg_pool2d(mask, size)
+    colors = torch.nn.functional.adaptive_avg_pool2d(hints * mask, size) / share.clamp(min=1e-12)
+    return colors, (share[:, :1] > 0).to(mask)
+
+
+def _check_guide(guide: Guide, image: Tensor) -> None:
+    for r in guide.references:
+        check_image(r.image, "reference", channels=3)
+        check_batch(r.image, "reference", image)
+        if r.mask is not None:
+            check_mask(r.mask, "reference mask", r.image, "its reference")
+    if guide.target_mask is not None:
+        check_mask(guide.target_mask, "target_mask", image)
+    if guide.hints is not None and guide.hint_mask is not None:
+        check_image(guide.hints, "hints", channels=3)
+        check_same_size(guide.hints, "hints", image)
+        check_mask(guide.hint_mask, "hint_mask", image)
