@@ -1,0 +1,1 @@
+from recolor_torch.output.pictures import copy_unchanged, output_suffix, write_picture

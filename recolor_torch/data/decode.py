@@ -1,0 +1,232 @@
+"""A picture file to its pixels as they are stored: all bits, no colour conversion but CMYK's."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from recolor_torch.data.cms import convert_with_cms
+from recolor_torch.data.depth import is_deep, raw_mode, read_16_bits, spread
+from recolor_torch.data.metadata import read_dpi, read_exif
+from recolor_torch.data.opening import open_picture, quiet
+
+MAX_PIXELS = 1_000_000_000
+_MODES = {
+    "1": "gray",
+    "L": "gray",
+    "LA": "gray",
+    "La": "gray",
+    "I": "gray",
+    "F": "gray",
+    "P": "palette",
+    "PA": "palette",
+}
+_LOSSY = {"JPEG", "MPO", "JPEG2000", "AVIF"}
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """What the header of a picture file says.
+
+    Args:
+        path: the file.
+        width: pixels across, after EXIF orientation.
+        height: pixels down, after EXIF orientation.
+        format: Pillow's name: PNG, JPEG, TIFF, ...
+        bits: 8 or 16 a channel; fewer count as 8, floating point and 32 bits as 16.
+        mode: gray, rgb, palette or cmyk.
+        lossless: the file stores its pixels exactly.
+    """
+
+    path: Path
+    width: int
+    height: int
+    format: str
+    bits: int
+    mode: str
+    lossless: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Stored pixels, upright.
+
+    Args:
+        info: see ``PictureInfo``.
+        pixels: (H, W, 1 or 3), uint8 or uint16.
+        alpha: (H, W) of the same type, or None.
+        profile: the ICC profile that ``pixels`` go by, or None.
+        had_profile: a profile was there, also where it is used up by now (CMYK).
+        exif: EXIF for a new file, orientation reset.
+        dpi: dots per inch across and down.
+        notes: what was lost or assumed, a sentence each.
+    """
+
+    info: PictureInfo
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    profile: bytes | None
+    had_profile: bool
+    exif: bytes | None
+    dpi: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+
+def read_info(image: Image.Image, path: str | os.PathLike, orientation: int) -> PictureInfo:
+    """The info of a picture that is open and not loaded."""
+    width, height = image.size
+    if orientation > 4 and image.format != "TIFF":  # Pillow has turned a TIFF already
+        width, height = height, width
+    raw = raw_mode(image)
+    gray = image.mode.startswith("I;16") or raw == "LA;16B"
+    mode = "gray" if gray else _MODES.get(image.mode, "rgb")
+    deep = gray or image.mode in ("I", "F") or (image.mode.startswith("RGB") and is_deep(image))
+    bits = 16 if deep else 8
+    lossless = image.format not in _LOSSY and not _is_lossy(image)
+    return PictureInfo(Path(path), width, height, str(image.format), bits, mode, lossless)
+
+
+def _is_lossy(image: Any) -> bool:
+    if image.format == "TIFF":
+        return "jpeg" in str(image.info.get("compression", ""))
+    return image.format == "WEBP" and not _is_lossless_webp(image)
+
+
+def _is_lossless_webp(image: Any) -> bool:
+    """A WebP file is a list of chunks; pixels are in VP8L where exact, in "VP8 " where not."""
+    file = image.fp
+    if file is None:
+        return False
+    place = file.tell()
+    try:
+        file.seek(12)
+        for _ in range(100):
+            head = file.read(8)
+            if len(head) < 8 or head[:4] == b"VP8 ":
+                return False
+            if head[:4] == b"VP8L":
+                return True
+            size = int.from_bytes(head[4:], "little")
+            file.seek(16 if head[:4] == b"ANMF" else size + size % 2, 1)
+        return False
+    finally:
+        file.seek(place)
+
+
+def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Read a picture file: first frame or page, upright, in RGB or gray, with all its bits.
+
+    Raises:
+        PictureError: one sentence with the file and the cause.
+    """
+    with open_picture(path, max_pixels) as image, ExitStack() as files:
+
+        def reopen() -> Image.Image:
+            file = files.enter_context(Path(path).open("rb"))
+            with quiet():
+                return files.enter_context(Image.open(file))
+
+        with quiet():
+            orientation, exif = read_exif(image)
+            info = read_info(image, path, orientation)
+            profile = image.info.get("icc_profile") or None
+        notes: list[str] = []
+        had_profile = profile is not None
+        if is_deep(image):
+            pixels = read_16_bits(image, reopen)
+        else:
+            pixels, profile = _read_with_pillow(image, profile, notes)
+        dpi = read_dpi(image)
+        pixels, alpha = _split_alpha(pixels, image.info.get("transparency"))
+        if image.format != "TIFF":
+            pixels = turn(pixels, orientation)
+            alpha = None if alpha is None else turn(alpha, orientation)
+        if orientation > 4 and dpi:
+            dpi = dpi[1], dpi[0]
+        return Decoded(info, pixels, alpha, profile, had_profile, exif, dpi, tuple(notes))
+
+
+def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (1 to 8) of (H, W, ...) pixels; a view."""
+    turns: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: x.swapaxes(0, 1)[:, ::-1],
+        7: lambda x: x.swapaxes(0, 1)[::-1, ::-1],
+        8: lambda x: x.swapaxes(0, 1)[::-1],
+    }
+    return turns[orientation](pixels) if orientation in turns else pixels
+
+
+def _read_with_pillow(image: Any, profile: bytes | None, notes: list[str]) -> tuple[np.ndarray, bytes | None]:
+    """Pixels (H, W, 1 to 4), and the profile unless it is used up."""
+    mode, raw = image.mode, raw_mode(image)
+    if mode.startswith("I;16"):
+        inverted = image.format == "TIFF" and image.tag_v2.get(262) == 0  # "white is zero", which Pillow overlooks
+        pixels = spread(np.asarray(image), 4095 if raw == "I;12" else 65535)
+        return (65535 - pixels if inverted else pixels)[..., None], profile
+    if mode == "I":
+        return _spread_integers(np.asarray(image), image.format)[..., None], profile
+    if mode == "F":
+        return _spread_floats(np.asarray(image), notes)[..., None], profile
+    if mode == "CMYK":
+        return _read_cmyk(image, profile, notes), None
+    if mode == "LAB":
+        return np.asarray(convert_with_cms(image, None, None)), None
+    has_key = image.info.get("transparency") is not None
+    wanted = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode, "RGB")
+    if mode == "P" and (has_key or getattr(image.palette, "mode", "") == "RGBA"):
+        wanted = "RGBA"
+    if mode == "La" or mode == "RGBa":
+        image.load()
+    pixels = np.asarray(image if mode == wanted else image.convert(wanted))
+    if mode == "P" and wanted == "RGBA":
+        image.info.pop("transparency", None)  # used
+    return (pixels[..., None] if pixels.ndim == 2 else pixels), profile
+
+
+def _read_cmyk(image: Image.Image, profile: bytes | None, notes: list[str]) -> np.ndarray:
+    if profile is not None:
+        try:
+            return np.asarray(convert_with_cms(image, profile, None))
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            notes.append("The CMYK profile is damaged and was ignored.")
+    return np.asarray(image.convert("RGB"))
+
+
+def _spread_integers(values: np.ndarray, format: str) -> np.ndarray:
+    """32-bit integers. Netpbm and signed 16-bit files fit 16 bits; others fill their type."""
+    return spread(values, 65535 if values.size == 0 or values.max() <= 65535 else 2**31 - 1)
+
+
+def _spread_floats(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Floating point gray. Values in [0, 1] are kept; larger ones are taken for 8 or 16 bits or fitted."""
+    finite = values[np.isfinite(values)]
+    top = float(finite.max()) if finite.size else 1.0
+    maximum = next((m for m in (1.0, 255.0, 65535.0) if top <= m), top)
+    if maximum != 1.0:
+        notes.append(f"Floating point values up to {top:g} were read as 0 to {maximum:g}.")
+    if finite.size < values.size:
+        notes.append("NaN was read as black, infinity as white.")
+    return spread(values, maximum)
+
+
+def _split_alpha(pixels: np.ndarray, key: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colour, and alpha from a fourth (or second) channel or from the one colour that is transparent."""
+    channels = pixels.shape[2]
+    if channels in (2, 4):
+        return pixels[..., : channels - 1], pixels[..., channels - 1]
+    if key is None or isinstance(key, bytes):
+        return pixels, None
+    key = np.atleast_1d(np.asarray(key))
+    if key.size not in (1, channels):
+        return pixels, None
+    opaque = (pixels != key).any(axis=2)
+    return pixels, opaque * pixels.dtype.type(np.iinfo(pixels.dtype).max)

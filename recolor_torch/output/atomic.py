@@ -1,0 +1,114 @@
+"""Files that appear under their name only when whole."""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SUFFIX = ".recolor-part"
+_TEMPORARY = re.compile(r"\.recolor-[a-z0-9_]+" + re.escape(SUFFIX) + r"$")
+
+
+@contextmanager
+def write_atomically(path: str | os.PathLike, *, fsync: bool = True) -> Iterator[Path]:
+    """Give a temporary path in the folder of ``path``, which takes its place when the block ends well.
+
+    The temporary file is hidden (``.recolor-XXXXXXXX.recolor-part``) and removed where the block raises.
+    An existing file is replaced in one step and keeps its permissions; a link is followed.
+
+    Args:
+        path: the file to write.
+        fsync: wait until the bytes are on the disk, so that a power cut cannot leave an empty file.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with write_atomically(target) as part:
+        ...     _ = part.write_text("whole")
+        >>> target.read_text()
+        'whole'
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(21, "Is a directory", str(path))
+    handle, name = tempfile.mkstemp(prefix=".recolor-", suffix=SUFFIX, dir=target.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        _give_permissions(part, target)
+        yield part
+        if fsync:
+            _sync(part)
+        os.replace(part, target)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    if fsync and os.name == "posix":
+        with suppress(OSError):  # some network folders cannot be synced
+            _sync(target.parent)
+
+
+atomic_path = write_atomically
+
+
+def write_bytes_atomically(path: str | os.PathLike, data: bytes, *, fsync: bool = True) -> None:
+    """Write ``data`` to ``path``; the file is the old one or the new one, never a part."""
+    with write_atomically(path, fsync=fsync) as part:
+        part.write_bytes(data)
+
+
+def remove_stale_parts(folder: str | os.PathLike, *, older_than: float = 3600.0, recursive: bool = False) -> list[Path]:
+    """Remove the temporary files that killed runs left in ``folder``.
+
+    Args:
+        folder: where pictures were written.
+        older_than: seconds since the file last grew; younger ones may belong to a run that is at work.
+        recursive: look into folders below too.
+
+    Returns:
+        The files that were removed.
+    """
+    removed = []
+    for part in Path(folder).glob("**/.recolor-*" if recursive else ".recolor-*"):
+        if not _TEMPORARY.search(part.name) or part.is_symlink():
+            continue
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime >= older_than:
+                part.unlink()
+                removed.append(part)
+    return removed
+
+
+def _give_permissions(part: Path, target: Path) -> None:
+    """What the file had, else what a new file gets; mkstemp's own are for the owner alone."""
+    try:
+        mode = target.stat().st_mode & 0o777
+    except OSError:
+        mode = 0o666 & ~_umask()
+    os.chmod(part, mode)
+
+
+def _umask() -> int:
+    """The process's mask; asking means setting it, which other threads would see, so Linux's note comes first."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,232 @@
+"""Images to picture files, in the form that the input's file had.
+
+Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG is written at quality
+95 without colour subsampling, lossless formats stay lossless.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor
+
+from recolor_torch.checks import check_float
+from recolor_torch.data.cms import convert_with_cms, srgb_profile
+from recolor_torch.data.decode import PictureInfo, decode
+from recolor_torch.data.icc import Profile, from_srgb, parse_profile
+from recolor_torch.data.metadata import with_software
+from recolor_torch.data.opening import PictureError, show_path
+from recolor_torch.data.pictures import Picture
+from recolor_torch.output.atomic import write_atomically
+from recolor_torch.output.encode import write_png, write_ppm, write_tiff
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".ppm": "PPM",
+}
+_SAME = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp", "DIB": ".bmp"}
+_DEEP = {"PNG", "TIFF", "PPM"}
+_SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
+_BAND = 1 << 21
+
+
+def output_suffix(info: PictureInfo, ext: str = "auto") -> str:
+    """The suffix of the output for an input: ``.png``, ``.jpg``, ``.webp``, ``.tif`` or ``.bmp``.
+
+    Args:
+        info: the input.
+        ext: ``auto`` keeps the input's format, or takes PNG where that cannot hold an RGB photograph or
+            cannot be written; else png, jpg, webp or tif.
+    """
+    if ext == "auto":
+        return _SAME.get(info.format, ".png")
+    if f".{ext}" not in FORMATS:
+        raise ValueError(f"Unknown picture format {ext!r}. Known formats: auto, jpg, png, tif, webp.")
+    return f".{ext}"
+
+
+def write_picture(
+    path: str | os.PathLike, image: Tensor, like: Picture | None = None, *, description: str | None = None
+) -> None:
+    """Write an image to a picture file, which appears under its name only when whole.
+
+    Args:
+        path: the file; its suffix says the format.
+        image: (1, 3, H, W) or (3, H, W), sRGB in [0, 1], any float type and device; clipped. NaN is written as 0.
+        like: the picture whose depth, alpha, EXIF, resolution and profile to restore.
+        description: what made the picture, written to the field "Software".
+
+    Raises:
+        TypeError: ``image`` is not a floating point tensor.
+        ValueError: ``image`` has another shape.
+        PictureError: the format is unknown or cannot hold the picture, or the file cannot be written.
+    """
+    check_float(image, "image")
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or (image.ndim == 4 and image.shape[0] != 1):
+        raise ValueError(f"image must have shape (1, 3, H, W) or (3, H, W), got {tuple(image.shape)}.")
+    image = image.detach().reshape(3, *image.shape[-2:])
+    format = _format(path, image.shape[-1], image.shape[-2])
+    deep = like is not None and like.info.bits == 16 and format in _DEEP
+    dtype = np.dtype(np.uint16 if deep else np.uint8)
+    alpha = None if like is None or format in ("JPEG", "PPM", "BMP") else like.alpha
+    if alpha is not None and alpha.shape[-2:] != image.shape[-2:]:
+        raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
+    pixels, icc = _quantise(image, alpha, dtype, like)
+    lossless = like is not None and like.info.lossless
+    _write(path, format, pixels, icc, like, description, lossless)
+
+
+def copy_unchanged(source_path: str | os.PathLike, path: str | os.PathLike, like: Picture) -> None:
+    """Write the source's own pixels: the file's bytes where the format stays, else the stored pixels.
+
+    To a lossless format that holds the depth, pixels are the same bit for bit, in the source's own
+    colours with its profile.
+
+    Raises:
+        PictureError: the source cannot be read or the file cannot be written.
+    """
+    format = FORMATS.get(Path(path).suffix.lower())
+    if format is not None and format == FORMATS.get(_SAME.get(like.info.format, "")):
+        try:
+            with write_atomically(path) as part:
+                shutil.copyfile(source_path, part)
+        except OSError as error:
+            raise PictureError(_cannot_write(path, error)) from error
+        return
+    decoded = decode(source_path, max_pixels=2**62)
+    height, width, channels = decoded.pixels.shape
+    format = _format(path, width, height)
+    pixels = decoded.pixels
+    profile = decoded.profile
+    if channels == 1 and (like.icc is not None or format == "WEBP"):
+        pixels = np.repeat(pixels, 3, axis=2)  # an RGB profile needs RGB pixels
+    if decoded.alpha is not None and format not in ("JPEG", "PPM", "BMP"):
+        pixels = np.concatenate((pixels, decoded.alpha[..., None]), axis=2)
+    if pixels.dtype == np.uint16 and format not in _DEEP:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if profile is None and decoded.had_profile:
+        profile = srgb_profile()
+    _write(path, format, pixels, profile, like, None, like.info.lossless)
+
+
+def _format(path: str | os.PathLike, width: int, height: int) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise PictureError(
+            f"{show_path(path)}: cannot write pictures of the kind {suffix!r}. Known kinds: {', '.join(FORMATS)}."
+        )
+    format = FORMATS[suffix]
+    limit = _SIDE_LIMIT.get(format, 2**31 - 1)
+    if max(width, height) > limit:
+        raise PictureError(
+            f"{show_path(path)}: {format} holds at most {limit} pixels a side, the picture has {width} x {height}."
+        )
+    return format
+
+
+def _quantise(
+    image: Tensor, alpha: Tensor | None, dtype: np.dtype, like: Picture | None
+) -> tuple[np.ndarray, bytes | None]:
+    """Pixels for the file in the colours of the input's profile, and the profile that says so."""
+    height, width = image.shape[-2:]
+    pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
+    icc = None if like is None else like.icc
+    profile = None if icc is None else parse_profile(icc)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = image[:, top : top + rows].to(device="cpu", dtype=torch.float32)
+        band = band.nan_to_num(0.0).clamp(0, 1)
+        if profile is not None and profile.matrix is not None and not profile.is_srgb:
+            band = from_srgb(band, profile)
+        pixels[top : top + rows, :, :3] = _integers(band, dtype).transpose(1, 2, 0)
+    if profile is not None and profile.matrix is None:
+        icc = _apply_tables(pixels, profile)
+    if alpha is not None:
+        pixels[..., 3] = _integers(alpha.detach()[0, 0].to(device="cpu", dtype=torch.float32), dtype)
+    if like is not None and like.tag_srgb:
+        icc = srgb_profile()
+    return pixels, icc
+
+
+def _integers(values: Tensor, dtype: np.dtype) -> np.ndarray:
+    top = float(np.iinfo(dtype).max)
+    return (values * top).round_().clamp_(0, top).numpy().astype(dtype)
+
+
+def _apply_tables(pixels: np.ndarray, profile: Profile) -> bytes:
+    """Bring sRGB pixels into a profile made of tables, at 8 bits; sRGB where it has no way back."""
+    scale = 257 if pixels.dtype == np.uint16 else 1
+    low = ((pixels[..., :3].astype(np.uint32) + scale // 2) // scale).astype(np.uint8)
+    try:
+        converted = convert_with_cms(Image.fromarray(low), None, profile.data)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return srgb_profile()
+    pixels[..., :3] = np.asarray(converted).astype(pixels.dtype) * pixels.dtype.type(scale)
+    return profile.data
+
+
+def _write(
+    path: str | os.PathLike,
+    format: str,
+    pixels: np.ndarray,
+    icc: bytes | None,
+    like: Picture | None,
+    description: str | None,
+    lossless: bool,
+) -> None:
+    exif = with_software(None if like is None else like.exif, description)
+    dpi = None if like is None else like.dpi
+    try:
+        with write_atomically(path) as part, part.open("wb") as file:
+            if format == "TIFF":
+                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi)
+            elif format == "PPM":
+                write_ppm(file, pixels)
+            elif format == "PNG" and pixels.dtype == np.uint16:
+                data = exif.tobytes() if len(exif) else None
+                write_png(file, pixels, icc=icc, exif=data, dpi=dpi, software=description)
+            else:
+                _write_with_pillow(file, format, pixels, icc, exif, dpi, description, lossless)
+    except OSError as error:
+        raise PictureError(_cannot_write(path, error)) from error
+
+
+def _write_with_pillow(
+    file: IO[bytes],
+    format: str,
+    pixels: np.ndarray,
+    icc: bytes | None,
+    exif: Image.Exif,
+    dpi: tuple[float, float] | None,
+    description: str | None,
+    lossless: bool,
+) -> None:
+    options: dict[str, Any] = {}
+    if format != "BMP":
+        options |= {"icc_profile": icc, "exif": exif.tobytes() if len(exif) else b""}
+    if dpi and format in ("PNG", "JPEG", "BMP"):
+        options["dpi"] = dpi
+    if format == "JPEG":
+        options |= {"quality": 95, "subsampling": 0, "optimize": True}
+    elif format == "WEBP":
+        options |= {"lossless": lossless, "quality": 75 if lossless else 95, "exact": True}
+    elif format == "PNG" and description:
+        from PIL.PngImagePlugin import PngInfo
+
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_text("Software", description)
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, format, **options)
+
+
+def _cannot_write(path: str | os.PathLike, error: OSError) -> str:
+    return f"{show_path(path)}: cannot write this file ({error.strerror or ' '.join(str(error).split())})."
