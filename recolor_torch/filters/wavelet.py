@@ -97,9 +97,9 @@ def idwt2(
         ValueError: coefficients of one level with different shapes, or levels that do not follow each other.
 
     Example:
-        >>> x = torch.arange(12.0).reshape(1, 1, 3, 4)
-        >>> idwt2(dwt2(x, "db2", levels=1), "db2", size=(3, 4)).round(decimals=4)[0, 0, 2]
-        tensor([ 8.,  9., 10., 11.])
+        >>> x = torch.arange(15.0).reshape(1, 1, 3, 5)
+        >>> idwt2(dwt2(x, "db2", levels=1), "db2", size=(3, 5)).round(decimals=4)[0, 0, 2]
+        tensor([10., 11., 12., 13., 14.])
     """
     check_boundary(mode)
     bank = filter_bank(wavelet)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recolor_torch.checks import check_choice
+
 Boundary = Literal["zero", "symmetric", "reflect", "periodization"]
 
 
@@ -72,8 +74,7 @@ def check_levels(levels: int, size: tuple[int, int], wavelet: str) -> None:
 
 def check_boundary(mode: str) -> None:
     """Raise ``ValueError`` unless ``mode`` is a ``Boundary``."""
-    if mode not in get_args(Boundary):
-        raise ValueError(f"Unknown boundary mode {mode!r}. Known modes: {', '.join(sorted(get_args(Boundary)))}.")
+    check_choice(mode, "mode", get_args(Boundary))
 
 
 def extend(x: Tensor, dim: int, left: int, right: int, mode: str) -> Tensor:
