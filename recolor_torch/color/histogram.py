@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_mask
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 """Values quantised at a time: the temporaries stay in the cache and memory does not grow with the picture."""
 
 

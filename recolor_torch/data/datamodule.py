@@ -1,0 +1,154 @@
+"""LightningDataModules."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader
+
+from recolor_torch.data.batches import BatchDataset
+from recolor_torch.data.plan import Guidance, Plan, make_plan
+from recolor_torch.data.targets import Target, find_targets, read_list, read_pairs
+from recolor_torch.errors import UsageError
+
+
+class PictureDataModule(pl.LightningDataModule):
+    """Pictures to recolour, with their references, in batches of equal size.
+
+    Finished targets are left out, by the hashes of input and settings in ``run.jsonl`` beside the outputs.
+
+    Args:
+        targets: files, folders or globs.
+        output: a file for one target, else a folder in which the tree below each folder is kept.
+        references: pictures whose colours are wanted, for all targets.
+        reference_weights: share of each reference; equal without it.
+        reference_masks: for each reference a picture of its size, white where its colours count.
+        target_mask: picture, white where targets are to be recoloured; it is resized to each target.
+        target_list: text file with a target a line.
+        pairs: CSV, TSV or JSONL with the columns target, reference[, hints], in place of targets and references.
+        suffix: put between an output's name and its extension.
+        ext: format of the outputs; ``auto`` keeps each target's.
+        overwrite: replace existing outputs, and do finished targets again.
+        batch_size: most pictures in a batch.
+        batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
+        workers: processes that read ahead; -1 chooses by the number of targets and cores.
+        max_pixels: larger pictures are refused.
+    """
+
+    def __init__(
+        self,
+        targets: list[str] | None = None,
+        output: Path | None = None,
+        references: list[Path] | None = None,
+        reference_weights: list[float] | None = None,
+        reference_masks: list[Path] | None = None,
+        target_mask: Path | None = None,
+        target_list: Path | None = None,
+        pairs: Path | None = None,
+        suffix: str = "",
+        ext: Literal["auto", "png", "jpg", "webp", "tif"] = "auto",
+        overwrite: bool = False,
+        batch_size: int = 16,
+        batch_megapixels: float = 8.0,
+        workers: int = -1,
+        max_pixels: int = 1_000_000_000,
+    ) -> None:
+        super().__init__()
+        self.targets = list(targets or [])
+        self.output = None if output is None else Path(output)
+        self.guidance = Guidance(
+            tuple(Path(r) for r in references or ()),
+            tuple(reference_weights or ()),
+            tuple(Path(m) for m in reference_masks or ()),
+            None if target_mask is None else Path(target_mask),
+        )
+        self.target_list = target_list
+        self.pairs = pairs
+        self.suffix = suffix
+        self.ext = ext
+        self.overwrite = overwrite
+        self.batch_size = batch_size
+        self.batch_megapixels = batch_megapixels
+        self.workers = workers
+        self.max_pixels = max_pixels
+        self.plan: Plan | None = None
+
+    def make_plan(self, settings: dict[str, Any]) -> Plan:
+        """Settle what is to be done; ``settings`` describe the method.
+
+        Raises:
+            UsageError: something named does not exist, or the request is refused (see ``make_plan`` in plan.py).
+        """
+        if self.output is None:
+            raise UsageError("Say where the result goes: no output was given.")
+        self._check_guidance()
+        targets = self._find_targets()
+        single = len(self.targets) == 1 and len(targets) == 1 and Path(self.targets[0]).expanduser().is_file()
+        self.plan = make_plan(
+            targets,
+            self.output,
+            self.guidance,
+            settings,
+            single=single,
+            suffix=self.suffix,
+            ext=self.ext,
+            overwrite=self.overwrite,
+            max_pixels=self.max_pixels,
+        )
+        return self.plan
+
+    def setup(self, stage: str) -> None:
+        """Plan with the settings of the trainer's module. Lightning waits for all processes after this."""
+        assert self.trainer is not None
+        if self.plan is None:
+            self.make_plan(self.trainer.lightning_module.describe())
+        assert self.output is not None
+        assert self.plan is not None
+        for job in self.plan.jobs:
+            _make_folder(job.output.parent)
+
+    def predict_dataloader(self) -> DataLoader:
+        """Batches of the plan's jobs. The sampler is Lightning's to replace: batches are shared out to processes."""
+        assert self.plan is not None
+        dataset = BatchDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
+        workers = _default_workers(len(dataset)) if self.workers < 0 else self.workers
+        return DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=1 if workers else None)
+
+    def _find_targets(self) -> list[Target]:
+        if self.pairs is not None:
+            if self.targets or self.target_list:
+                raise UsageError("Targets come from the pairs: give either pairs or targets, not both.")
+            return read_pairs(Path(self.pairs))
+        names = self.targets + (read_list(Path(self.target_list)) if self.target_list else [])
+        if not names:
+            raise UsageError("No targets were given: name files, folders or globs.")
+        return find_targets(names, skip=self.output)
+
+    def _check_guidance(self) -> None:
+        g = self.guidance
+        for path in (*g.references, *g.reference_masks, g.target_mask):
+            if path is not None and not path.is_file():
+                what = "is a folder, not a picture" if path.is_dir() else "no such file"
+                raise UsageError(f"{path}: {what}.")
+        if g.weights and len(g.weights) != len(g.references):
+            raise UsageError(f"{len(g.weights)} reference weights were given for {len(g.references)} references.")
+        if g.weights and (min(g.weights) < 0 or sum(g.weights) <= 0):
+            raise UsageError(f"Reference weights must be 0 or more and not all 0, got {list(g.weights)}.")
+        if g.reference_masks and len(g.reference_masks) != len(g.references):
+            raise UsageError(f"{len(g.reference_masks)} reference masks were given for {len(g.references)} references.")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot make this folder ({error.strerror}).") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: no permission to write in this folder.")
+
+
+def _default_workers(batches: int) -> int:
+    """None for a few batches, which start-up would cost more than it saves; else a core is left to the method."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if batches < 4 else min(8, batches, max(1, cores - 1))

@@ -1,0 +1,70 @@
+"""The run record: ``run.jsonl`` beside the outputs, a line a target, from which a later run resumes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+NAME = "run.jsonl"
+
+
+def append(folder: Path, entry: dict[str, Any]) -> None:
+    """Add a line to the record of ``folder``.
+
+    The line is one write to a file opened for appending: processes that share the folder do not mix
+    their lines, and a kill leaves at most one broken line, which :func:`load` passes over.
+    """
+    line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+    handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            line = "\n" + line
+        os.write(handle, line.encode("utf-8", "surrogateescape"))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def load(folder: Path) -> dict[str, dict[str, Any]]:
+    """The last line of each output in the record of ``folder``, by the output's path in it; {} without a record."""
+    entries = {}
+    for entry in _lines(folder / NAME):
+        if isinstance(entry, dict) and isinstance(entry.get("output"), str):
+            # A failed repetition does not make the picture of an earlier run unknown.
+            if entry.get("status") != "done" and entries.get(entry["output"], {}).get("status") == "done":
+                continue
+            entries[entry["output"]] = entry
+    return entries
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield json.loads(line.decode("utf-8", "surrogateescape"))
+            except ValueError:
+                continue  # what a kill cut short
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def cached_file_hash(path: Path) -> str:
+    """SHA-256 of a file that many targets share (a reference, a mask): read once a process."""
+    return file_hash(path)
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """SHA-256 of settings, whatever their order."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""From what the user names (files, globs, folders, lists, pairs) to the list of targets."""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from recolor_torch.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A picture to recolour.
+
+    Args:
+        path: the file.
+        relative: where its output lies below the output folder, as a path with the target's own name.
+        references: pictures for this target alone (a list of pairs names them), else empty.
+        hints: hints for this target alone, else None.
+    """
+
+    path: Path
+    relative: Path
+    references: tuple[Path, ...] = ()
+    hints: Path | None = None
+
+
+def find_targets(names: list[str], skip: Path | None = None) -> list[Target]:
+    """The pictures that files, globs and folders name, each once, in natural order (frame_2 before frame_10).
+
+    Args:
+        names: files, folders (searched with all their subfolders, hidden ones left out; files with a
+            suffix that Pillow knows), or globs that the shell left as they are.
+        skip: a folder whose pictures are not targets: the output folder where it lies in a target folder.
+
+    Raises:
+        UsageError: a name stands for nothing.
+    """
+    found: dict[Path, Target] = {}
+    for name in names:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            files = [(f, f.relative_to(path)) for f in _pictures_in(path, skip)]
+            if not files:
+                raise UsageError(f"No pictures in the folder {path}.")
+        elif path.exists():
+            files = [(path, Path(path.name))]
+        elif re.search(r"[*?\[]", name):
+            files = _glob(name)
+            if not files:
+                raise UsageError(f"No files match {name}.")
+        else:
+            raise UsageError(f"No such file or folder: {name}.")
+        for file, relative in files:
+            found.setdefault(file.absolute(), Target(file, relative))
+    return list(found.values())
+
+
+def read_list(path: Path) -> list[str]:
+    """The names in a text file, a line each; empty lines and lines that open with ``#`` are left out.
+
+    Relative names are looked for from the current folder, then from the list's own.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the list {path}: {_reason(error)}.") from error
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [str(_beside(Path(name), path)) for name in names]
+
+
+def read_pairs(path: Path) -> list[Target]:
+    """Targets with their own references, from a CSV, TSV or JSONL file with the columns target, reference[, hints].
+
+    A target that stands on several lines has several references. Relative paths are looked for from
+    the current folder, then from the file's own.
+
+    Raises:
+        UsageError: the file cannot be read, a column is missing, or a file that it names does not exist.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows: list[dict[str, Any]]
+        if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        else:
+            delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+            rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read the pairs {path}: {_reason(error)}.") from error
+    targets: dict[Path, Target] = {}
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or not row.get("target") or not (row.get("reference") or row.get("hints")):
+            raise UsageError(f"{path}, entry {number}: needs the columns target and reference (or hints).")
+        target = _existing(row["target"], path, number)
+        references = row.get("reference") or []
+        references = [references] if isinstance(references, str) else references
+        hints = _existing(row["hints"], path, number) if row.get("hints") else None
+        old = targets.get(target.absolute(), Target(target, Path(target.name)))
+        new = (*old.references, *(_existing(r, path, number) for r in references))
+        targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
+    if not targets:
+        raise UsageError(f"{path}: there are no pairs in it.")
+    return list(targets.values())
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key in which numbers count as numbers."""
+    parts = re.split(r"(\d+)", str(path).lower())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
+
+
+def _pictures_in(folder: Path, skip: Path | None) -> list[Path]:
+    suffixes = set(Image.registered_extensions())
+    hidden = None if skip is None else skip.absolute()
+    files = []
+    for file in folder.rglob("*"):
+        inner = file.relative_to(folder)
+        if any(part.startswith(".") for part in inner.parts) or file.suffix.lower() not in suffixes:
+            continue
+        if hidden is not None and hidden != folder.absolute() and hidden in file.absolute().parents:
+            continue
+        if file.is_file():
+            files.append(file)
+    return sorted(files, key=lambda f: natural_key(f.relative_to(folder)))
+
+
+def _glob(pattern: str) -> list[tuple[Path, Path]]:
+    full = Path(pattern).expanduser()
+    parts = full.parts
+    first = next(i for i, part in enumerate(parts) if re.search(r"[*?\[]", part))
+    base = Path(*parts[:first]) if first else Path()
+    suffixes = set(Image.registered_extensions())
+    files = [f for f in base.glob(str(Path(*parts[first:]))) if f.is_file() and f.suffix.lower() in suffixes]
+    return [(f, f.relative_to(base)) for f in sorted(files, key=natural_key)]
+
+
+def _existing(name: Any, file: Path, number: int) -> Path:
+    path = _beside(Path(str(name).strip()).expanduser(), file)
+    if not path.is_file():
+        raise UsageError(f"{file}, entry {number}: no such file: {name}.")
+    return path
+
+
+def _beside(path: Path, file: Path) -> Path:
+    return path if path.is_absolute() or path.exists() else file.parent / path
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
