@@ -98,7 +98,7 @@ def idwt2(
 
     Example:
         >>> x = torch.arange(15.0).reshape(1, 1, 3, 5)
-        >>> idwt2(dwt2(x, "db2", levels=1), "db2", size=(3, 5)).round(decimals=4)[0, 0, 2]
+        >>> idwt2(dwt2(x, "haar"), "haar", size=(3, 5)).round(decimals=4)[0, 0, 2]
         tensor([10., 11., 12., 13., 14.])
     """
     check_boundary(mode)
