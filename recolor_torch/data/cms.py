@@ -44,5 +44,5 @@ def to_srgb_with_cms(pixels: np.ndarray, profile: bytes) -> np.ndarray:
     """SRGB of 8-bit ``pixels``, (H, W, 1, 3 or 4), through the tables of ``profile``."""
     mode = {1: "L", 3: "RGB", 4: "CMYK"}[pixels.shape[2]]
     height, width = pixels.shape[:2]
-    image = Image.frombuffer(mode, (width, height), np.ascontiguousarray(pixels).data, "raw", mode, 0, 1)
+    image = Image.frombuffer(mode, (width, height), pixels.tobytes(), "raw", mode, 0, 1)
     return np.asarray(convert_with_cms(image, profile, None))

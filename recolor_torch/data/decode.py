@@ -11,45 +11,13 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from recolor_torch.data.cms import convert_with_cms
-from recolor_torch.data.depth import is_deep, raw_mode, read_16_bits, spread
-from recolor_torch.data.metadata import read_dpi, read_exif
+from recolor_torch.data.depth import divide_by_alpha, is_deep, raw_mode, read_16_bits, spread
+from recolor_torch.data.info import PictureInfo, is_turned, read_info
+from recolor_torch.data.metadata import read_dpi, read_exif, read_profile
 from recolor_torch.data.opening import open_picture, quiet
+from recolor_torch.data.tiff import OddTiff
 
 MAX_PIXELS = 1_000_000_000
-_MODES = {
-    "1": "gray",
-    "L": "gray",
-    "LA": "gray",
-    "La": "gray",
-    "I": "gray",
-    "F": "gray",
-    "P": "palette",
-    "PA": "palette",
-}
-_LOSSY = {"JPEG", "MPO", "JPEG2000", "AVIF"}
-
-
-@dataclass(frozen=True)
-class PictureInfo:
-    """What the header of a picture file says.
-
-    Args:
-        path: the file.
-        width: pixels across, after EXIF orientation.
-        height: pixels down, after EXIF orientation.
-        format: Pillow's name: PNG, JPEG, TIFF, ...
-        bits: 8 or 16 a channel; fewer count as 8, floating point and 32 bits as 16.
-        mode: gray, rgb, palette or cmyk.
-        lossless: the file stores its pixels exactly.
-    """
-
-    path: Path
-    width: int
-    height: int
-    format: str
-    bits: int
-    mode: str
-    lossless: bool
 
 
 @dataclass(frozen=True)
@@ -77,47 +45,6 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def read_info(image: Image.Image, path: str | os.PathLike, orientation: int) -> PictureInfo:
-    """The info of a picture that is open and not loaded."""
-    width, height = image.size
-    if orientation > 4 and image.format != "TIFF":  # Pillow has turned a TIFF already
-        width, height = height, width
-    raw = raw_mode(image)
-    gray = image.mode.startswith("I;16") or raw == "LA;16B"
-    mode = "gray" if gray else _MODES.get(image.mode, "rgb")
-    deep = gray or image.mode in ("I", "F") or (image.mode.startswith("RGB") and is_deep(image))
-    bits = 16 if deep else 8
-    lossless = image.format not in _LOSSY and not _is_lossy(image)
-    return PictureInfo(Path(path), width, height, str(image.format), bits, mode, lossless)
-
-
-def _is_lossy(image: Any) -> bool:
-    if image.format == "TIFF":
-        return "jpeg" in str(image.info.get("compression", ""))
-    return image.format == "WEBP" and not _is_lossless_webp(image)
-
-
-def _is_lossless_webp(image: Any) -> bool:
-    """A WebP file is a list of chunks; pixels are in VP8L where exact, in "VP8 " where not."""
-    file = image.fp
-    if file is None:
-        return False
-    place = file.tell()
-    try:
-        file.seek(12)
-        for _ in range(100):
-            head = file.read(8)
-            if len(head) < 8 or head[:4] == b"VP8 ":
-                return False
-            if head[:4] == b"VP8L":
-                return True
-            size = int.from_bytes(head[4:], "little")
-            file.seek(16 if head[:4] == b"ANMF" else size + size % 2, 1)
-        return False
-    finally:
-        file.seek(place)
-
-
 def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Read a picture file: first frame or page, upright, in RGB or gray, with all its bits.
 
@@ -134,16 +61,20 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         with quiet():
             orientation, exif = read_exif(image)
             info = read_info(image, path, orientation)
-            profile = image.info.get("icc_profile") or None
+            profile = read_profile(image)
         notes: list[str] = []
         had_profile = profile is not None
-        if is_deep(image):
+        alpha = None
+        if isinstance(image, OddTiff):
+            pixels, alpha = _read_odd_tiff(image, notes)
+        elif is_deep(image):
             pixels = read_16_bits(image, reopen)
         else:
             pixels, profile = _read_with_pillow(image, profile, notes)
         dpi = read_dpi(image)
-        pixels, alpha = _split_alpha(pixels, image.info.get("transparency"))
-        if image.format != "TIFF":
+        if alpha is None:
+            pixels, alpha = _split_alpha(pixels, image.info.get("transparency"))
+        if not is_turned(image):
             pixels = turn(pixels, orientation)
             alpha = None if alpha is None else turn(alpha, orientation)
         if orientation > 4 and dpi:
@@ -173,7 +104,7 @@ def _read_with_pillow(image: Any, profile: bytes | None, notes: list[str]) -> tu
         pixels = spread(np.asarray(image), 4095 if raw == "I;12" else 65535)
         return (65535 - pixels if inverted else pixels)[..., None], profile
     if mode == "I":
-        return _spread_integers(np.asarray(image), image.format)[..., None], profile
+        return _spread_integers(np.asarray(image))[..., None], profile
     if mode == "F":
         return _spread_floats(np.asarray(image), notes)[..., None], profile
     if mode == "CMYK":
@@ -184,12 +115,24 @@ def _read_with_pillow(image: Any, profile: bytes | None, notes: list[str]) -> tu
     wanted = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA"}.get(mode, "RGB")
     if mode == "P" and (has_key or getattr(image.palette, "mode", "") == "RGBA"):
         wanted = "RGBA"
-    if mode == "La" or mode == "RGBa":
-        image.load()
     pixels = np.asarray(image if mode == wanted else image.convert(wanted))
     if mode == "P" and wanted == "RGBA":
         image.info.pop("transparency", None)  # used
     return (pixels[..., None] if pixels.ndim == 2 else pixels), profile
+
+
+def _read_odd_tiff(image: OddTiff, notes: list[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    values = image.read()
+    floating = values.dtype.kind == "f"
+    top = 1.0 if floating else float(np.iinfo(values.dtype).max)
+    colour, n = values[..., : image.colours], image.colours
+    pixels = _spread_floats(colour, notes) if floating else spread(colour, top)
+    if not image.has_alpha:
+        return pixels, None
+    alpha = spread(values[..., n], top)
+    if image.is_multiplied:
+        pixels = divide_by_alpha(pixels, alpha)
+    return pixels, alpha
 
 
 def _read_cmyk(image: Image.Image, profile: bytes | None, notes: list[str]) -> np.ndarray:
@@ -201,7 +144,7 @@ def _read_cmyk(image: Image.Image, profile: bytes | None, notes: list[str]) -> n
     return np.asarray(image.convert("RGB"))
 
 
-def _spread_integers(values: np.ndarray, format: str) -> np.ndarray:
+def _spread_integers(values: np.ndarray) -> np.ndarray:
     """32-bit integers. Netpbm and signed 16-bit files fit 16 bits; others fill their type."""
     return spread(values, 65535 if values.size == 0 or values.max() <= 65535 else 2**31 - 1)
 

@@ -54,7 +54,7 @@ def read_16_bits(image: Image.Image, reopen: Reopen) -> np.ndarray:
     pixels <<= 8
     pixels |= np.asarray(low)
     if layout == "RGBa":
-        _divide_by_alpha(pixels)
+        pixels[..., :3] = divide_by_alpha(pixels[..., :3], pixels[..., 3])
     return pixels
 
 
@@ -71,10 +71,10 @@ def _set_raw_mode(image: Any, mode: str) -> None:
     ]
 
 
-def _divide_by_alpha(pixels: np.ndarray) -> None:
-    alpha = pixels[..., 3:].astype(np.float64)
-    colour = pixels[..., :3] * (65535 / np.maximum(alpha, 1))
-    pixels[..., :3] = np.rint(colour).clip(0, 65535)
+def divide_by_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours of (H, W, C) uint16 that were stored multiplied by ``alpha``, (H, W)."""
+    restored = colour * (65535 / np.maximum(alpha, 1).astype(np.float64))[..., None]
+    return np.rint(restored).clip(0, 65535).astype(np.uint16)
 
 
 def _read_ppm(image: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ _KEPT = {
 _NESTED = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
-def read_exif(image: Image.Image) -> tuple[int, bytes | None]:
+def read_exif(image: Any) -> tuple[int, bytes | None]:
     """Orientation (1 to 8) and the EXIF that a new file may carry, with the orientation reset to 1.
 
     EXIF that cannot be understood is left out: it must not cost the picture.
@@ -57,14 +57,14 @@ def _clean(exif: Image.Exif, orientation: int) -> bytes | None:
     clean = Image.Exif()
     for tag in _KEPT & set(exif):
         clean[tag] = 1 if tag == ORIENTATION else exif[tag]
-    for tag in _NESTED:
-        nested: dict[int, Any] = dict(exif.get_ifd(tag))
+    for directory in _NESTED:
+        nested: dict[int, Any] = dict(exif.get_ifd(directory))
         if orientation > 4 and {ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight} <= set(nested):
             width, height = nested[ExifTags.Base.ExifImageWidth], nested[ExifTags.Base.ExifImageHeight]
             nested[ExifTags.Base.ExifImageWidth], nested[ExifTags.Base.ExifImageHeight] = height, width
         nested.pop(ExifTags.IFD.Interop, None)  # an offset into the old file
         if nested:
-            clean[tag] = nested
+            clean[directory] = nested
     return clean.tobytes() if len(clean) else None
 
 
@@ -78,10 +78,16 @@ def with_software(exif: bytes | None, software: str | None) -> Image.Exif:
     return result
 
 
-def read_dpi(image: Image.Image) -> tuple[float, float] | None:
+def read_dpi(image: Any) -> tuple[float, float] | None:
     """Dots per inch across and down, where the file says so sensibly."""
     try:
         x, y = (float(v) for v in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return (x, y) if all(math.isfinite(v) and 1 <= v <= 1e5 for v in (x, y)) else None
+
+
+def read_profile(image: Any) -> bytes | None:
+    """The ICC profile's bytes."""
+    data = image.info.get("icc_profile")
+    return bytes(data) if isinstance(data, bytes) and data else None

@@ -6,10 +6,12 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
+
+from recolor_torch.data.tiff import OddTiff, open_odd_tiff
 
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
 # while a header is read, by one thread at a time.
@@ -41,7 +43,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Image]:
+def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Image | OddTiff]:
     """Open a picture; inside the ``with``, whatever fails comes out as ``PictureError``.
 
     Args:
@@ -53,20 +55,22 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
     """
     name = show_path(path)
     try:
-        with _open_file(path) as file:
+        with ExitStack() as stack:
+            file = stack.enter_context(_open_file(path))
             with quiet():
-                image = Image.open(file)
-            with image:
-                if image.format in _NOT_PICTURES:
-                    raise PictureError(f"{name}: {image.format} files are not read.")
-                width, height = image.size
-                if width < 1 or height < 1:
-                    raise PictureError(f"{name}: the picture has no pixels.")
-                if width * height > max_pixels:
-                    raise PictureError(
-                        f"{name}: {width} x {height} pixels are over the limit of {max_pixels / 1e6:g} megapixels."
-                    )
-                yield image
+                image = stack.enter_context(open_odd_tiff(file)) or stack.enter_context(Image.open(file))
+            if image.format in _NOT_PICTURES:
+                raise PictureError(f"{name}: {image.format} files are not read.")
+            width, height = image.size
+            if width < 1 or height < 1:
+                raise PictureError(f"{name}: the picture has no pixels.")
+            if width * height > max_pixels:
+                raise PictureError(
+                    f"{name}: {width} x {height} pixels are over the limit of {max_pixels / 1e6:g} megapixels."
+                )
+            if image.format in ("JPEG", "MPO"):
+                _check_end(file)
+            yield image
     except PictureError:
         raise
     except UnidentifiedImageError as error:
@@ -98,6 +102,22 @@ def _open_file(path: str | os.PathLike) -> io.BufferedReader:
         raise PictureError(f"{name}: {reason}.") from error
     except ValueError as error:  # a NUL in the name
         raise PictureError(f"{name}: there is no such file.") from error
+
+
+def _check_end(file: io.BufferedReader) -> None:
+    """Raise where a JPEG ends in zeros in place of its data, as broken downloads and copies do.
+
+    The decoder would take the zeros for pixels and give a gray or smeared half without a word.
+    """
+    place = file.tell()
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
+    file.seek(max(0, size - 64))
+    if not any(file.read()):
+        file.seek(0)
+        if not file.read().rstrip(b"\0").endswith(b"\xff\xd9"):
+            raise EOFError("truncated")
+    file.seek(place)
 
 
 def _reason(error: Exception) -> str:

@@ -14,8 +14,9 @@ from PIL import ImageCms
 from torch import Tensor
 
 from recolor_torch.data.cms import to_srgb_with_cms
-from recolor_torch.data.decode import MAX_PIXELS, Decoded, PictureInfo, decode, read_info
+from recolor_torch.data.decode import MAX_PIXELS, Decoded, decode
 from recolor_torch.data.icc import Profile, ProfileError, parse_profile, to_srgb
+from recolor_torch.data.info import PictureInfo, read_info
 from recolor_torch.data.metadata import read_exif
 from recolor_torch.data.opening import PictureError, open_picture, quiet, show_path
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from recolor_torch.checks import check_float
 from recolor_torch.data.cms import convert_with_cms, srgb_profile
-from recolor_torch.data.decode import PictureInfo, decode
+from recolor_torch.data.decode import decode
 from recolor_torch.data.icc import Profile, from_srgb, parse_profile
+from recolor_torch.data.info import PictureInfo
 from recolor_torch.data.metadata import with_software
 from recolor_torch.data.opening import PictureError, show_path
 from recolor_torch.data.pictures import Picture
@@ -192,11 +193,11 @@ def _write(
                 write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi)
             elif format == "PPM":
                 write_ppm(file, pixels)
-            elif format == "PNG" and pixels.dtype == np.uint16:
+            elif format == "PNG":
                 data = exif.tobytes() if len(exif) else None
                 write_png(file, pixels, icc=icc, exif=data, dpi=dpi, software=description)
             else:
-                _write_with_pillow(file, format, pixels, icc, exif, dpi, description, lossless)
+                _write_with_pillow(file, format, pixels, icc, exif, dpi, lossless)
     except OSError as error:
         raise PictureError(_cannot_write(path, error)) from error
 
@@ -208,23 +209,18 @@ def _write_with_pillow(
     icc: bytes | None,
     exif: Image.Exif,
     dpi: tuple[float, float] | None,
-    description: str | None,
     lossless: bool,
 ) -> None:
     options: dict[str, Any] = {}
     if format != "BMP":
         options |= {"icc_profile": icc, "exif": exif.tobytes() if len(exif) else b""}
-    if dpi and format in ("PNG", "JPEG", "BMP"):
+    if dpi and format in ("JPEG", "BMP"):
         options["dpi"] = dpi
     if format == "JPEG":
-        options |= {"quality": 95, "subsampling": 0, "optimize": True}
+        options |= {"quality": 95, "subsampling": 0}
     elif format == "WEBP":
-        options |= {"lossless": lossless, "quality": 75 if lossless else 95, "exact": True}
-    elif format == "PNG" and description:
-        from PIL.PngImagePlugin import PngInfo
-
-        options["pnginfo"] = PngInfo()
-        options["pnginfo"].add_text("Software", description)
+        options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
+        options["exact"] = True  # colour under full transparency stays
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, format, **options)
 
 

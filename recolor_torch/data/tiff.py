@@ -1,0 +1,112 @@
+"""TIFF files that Pillow cannot read or would read wrongly, through tifffile.
+
+Those are 16-bit channels stored in planes, 16-bit gray with alpha, colour in floating point or 32 bits, and
+half or double precision. Everything else goes through Pillow, whose libtiff knows every compression.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+# tifffile reports damage to its log, which prints to the terminal where nobody listens.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+_MAGIC = (b"II\x2a\x00", b"MM\x00\x2a", b"II\x2b\x00", b"MM\x00\x2b")
+_COLOURS = {0: "gray", 1: "gray", 2: "rgb"}
+
+
+class OddTiff:
+    """The first page of such a file.
+
+    It has the attributes of a Pillow image that a header gives.
+
+    Args:
+        page: tifffile's page.
+        exif: its tags, as Pillow's EXIF.
+    """
+
+    format = "TIFF"
+
+    def __init__(self, page: tifffile.TiffPage, exif: Image.Exif) -> None:
+        self.page = page
+        self.exif = exif
+        self.size = (page.imagewidth, page.imagelength)
+        self.mode = _COLOURS[page.photometric]
+        self.info: dict[str, object] = {"icc_profile": exif.get(34675)}
+        inch = {2: 1.0, 3: 2.54}.get(exif.get(296, 2))
+        if inch and 282 in exif and 283 in exif:
+            self.info["dpi"] = (exif[282] * inch, exif[283] * inch)
+
+    def getexif(self) -> Image.Exif:
+        """The tags, under the name that Pillow gives them."""
+        return self.exif
+
+    def read(self) -> np.ndarray:
+        """Values (H, W, C) as they are stored; gray where white is zero is turned over."""
+        page, end = self.page, self.page.parent.filehandle.size
+        strips = list(zip(page.dataoffsets, page.databytecounts))
+        if not strips or any(size == 0 or start + size > end for start, size in strips):
+            raise EOFError("truncated")  # tifffile would fill in zeros
+        planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (plane, H, W, sample)
+        values = planes[0] if len(planes) == 1 else planes[..., 0].transpose(1, 2, 0)
+        if page.photometric == 0:
+            top = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
+            values[..., 0] = top - values[..., 0]
+        return values
+
+    @property
+    def colours(self) -> int:
+        """Channels that are colour; one more is alpha, others mean nothing here."""
+        return 3 if self.mode == "rgb" else 1
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the channel after the colours is alpha."""
+        extra = tuple(self.page.extrasamples)
+        return bool(extra) and extra[0] in (1, 2)
+
+    @property
+    def is_multiplied(self) -> bool:
+        """Whether colours are stored multiplied by alpha."""
+        return self.has_alpha and self.page.extrasamples[0] == 1
+
+
+@contextmanager
+def open_odd_tiff(file: IO[bytes]) -> Iterator[OddTiff | None]:
+    """The first page of a TIFF that needs tifffile; None for all other files, whose errors Pillow will name."""
+    if file.read(4) not in _MAGIC:
+        file.seek(0)
+        yield None
+        return
+    file.seek(0)
+    with ExitStack() as stack:
+        try:
+            odd = _open(stack.enter_context(tifffile.TiffFile(file)), file)
+        except Exception:
+            odd = None
+        file.seek(0)
+        yield odd
+
+
+def _open(tiff: tifffile.TiffFile, file: IO[bytes]) -> OddTiff | None:
+    page = tiff.pages[0]
+    if not isinstance(page, tifffile.TiffPage) or not _is_odd(page):
+        return None
+    exif = Image.Exif()
+    file.seek(0)
+    exif.load_from_fp(file)
+    return OddTiff(page, exif)
+
+
+def _is_odd(page: tifffile.TiffPage) -> bool:
+    if page.photometric not in _COLOURS or page.dtype is None:
+        return False
+    bits, kind, samples = page.dtype.itemsize * 8, page.dtype.kind, page.samplesperpixel
+    apart = page.planarconfig == 2 and samples > 1
+    if kind == "f":
+        return samples > 1 or bits != 32
+    return kind == "u" and ((bits == 16 and (apart or samples in (2, 5, 6))) or (bits == 32 and samples > 1))
