@@ -76,7 +76,9 @@ def main() -> None:
         return
 
     print(f"{args.megapixels:g} megapixels, RGB, {args.threads} threads, median of {args.rounds} alternating rounds")
-    print("| dtype | ours s | skimage s | skimage / ours | difference, largest (mean) | peak memory / (input + output) |")
+    print(
+        "| dtype | ours s | skimage s | skimage / ours | difference, largest (mean) | peak memory / (input + output) |"
+    )
     print("|---|---|---|---|---|---|")
     for dtype in ("uint8", "float32"):
         source, reference = pictures(args.megapixels, dtype)

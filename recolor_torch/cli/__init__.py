@@ -1,0 +1,67 @@
+"""The ``recolor`` command. A verb's module is imported only when the verb is called, so help answers at once."""
+
+import sys
+from importlib import import_module
+
+VERBS = {
+    "colorize": ("recolor_torch.cli.colorize", "put colour into pictures, one or ten thousand"),
+    "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
+    "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
+}
+
+LIGHTNING = ("predict",)
+"""Verbs of LightningCLI, whose parser reads the verb itself."""
+
+HELP = """usage: recolor VERB ...
+
+Put colour into grayscale photographs, and change the colour of coloured ones.
+
+verbs:
+{verbs}
+
+examples:
+  recolor colorize old.jpg -r colour.jpg -o new.jpg       colour one picture like another
+  recolor colorize scans/ -r colour.jpg -o coloured/      a whole folder
+  recolor VERB --help                                     what a verb can do
+
+exit codes: 0 all done, 1 internal error, 2 usage or configuration, 3 some targets failed,
+            4 weights missing, 130 interrupted
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(HELP.format(verbs="\n".join(f"  {verb:<10} {text}" for verb, (_, text) in VERBS.items())))
+        return 0 if args else 2
+    if args[0] in ("-V", "--version"):
+        from recolor_torch import __version__
+
+        print(f"recolor_torch {__version__}")
+        return 0
+    if args[0] not in VERBS:
+        print(f"recolor: unknown verb {args[0]!r}. Known verbs: {', '.join(VERBS)}.", file=sys.stderr)
+        return 2
+    return _run(args[0], args[1:])
+
+
+def _run(verb: str, args: list[str]) -> int:
+    from recolor_torch.errors import UsageError, WeightsMissing
+
+    try:
+        return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
+    except (UsageError, WeightsMissing) as error:
+        print(f"recolor {verb}: {error}", file=sys.stderr)
+        return 4 if isinstance(error, WeightsMissing) else 2
+    except KeyboardInterrupt:
+        print(f"recolor {verb}: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone (| head); Python would complain once more at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

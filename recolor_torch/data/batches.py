@@ -40,9 +40,7 @@ class PictureBatch:
         self.guide = Guide()
         if loaded:
             self.images = _stack([item.picture.image for item in loaded])
-            self.pictures = [
-                replace(item.picture, image=self.images[i : i + 1]) for i, item in enumerate(loaded)
-            ]
+            self.pictures = [replace(item.picture, image=self.images[i : i + 1]) for i, item in enumerate(loaded)]
             self.guide = _join_guides([item.guide for item in loaded])
 
     def select(self, index: int) -> tuple[Tensor, Guide]:

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from torch.utils.data import DataLoader
 
 from recolor_torch.data.batches import BatchDataset
+from recolor_torch.data.pictures import PictureError, probe
 from recolor_torch.data.plan import Guidance, Plan, make_plan
 from recolor_torch.data.targets import Target, find_targets, read_list, read_pairs
 from recolor_torch.errors import UsageError
@@ -131,6 +132,11 @@ class PictureDataModule(pl.LightningDataModule):
             if path is not None and not path.is_file():
                 what = "is a folder, not a picture" if path.is_dir() else "no such file"
                 raise UsageError(f"{path}: {what}.")
+            if path is not None:
+                try:
+                    probe(path, self.max_pixels)
+                except PictureError as error:
+                    raise UsageError(str(error)) from error
         if g.weights and len(g.weights) != len(g.references):
             raise UsageError(f"{len(g.weights)} reference weights were given for {len(g.references)} references.")
         if g.weights and (min(g.weights) < 0 or sum(g.weights) <= 0):

@@ -1,5 +1,7 @@
 """Differences, mean and Gauss filters, edges, wavelet transforms and histograms with gradients."""
 
+from recolor_torch.filters.blockiness import blockiness
+from recolor_torch.filters.contrast import amplify_contrast
 from recolor_torch.filters.edges import (
     EDGE_KERNELS,
     EdgeDetector,
@@ -31,6 +33,8 @@ __all__ = [
     "EdgeKernel",
     "FilterBank",
     "Pyramid",
+    "amplify_contrast",
+    "blockiness",
     "difference",
     "dwt2",
     "edge_content_distance",

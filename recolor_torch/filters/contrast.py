@@ -30,6 +30,7 @@ def amplify_contrast(luminance: Tensor, gain: float = 2.0, tiles: int = 8, sprea
         ValueError: a wrong shape, a gain below 1 or less than one tile.
 
     Example:
+        >>> import torch
         >>> amplify_contrast(torch.tensor([[[[0.4, 0.6], [0.6, 0.4]]]]), gain=1.5, tiles=1)[0, 0].round(decimals=4)
         tensor([[0.3500, 0.6500],
                 [0.6500, 0.3500]])

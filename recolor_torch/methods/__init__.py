@@ -9,7 +9,7 @@ METHODS: dict[str, type[Recolorizer]] = {
     "histogram": HistogramTransfer,
 }
 
-__all__ = ["METHODS", "Guide", "Recolorizer", "Reference", "build_method", "method_name"]
+__all__ = ["METHODS", "Guide", "HistogramTransfer", "Recolorizer", "Reference", "build_method", "method_name"]
 
 
 def build_method(name: str, **settings: Any) -> Recolorizer:

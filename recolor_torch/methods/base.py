@@ -1,7 +1,8 @@
 """What every method shares: the guidance it is given and the module it is."""
 
+import inspect
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,12 +60,12 @@ class Recolorizer(nn.Module):
     """A method: an image and a guide in, an image out, all in the method's ``space``.
 
     Subclasses keep settings in ``__init__`` (typed, with defaults, documented: the command line and
-    the YAML files are made from the signature) and call a pure function in ``forward``.
+    the YAML files are made from the signature), under the names of the arguments, and call a pure function in ``forward``.
 
     ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
     ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
-    ``stages`` is filled by methods that have intermediate results worth a look; ``--save-stages``
-    writes them.
+    ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
+    images by name, or the text of files; ``--save-stages`` writes them.
     """
 
     space: Space = "rgb"
@@ -73,17 +74,27 @@ class Recolorizer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.keep_stages = False
         self.stages: dict[str, Tensor | str] = {}
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Recolour ``image``, (B, 3, H, W) in ``space``."""
         raise NotImplementedError
 
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments by name, as the run record and configs state them."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
+
     def require(self, guide: Guide) -> None:
         """Raise ``ValueError`` where the guide lacks what the method needs."""
-        if "reference" in self.needs and not guide.references:
+        self.require_kinds(bool(guide.references), guide.hints is not None and guide.hint_mask is not None)
+
+    def require_kinds(self, references: bool, hints: bool) -> None:
+        """Raise ``ValueError`` unless the kinds of guidance that there are include those the method needs."""
+        if "reference" in self.needs and not references:
             raise ValueError(f"{type(self).__name__} needs a reference, got none.")
-        if "hints" in self.needs and (guide.hints is None or guide.hint_mask is None):
+        if "hints" in self.needs and not hints:
             raise ValueError(f"{type(self).__name__} needs hints, got none.")
 
 

@@ -164,7 +164,7 @@ class WaveletMerging(Recolorizer):
 
     def __init__(
         self,
-        schedule: str | list[float] = "linear:0.3,0.1",
+        schedule: str | list[float] = "linear:0.3,0.2",
         channels: Channels = "uv",
         match: Match = "chroma",
         transform: Transform = "stationary",

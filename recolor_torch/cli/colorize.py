@@ -1,0 +1,146 @@
+"""``recolor colorize``: files in, coloured files out."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.cli.config import defaults_from_config
+from recolor_torch.cli.parser import Parser
+from recolor_torch.errors import UsageError
+from recolor_torch.methods import METHODS, build_method
+
+DESCRIPTION = """Put colour into pictures.
+
+  recolor colorize old.jpg -r colour.jpg -o new.jpg
+  recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
+  recolor colorize --pairs pairs.csv -o coloured/ --ext png
+  recolor colorize scans/ -r a.jpg -o coloured/ --dry-run
+
+Pictures come back in the size, depth, profile and format they came in, with their luminance kept.
+A run that was stopped goes on where it was when the same command is given again.
+"""
+
+# In the order in which they are taken where no method was named.
+REFERENCE_METHODS = ("correspondence", "histogram")
+
+
+def make_parser() -> Parser:
+    """All flags; each method's settings are made from its signature."""
+    parser = Parser(prog="recolor colorize", description=DESCRIPTION)
+    add = parser.add_argument
+    add("targets", nargs="*", metavar="TARGET", help="files, folders (with all below them) or globs")
+    add("--list", type=str, metavar="FILE", help="text file with a target a line")
+    add("--pairs", type=str, metavar="FILE", help="CSV, TSV or JSONL with the columns target, reference[, hints]")
+    add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
+    add("-m", "--method", choices=sorted(METHODS), help="how to colour; chosen by what is given without it")
+    add(
+        "-r",
+        "--reference",
+        action="append",
+        metavar="PICTURE",
+        help="picture whose colours are wanted; may be repeated",
+    )
+    add("--reference-weights", type=str, metavar="a,b", help="share of each reference, as 2,1")
+    add(
+        "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
+    )
+    add("--target-mask", type=str, metavar="PICTURE", help="white where targets are to be recoloured")
+    add(
+        "--target",
+        choices=["gray", "color"],
+        default="gray",
+        help="gray: the target's own colour (a tint) is dropped first",
+    )
+    add("--keep", choices=["luma", "none"], default="luma", help="luma: the result has exactly the target's luminance")
+    add("--strength", type=float, default=1.0, metavar="0..1", help="0 returns the input, 1 the full result")
+    add(
+        "--max-side", type=int, metavar="N", help="work on a copy with this longer side; chroma is brought to full size"
+    )
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    precisions = ["32-true", "64-true", "16-mixed", "bf16-mixed"]
+    add("--precision", choices=precisions, default="32-true", help="arithmetic of the method")
+    add("--seed", type=int, metavar="N", help="make what is random repeatable")
+    add("--suffix", type=str, default="", help="put between an output's name and its extension, as _colour")
+    add(
+        "--ext",
+        choices=["auto", "png", "jpg", "webp", "tif"],
+        default="auto",
+        help="format of outputs; auto: the target's",
+    )
+    add("--overwrite", action="store_true", help="replace existing outputs, and do finished targets again")
+    add("--dry-run", action="store_true", help="say what would be done, at which size and with how much memory")
+    add("--save-stages", action="store_true", help="write intermediate results beside each output")
+    add("--config", type=str, metavar="FILE", help="YAML as for recolor predict; flags come before it")
+    add("--batch-size", type=int, default=16, metavar="N", help="most pictures of one size worked on at once")
+    add("--workers", type=int, default=-1, metavar="N", help="processes that read ahead; -1 chooses")
+    add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="refuse larger pictures")
+    add("-q", "--quiet", action="store_true", help="print errors alone")
+    add("--json", action="store_true", help="print the record of each target as a line of JSON")
+    for name, cls in METHODS.items():
+        parser.add_class_arguments(cls, name)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    start = time.perf_counter()
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    trainer_settings: dict[str, Any] = {}
+    if args.config:
+        defaults, trainer_settings = defaults_from_config(Path(args.config))
+        parser.set_defaults(defaults)
+        args = parser.parse_args(argv)
+    if not args.output:
+        raise UsageError("Say where the result goes: -o OUT.")
+    if not 0 <= args.strength <= 1:
+        raise UsageError(f"--strength must be in [0, 1], got {args.strength:g}.")
+    if args.max_side is not None and args.max_side < 1:
+        raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
+    name = args.method or _choose_method(bool(args.reference or args.pairs))
+    device = _device(args.device)
+
+    # Lightning is slow to import: mistakes that can be seen without it are seen without it.
+    from recolor_torch.cli.running import colorize
+
+    try:
+        method = build_method(name, **args[name].as_dict())
+        method.require_kinds(references=bool(args.reference or args.pairs), hints=False)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return colorize(method, args, device, trainer_settings, start)
+
+
+def _choose_method(has_reference: bool) -> str:
+    if has_reference:
+        return next(name for name in REFERENCE_METHODS if name in METHODS)
+    if "network" in METHODS:
+        return "network"
+    raise UsageError("Say what colours are wanted: give a reference picture with -r.")
+
+
+def _device(name: str) -> tuple[str, Any]:
+    """Lightning's accelerator and devices for ``--device``."""
+    import torch
+
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise UsageError(f"Unknown device {name!r}. Known devices: auto, cpu, cuda, cuda:N, mps.")
+    if kind == "cuda":
+        count = torch.cuda.device_count()
+        if not count:
+            raise UsageError("No CUDA device was found; use --device cpu.")
+        if index and int(index) >= count:
+            raise UsageError(f"There is no device {name}; CUDA devices here: {count}.")
+        return "gpu", [int(index)] if index else 1
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("No MPS device was found; use --device cpu.")
+    return kind, 1
+
+
+def print_json(entry: dict[str, Any]) -> None:
+    """A line of JSON on the standard output."""
+    sys.stdout.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,136 @@
+"""Streaming results to disk: each picture is written and recorded as soon as its batch is done."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import BasePredictionWriter
+from torch import Tensor
+
+import recolor_torch
+from recolor_torch.data import record
+from recolor_torch.data.batches import PictureBatch, Result
+from recolor_torch.data.pictures import PictureError
+from recolor_torch.output.atomic import remove_stale_parts, write_bytes_atomically
+from recolor_torch.output.pictures import copy_unchanged, write_picture
+
+
+class PictureWriter(BasePredictionWriter):
+    """Writes each result under its job's output path and a line about it into ``run.jsonl``.
+
+    Everything is keyed by path; Lightning's batch indices are not used, and nothing is kept.
+
+    Args:
+        save_stages: write intermediate results too, into a folder ``NAME.stages`` beside each output.
+        threads: pictures of a batch that are encoded at a time.
+    """
+
+    def __init__(self, save_stages: bool = False, threads: int = 2) -> None:
+        super().__init__(write_interval="batch")
+        self.save_stages = save_stages
+        self.threads = threads
+        self.entries: dict[str, int] = {"done": 0, "failed": 0}
+        self.settings: dict[str, Any] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take what the record says of the method from the module; clear what killed runs left."""
+        self.settings = pl_module.describe()  # type: ignore[operator]
+        if trainer.is_global_zero:
+            plan = trainer.datamodule.plan  # type: ignore[attr-defined]
+            for folder in {job.output.parent for job in plan.jobs}:
+                if folder.is_dir():
+                    remove_stale_parts(folder)
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: PictureBatch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write the results of a batch and wait for the disk: a kill repeats at most this batch."""
+        results: list[Result] = prediction
+        with ThreadPoolExecutor(min(self.threads, max(1, len(results)))) as pool:
+            for entry in pool.map(self._write, results):
+                self.entries[entry["status"]] += 1
+                self.on_entry(entry)
+
+    def on_entry(self, entry: dict[str, Any]) -> None:
+        """Called with each line of the record; for progress and for ``--json``."""
+
+    def _write(self, result: Result) -> dict[str, Any]:
+        start = time.perf_counter()
+        error = result.error or self._try_to_write(result)
+        entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
+        record.append(result.job.folder, entry)
+        return entry
+
+    def _try_to_write(self, result: Result) -> str | None:
+        job, picture = result.job, result.picture
+        assert picture is not None
+        try:
+            if result.copy:
+                copy_unchanged(job.target, job.output, picture)
+                return None
+            assert result.image is not None
+            if not bool(result.image.isfinite().all()):
+                return f"{job.target}: the result has values that are not numbers."
+            write_picture(job.output, result.image, picture, description=self._description())
+            if self.save_stages:
+                self._write_stages(result)
+        except PictureError as error:
+            return str(error)
+        return None
+
+    def _write_stages(self, result: Result) -> None:
+        folder = result.job.output.with_name(f"{result.job.output.name}.stages")
+        folder.mkdir(exist_ok=True)
+        for name, stage in result.stages.items():
+            if isinstance(stage, Tensor):
+                write_picture(folder / f"{name}.png", stage)
+            else:
+                write_bytes_atomically(folder / name, stage.encode())
+
+    def _description(self) -> str:
+        return f"recolor_torch {recolor_torch.__version__}, method {self.settings.get('method')}"
+
+    def _entry(self, result: Result, error: str | None, seconds: float) -> dict[str, Any]:
+        job, info = result.job, result.job.info
+        entry: dict[str, Any] = {
+            "status": "failed" if error else "done",
+            "target": str(job.target),
+            "output": job.key,
+            "error": error,
+            **self.settings,
+            "references": [
+                {"path": str(r), "weight": w, "mask": m and str(m), "sha256": _hash_or_none(r)}
+                for r, w, m in zip(job.references, job.weights, job.reference_masks)
+            ],
+            "hints": job.hints and str(job.hints),
+            "target_mask": job.target_mask and str(job.target_mask),
+            "input_sha256": result.hash,
+            "settings_sha256": job.settings,
+            "bytes": None if error else job.output.stat().st_size,
+            "width": info and info.width,
+            "height": info and info.height,
+            "megapixels": info and round(info.width * info.height / 1e6, 3),
+            "working_size": result.working_size,
+            "notes": list(result.picture.notes) if result.picture else [],
+            "seconds": round(seconds, 3),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "version": recolor_torch.__version__,
+        }
+        return entry
+
+
+def _hash_or_none(path: Path) -> str | None:
+    try:
+        return record.cached_file_hash(path)
+    except OSError:
+        return None
