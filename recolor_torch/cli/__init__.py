@@ -59,7 +59,7 @@ def _run(verb: str, args: list[str]) -> int:
         return 130
     except BrokenPipeError:
         # The reader of a pipe has gone (| head); Python would complain once more at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
 
 

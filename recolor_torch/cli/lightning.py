@@ -1,7 +1,5 @@
 """``recolor predict`` (and the other verbs of LightningCLI): runs from a config, on any number of devices."""
 
-from typing import Any
-
 import lightning.pytorch as pl
 from lightning.pytorch.cli import LightningCLI
 
@@ -10,23 +8,23 @@ from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.output.writer import PictureWriter
 
 
-class Trainer(pl.Trainer):
-    """Lightning's Trainer; predictions are streamed to disk by callbacks and never collected."""
+class RecolorCLI(LightningCLI):
+    """LightningCLI; predictions are streamed to disk by a callback and never collected."""
 
-    def predict(self, *args: Any, return_predictions: bool = False, **kwargs: Any) -> Any:
-        """As Lightning's; ``return_predictions`` is off where it is not asked for."""
-        return super().predict(*args, return_predictions=return_predictions, **kwargs)
+    def before_instantiate_classes(self) -> None:
+        """Turn the collecting of predictions off."""
+        if self.subcommand == "predict":
+            self.config.predict.return_predictions = False
 
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     quiet_lightning()
-    cli = LightningCLI(
+    cli = RecolorCLI(
         pl.LightningModule,
         pl.LightningDataModule,
         subclass_mode_model=True,
         subclass_mode_data=True,
-        trainer_class=Trainer,
         save_config_callback=None,
         args=argv,
     )

@@ -101,7 +101,7 @@ class ReportingWriter(PictureWriter):
             TimeRemainingColumn(),
         ]
         shown = console.is_terminal and total > 1
-        self.progress = Progress(*columns, console=console, disable=not shown)
+        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown)
         self.task = self.progress.add_task("", total=total)
 
     def on_entry(self, entry: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ class PictureDataModule(pl.LightningDataModule):
         """Plan with the settings of the trainer's module. Lightning waits for all processes after this."""
         assert self.trainer is not None
         if self.plan is None:
-            self.make_plan(self.trainer.lightning_module.describe())
+            self.make_plan(self.trainer.lightning_module.describe())  # type: ignore[operator]
         assert self.output is not None
         assert self.plan is not None
         for job in self.plan.jobs:

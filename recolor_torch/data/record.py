@@ -31,7 +31,7 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
 
 def load(folder: Path) -> dict[str, dict[str, Any]]:
     """The last line of each output in the record of ``folder``, by the output's path in it; {} without a record."""
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for entry in _lines(folder / NAME):
         if isinstance(entry, dict) and isinstance(entry.get("output"), str):
             # A failed repetition does not make the picture of an earlier run unknown.

@@ -60,7 +60,8 @@ class Recolorizer(nn.Module):
     """A method: an image and a guide in, an image out, all in the method's ``space``.
 
     Subclasses keep settings in ``__init__`` (typed, with defaults, documented: the command line and
-    the YAML files are made from the signature), under the names of the arguments, and call a pure function in ``forward``.
+    the YAML files are made from the signature), under the names of the arguments, and call a pure
+    function in ``forward``.
 
     ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
     ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
