@@ -98,5 +98,5 @@ def spread(values: np.ndarray, maximum: float) -> np.ndarray:
     """Values of 0 ... ``maximum`` as uint16 of 0 ... 65535; others are clipped, NaN counts as 0."""
     if maximum == 65535 and values.dtype.kind == "u" and values.dtype.itemsize == 2:
         return values.astype(np.uint16)
-    scaled = np.nan_to_num(values.astype(np.float64), nan=0.0) * (65535 / maximum)
-    return np.rint(scaled.clip(0, 65535)).astype(np.uint16)
+    known = np.nan_to_num(values.astype(np.float64), nan=0.0).clip(0, maximum)
+    return np.rint(known * (65535 / maximum)).astype(np.uint16)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from recolor_torch.data.tiff import OddTiff, open_odd_tiff
+from recolor_torch.data.tiff import OddTiff, open_odd_tiff, silent_logs
 
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
 # while a header is read, by one thread at a time.
 _HEADER = threading.Lock()
 # Pillow can name these but not draw them by itself, or runs another program to do so.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")
 
 
 class PictureError(Exception):
@@ -33,7 +34,7 @@ def show_path(path: str | os.PathLike) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """No Pillow size limit and no Python warnings inside; one thread at a time, so keep it short."""
-    with _HEADER, warnings.catch_warnings():
+    with _HEADER, silent_logs(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -70,11 +71,12 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
                 )
             if image.format in ("JPEG", "MPO"):
                 _check_end(file)
-            yield image
+            with silent_logs():
+                yield image
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError(f"{name}: not a picture, or of a kind that is not known.") from error
+        raise PictureError(f"{name}: {_what_it_is(path)}.") from error
     except MemoryError as error:
         raise PictureError(f"{name}: not enough memory for this picture.") from error
     # Decoders meet hostile bytes with nearly any exception: what they say is passed on.
@@ -102,6 +104,14 @@ def _open_file(path: str | os.PathLike) -> io.BufferedReader:
         raise PictureError(f"{name}: {reason}.") from error
     except ValueError as error:  # a NUL in the name
         raise PictureError(f"{name}: there is no such file.") from error
+
+
+def _what_it_is(path: str | os.PathLike) -> str:
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    if start.startswith(_STARTS) or start[4:8] == b"ftyp":
+        return "the picture is damaged, cut short, or of a variant that is not read"
+    return "not a picture, or of a kind that is not known"
 
 
 def _check_end(file: io.BufferedReader) -> None:

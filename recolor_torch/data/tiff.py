@@ -4,19 +4,48 @@ Those are 16-bit channels stored in planes, 16-bit gray with alpha, colour in fl
 half or double precision. Everything else goes through Pillow, whose libtiff knows every compression.
 """
 
+import ctypes
 import logging
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-# tifffile reports damage to its log, which prints to the terminal where nobody listens.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _MAGIC = (b"II\x2a\x00", b"MM\x00\x2a", b"II\x2b\x00", b"MM\x00\x2b")
 _COLOURS = {0: "gray", 1: "gray", 2: "rgb"}
+_SILENT = threading.local()
+
+
+@contextmanager
+def silent_logs() -> Iterator[None]:
+    """Drop what tifffile and Pillow log from this thread: a damaged file's error says it in one sentence."""
+    before = getattr(_SILENT, "on", False)
+    _SILENT.on = True
+    try:
+        yield
+    finally:
+        _SILENT.on = before
+
+
+def _silence_libtiff() -> None:
+    """Keep Pillow's libtiff from printing its errors to the terminal; Pillow raises them anyway.
+
+    Where Pillow brings its libtiff in a file of its own (its wheels for Linux and macOS) it can be told.
+    """
+    package = Path(Image.__file__).parent
+    for library in [*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).TIFFSetErrorHandler(None)
+
+
+for _name in ("tifffile", "PIL.TiffImagePlugin"):
+    logging.getLogger(_name).addFilter(lambda record: not getattr(_SILENT, "on", False))
+_silence_libtiff()
 
 
 class OddTiff:
