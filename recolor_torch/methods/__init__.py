@@ -4,12 +4,23 @@ from typing import Any
 
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.histogram import HistogramTransfer
+from recolor_torch.methods.wavelet import WaveletMerging
 
 METHODS: dict[str, type[Recolorizer]] = {
     "histogram": HistogramTransfer,
+    "wavelet": WaveletMerging,
 }
 
-__all__ = ["METHODS", "Guide", "HistogramTransfer", "Recolorizer", "Reference", "build_method", "method_name"]
+__all__ = [
+    "METHODS",
+    "Guide",
+    "HistogramTransfer",
+    "Recolorizer",
+    "Reference",
+    "WaveletMerging",
+    "build_method",
+    "method_name",
+]
 
 
 def build_method(name: str, **settings: Any) -> Recolorizer:

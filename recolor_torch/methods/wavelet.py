@@ -44,7 +44,7 @@ def merge_wavelets(
         target: T, (B, C, H, W).
         source: S, (B or 1, C, H, W), of the same size.
         weights: λ, the approximation's first, then from the coarsest details to the finest: numbers in [0, 1], or a
-            tensor (not checked for its range, differentiable).
+            tensor (not checked for its range, differentiable). A single one mixes the pictures as they are.
         wavelet: a discrete wavelet of PyWavelets by name.
         mode: how pictures go on past their borders.
         transform: ``dwt`` is the report's, whose changed coefficients show the squares they stand for;
@@ -71,6 +71,8 @@ def merge_wavelets(
     if not isinstance(weights, Tensor):
         weights = check_weights(weights)
     gap = target - source
+    if len(weights) == 1:
+        return source + gap * weights[0]
     if transform == "stationary":
         return source + weigh_stationary_bands(gap, weights, wavelet, mode)
     pyramid = dwt2(gap, wavelet, len(weights) - 1, mode)

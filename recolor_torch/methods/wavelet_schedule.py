@@ -14,7 +14,7 @@ def schedule_weights(
     Args:
         schedule: the vector itself; or ``hard:d``, d components of which the first is 0 and the rest 1; or
             ``linear:a,s``, :math:`\lambda_i = \min(1, a + i s)` for as many levels as the size allows. Named
-            schedules are cut at that many, a vector that is too long is refused.
+            schedules are cut at that many (down to the first number alone), a vector that is too long is refused.
         size: height and width.
         wavelet: a discrete wavelet of PyWavelets by name.
 
@@ -29,10 +29,6 @@ def schedule_weights(
         ((0.0, 1.0, 1.0), (0.25, 0.75, 1.0, 1.0))
     """
     most = max_levels(size, wavelet)
-    if most < 1:
-        raise ValueError(
-            f"A picture of {size[0]} x {size[1]} pixels (height x width) is too small for a level of {wavelet!r}."
-        )
     if not isinstance(schedule, str):
         weights = check_weights(schedule)
         if len(weights) > most + 1:
@@ -48,10 +44,10 @@ def schedule_weights(
 
 
 def check_weights(weights: Sequence[float]) -> tuple[float, ...]:
-    """``weights`` as floats; ``ValueError`` where there are fewer than two or one lies outside [0, 1]."""
+    """``weights`` as floats; ``ValueError`` where there is none or one lies outside [0, 1]."""
     values = tuple(float(w) for w in weights)
-    if len(values) < 2:
-        raise ValueError(f"Merging needs two weights or more, coarsest first, got {len(values)}.")
+    if not values:
+        raise ValueError("Merging needs a weight or more, coarsest first, got none.")
     wrong = [v for v in values if not 0 <= v <= 1]
     if wrong:
         raise ValueError(f"Merging weights must lie in [0, 1], got {wrong[0]:g}.")
