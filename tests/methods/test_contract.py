@@ -1,0 +1,91 @@
+"""What every method promises. A method registered in METHODS is tested by being there."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from recolor_torch.methods import METHODS, Guide, Reference, build_method, method_name
+from recolor_torch.pipeline import recolor
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "methods"
+
+
+@pytest.fixture
+def guide(rgb):
+    """References, hints and a mask: more than any one method needs."""
+    hint_mask = torch.zeros_like(rgb[:, :1])
+    hint_mask[..., 4::9, 5::11] = 1
+    return Guide(references=(Reference(rgb[1:]),), hints=rgb.flip(0) * hint_mask, hint_mask=hint_mask)
+
+
+@pytest.fixture(params=sorted(METHODS))
+def name(request):
+    return request.param
+
+
+def test_shape_dtype_device(name, rgb, guide):
+    out = recolor(rgb, name, guide)
+    assert out.shape == rgb.shape
+    assert out.dtype == rgb.dtype
+    assert out.device == rgb.device
+    assert out.isfinite().all()
+    assert out.min() >= 0
+    assert out.max() <= 1
+
+
+def test_inputs_are_untouched(name, rgb, guide):
+    images = [rgb, guide.references[0].image, guide.hints, guide.hint_mask]
+    before = [x.clone() for x in images]
+    recolor(rgb, name, guide)
+    assert all(torch.equal(a, b) for a, b in zip(images, before))
+
+
+def test_a_batch_is_its_pictures_one_by_one(name, rgb, guide):
+    together = recolor(rgb, name, guide)
+    for i in range(2):
+        alone = Guide(guide.references, hints=guide.hints[i : i + 1], hint_mask=guide.hint_mask[i : i + 1])
+        # Iterative solvers stop on an estimated error of half a level.
+        torch.testing.assert_close(together[i : i + 1], recolor(rgb[i : i + 1], name, alone), atol=0.5 / 255, rtol=0)
+
+
+def test_luminance_is_kept(name, rgb, guide):
+    weights = torch.tensor([0.299, 0.587, 0.114]).to(rgb).view(1, 3, 1, 1)
+    out = recolor(rgb, name, guide)
+    torch.testing.assert_close((out * weights).sum(1), (rgb * weights).sum(1), atol=1e-6, rtol=0)
+
+
+def test_missing_guidance_is_named(name, rgb):
+    method = build_method(name)
+    if not method.needs:
+        pytest.skip(f"{name} needs no guidance")
+    with pytest.raises(ValueError, match=f"{type(method).__name__} needs"):
+        recolor(rgb, method, Guide())
+
+
+def test_config_is_present_and_opens_with_what_it_is(name):
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    assert text.startswith("# ")
+    config = yaml.safe_load(text)
+    assert set(config) <= {"model", "data", "trainer", "seed_everything"}
+    method = config["model"]["init_args"]["method"]
+    assert method["class_path"] == f"recolor_torch.methods.{METHODS[name].__name__}"
+    build_method(name, **method.get("init_args") or {})
+
+
+def test_settings_are_typed_documented_and_kept(name):
+    cls = METHODS[name]
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    for p in parameters:
+        assert p.annotation is not inspect.Parameter.empty
+        assert p.default is not inspect.Parameter.empty
+        assert f"{p.name}:" in (cls.__doc__ or "")
+    assert set(build_method(name).settings()) == {p.name for p in parameters}
+    assert method_name(build_method(name)) == name
+
+
+def test_unknown_method_lists_the_known():
+    with pytest.raises(ValueError, match="Unknown method 'histogramm'. Known methods: .*histogram"):
+        build_method("histogramm")

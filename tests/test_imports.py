@@ -1,0 +1,63 @@
+"""Imports point one way, and importing the package costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import recolor_torch
+
+ROOT = Path(recolor_torch.__file__).parent
+LAYERS = [
+    {"errors", "checks"},
+    {"color", "filters", "linalg", "features"},
+    {"losses", "energies", "networks", "gallery"},
+    {"methods"},
+    {"compose"},
+    {"pipeline"},
+    {"data"},
+    {"output"},  # the writer stores what data read
+    {"evaluation"},
+    {"lit"},
+    {"cli"},
+]
+LEVEL = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+
+
+def edges():
+    for file in ROOT.rglob("*.py"):
+        own = file.relative_to(ROOT).parts[0].removesuffix(".py")
+        if own in ("__init__", "__main__", "examples"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "recolor_torch" and len(parts) > 1 and parts[1] != own:
+                    yield file.relative_to(ROOT).as_posix(), own, parts[1]
+
+
+def test_imports_point_one_way():
+    wrong = [f"{file} imports {other}" for file, own, other in edges() if LEVEL[other] >= LEVEL[own]]
+    assert wrong == []
+
+
+def test_every_folder_has_its_place():
+    folders = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith("_")} - {"examples"}
+    assert folders <= set(LEVEL)
+
+
+def test_the_package_imports_neither_torch_nor_numpy():
+    code = "import sys, recolor_torch, recolor_torch.cli; print({'torch', 'numpy', 'lightning'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_public_names_are_there():
+    for name in recolor_torch.__all__:
+        assert getattr(recolor_torch, name) is not None
+    assert set(recolor_torch.__all__) <= set(dir(recolor_torch))

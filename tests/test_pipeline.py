@@ -1,0 +1,69 @@
+import torch
+
+from recolor_torch import Guide, Reference, recolor
+from recolor_torch.color import rgb_to_luminance
+from recolor_torch.methods import HistogramTransfer, Recolorizer
+from recolor_torch.pipeline import resize_hints
+
+
+class Spy(Recolorizer):
+    """Returns its input and remembers what it was given."""
+
+    space = "yuv"
+
+    def forward(self, image, guide):
+        self.image, self.guide = image, guide
+        return image
+
+
+def test_a_tint_is_dropped_unless_color_is_the_target(rgb):
+    spy = Spy()
+    recolor(rgb, spy, Guide())
+    assert spy.image[:, 1:].abs().max() < 1e-6
+    recolor(rgb, spy, Guide(), target="color")
+    assert spy.image[:, 1:].abs().max() > 0.1
+
+
+def test_the_method_works_at_the_working_size_and_the_result_is_full(rgb):
+    spy = Spy()
+    mask = torch.zeros_like(rgb[:, :1])
+    mask[..., 3, 5] = 1
+    hints = torch.full_like(rgb, 0.25)
+    out = recolor(rgb, spy, Guide(hints=hints, hint_mask=mask, target_mask=torch.ones_like(mask)), max_side=16)
+    assert spy.image.shape[-2:] == (12, 16)
+    assert out.shape == rgb.shape
+    torch.testing.assert_close(rgb_to_luminance(out), rgb_to_luminance(rgb), atol=1e-6, rtol=0)
+    assert spy.guide.hint_mask.sum() == 2  # one pixel a sample is left
+    torch.testing.assert_close(spy.guide.hints[0, 0, 1, 2], hints[0, 0, 0, 0])
+
+
+def test_hints_at_a_smaller_size_are_means_of_hints_alone():
+    hints = torch.tensor([[1.0, 9.0], [3.0, 9.0]]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    mask = torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 2, 2)
+    colors, small = resize_hints(hints, mask, (1, 1))
+    assert colors.flatten().tolist() == [2.0, 2.0, 2.0]
+    assert small.item() == 1
+
+
+def test_references_arrive_in_the_methods_space(rgb):
+    spy = Spy()
+    recolor(rgb, spy, Guide(references=(Reference(torch.ones(1, 3, 2, 2), weight=2.0),)))
+    torch.testing.assert_close(spy.guide.references[0].image[0, :, 0, 0].tolist(), [1.0, 0.0, 0.0], atol=1e-6, rtol=0)
+    assert spy.guide.references[0].weight == 2.0
+    assert spy.guide.references[0].image.dtype == rgb.dtype
+
+
+def test_gradient_flows_from_the_picture_to_the_reference(rgb):
+    reference = rgb[1:].clone().requires_grad_()
+    out = recolor(rgb[:1], HistogramTransfer("soft"), Guide(references=(Reference(reference),)))
+    (gradient,) = torch.autograd.grad(out[:, 1].mean(), reference)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
+
+
+def test_nan_in_a_target_stays_where_it_is(rgb):
+    holed = rgb.clone()
+    holed[0, :, 3, 4] = float("nan")
+    out = recolor(holed, "histogram", Guide(references=(Reference(rgb[1:]),)))
+    assert out[0, :, 3, 4].isnan().all()
+    assert out.isnan().sum() == 3
