@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Linear sRGB to the profile connection space (XYZ under D50), IEC 61966-2-1 with Bradford adaptation,
-# rounded to the 1/65536 of a profile as the ICC's own sRGB profiles have it.
-SRGB_TO_PCS = np.array([[28578, 25241, 9376], [14583, 46981, 3972], [912, 6361, 46799]], dtype=np.float64) / 65536
+# Linear sRGB to the profile connection space (XYZ under D50): IEC 61966-2-1 with Bradford adaptation, in the
+# 1/65536 of a profile, as littleCMS rounds it: its columns add up to D50, so gray stays gray.
+SRGB_TO_PCS = np.array([[28576, 25239, 9375], [14581, 46983, 3972], [912, 6361, 46787]], dtype=np.float64) / 65536
 _BAND = 1 << 20  # pixels converted at once: keeps float temporaries small beside a 100-megapixel picture
 
 

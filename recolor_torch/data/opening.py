@@ -16,6 +16,16 @@ from recolor_torch.data.tiff import OddTiff, open_odd_tiff, silent_logs
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
 # while a header is read, by one thread at a time.
 _HEADER = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _HEADER
+    _HEADER = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a worker may be forked while another thread holds the lock
+    os.register_at_fork(after_in_child=_renew_lock)
+
 # Pillow can name these but not draw them by itself, or runs another program to do so.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")

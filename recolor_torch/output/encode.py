@@ -1,4 +1,4 @@
-"""PNG, TIFF and PPM files of 8 and 16 bits a channel; Pillow cannot write 16-bit colour.
+"""PNG, TIFF and PPM files of 8 and 16 bits a channel, BMP with alpha: what Pillow cannot write.
 
 PNG: W3C PNG (third edition). TIFF: revision 6.0 with deflate and horizontal differencing (sections 8, 14).
 """
@@ -143,3 +143,16 @@ def write_ppm(file: IO[bytes], pixels: np.ndarray) -> None:
     top = np.iinfo(pixels.dtype).max
     file.write(b"P%d\n%d %d\n%d\n" % (5 if channels == 1 else 6, width, height, top))
     file.write(pixels.astype(pixels.dtype.newbyteorder(">"), copy=False).tobytes())
+
+
+def write_bmp(file: IO[bytes], pixels: np.ndarray, *, dpi: tuple[float, float] | None = None) -> None:
+    """Write a BMP of (H, W, 4) uint8 pixels; Microsoft's BITMAPV4HEADER, whose masks name the alpha."""
+    height, width = pixels.shape[:2]
+    per_metre = tuple(round(v / 0.0254) for v in dpi or (96, 96))
+    head = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, width * height * 4, *per_metre, 0, 0)
+    head += struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    size = 14 + len(head) + width * height * 4
+    if size >= 2**32:
+        raise OSError("the picture is too large for a BMP")
+    file.write(struct.pack("<2sIII", b"BM", size, 0, 14 + len(head)) + head)
+    file.write(pixels[::-1, :, [2, 1, 0, 3]].tobytes())

@@ -23,7 +23,7 @@ from recolor_torch.data.metadata import with_software
 from recolor_torch.data.opening import PictureError, show_path
 from recolor_torch.data.pictures import Picture
 from recolor_torch.output.atomic import write_atomically
-from recolor_torch.output.encode import write_png, write_ppm, write_tiff
+from recolor_torch.output.encode import write_bmp, write_png, write_ppm, write_tiff
 
 FORMATS = {
     ".png": "PNG",
@@ -37,6 +37,7 @@ FORMATS = {
 }
 _SAME = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp", "DIB": ".bmp"}
 _DEEP = {"PNG", "TIFF", "PPM"}
+_OPAQUE = {"JPEG", "PPM"}
 _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
 _BAND = 1 << 21
 
@@ -79,7 +80,7 @@ def write_picture(
     format = _format(path, image.shape[-1], image.shape[-2])
     deep = like is not None and like.info.bits == 16 and format in _DEEP
     dtype = np.dtype(np.uint16 if deep else np.uint8)
-    alpha = None if like is None or format in ("JPEG", "PPM", "BMP") else like.alpha
+    alpha = None if like is None or format in _OPAQUE else like.alpha
     if alpha is not None and alpha.shape[-2:] != image.shape[-2:]:
         raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
     pixels, icc = _quantise(image, alpha, dtype, like)
@@ -109,9 +110,10 @@ def copy_unchanged(source_path: str | os.PathLike, path: str | os.PathLike, like
     format = _format(path, width, height)
     pixels = decoded.pixels
     profile = decoded.profile
-    if channels == 1 and (like.icc is not None or format == "WEBP"):
-        pixels = np.repeat(pixels, 3, axis=2)  # an RGB profile needs RGB pixels
-    if decoded.alpha is not None and format not in ("JPEG", "PPM", "BMP"):
+    gray_fits = like.icc is None and format != "WEBP" and not (format == "BMP" and decoded.alpha is not None)
+    if channels == 1 and not gray_fits:  # an RGB profile needs RGB pixels
+        pixels = np.repeat(pixels, 3, axis=2)
+    if decoded.alpha is not None and format not in _OPAQUE:
         pixels = np.concatenate((pixels, decoded.alpha[..., None]), axis=2)
     if pixels.dtype == np.uint16 and format not in _DEEP:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -193,6 +195,8 @@ def _write(
                 write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi)
             elif format == "PPM":
                 write_ppm(file, pixels)
+            elif format == "BMP" and pixels.shape[2] == 4:
+                write_bmp(file, pixels, dpi=dpi)
             elif format == "PNG":
                 data = exif.tobytes() if len(exif) else None
                 write_png(file, pixels, icc=icc, exif=data, dpi=dpi, software=description)

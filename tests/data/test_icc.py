@@ -274,7 +274,8 @@ def test_a_gray_profile_becomes_srgb(tmp_path):
     expected = np.where(expected <= 0.0031308, 12.92 * expected, 1.055 * expected ** (1 / 2.4) - 0.055)
     assert np.allclose(picture.image[0, 1].reshape(-1), expected, atol=1e-5)
     write_picture(tmp_path / "out.png", picture.image, picture)
-    assert parse_profile(Image.open(tmp_path / "out.png").info["icc_profile"]).is_srgb
+    with Image.open(tmp_path / "out.png") as written:
+        assert parse_profile(written.info["icc_profile"]).is_srgb
 
 
 def lut_profile(space, kind, matrix=None):
