@@ -8,6 +8,11 @@ from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.output.writer import PictureWriter
 
 
+PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
+recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml
+--data.targets '[scans/]' --data.references '[colour.jpg]' --data.output coloured/ --trainer.devices 2"""
+
+
 class RecolorCLI(LightningCLI):
     """LightningCLI; predictions are streamed to disk by a callback and never collected."""
 
@@ -26,6 +31,7 @@ def main(argv: list[str]) -> int:
         subclass_mode_model=True,
         subclass_mode_data=True,
         save_config_callback=None,
+        parser_kwargs={"prog": "recolor", "predict": {"description": PREDICT}},
         args=argv,
     )
     return _close(cli)

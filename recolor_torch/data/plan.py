@@ -106,12 +106,12 @@ def make_plan(
     plan = Plan()
     unknown = []
     for job in jobs:
-        entry = known.get(job.key)
+        lines = known.get(job.key, [])
         if overwrite or not job.output.exists():
             plan.jobs.append(job)
-        elif not _knows(entry, job):
+        elif not _is_ours(lines, job):
             unknown.append(job.output)
-        elif entry is not None and _finished(entry, job):
+        elif _is_finished(lines, job):
             plan.skipped.append(job)
         else:
             plan.jobs.append(job)
@@ -226,14 +226,24 @@ def _refuse_inputs(jobs: list[Job]) -> None:
             )
 
 
-def _knows(entry: dict[str, Any] | None, job: Job) -> bool:
-    return entry is not None and entry.get("status") == "done" and entry.get("bytes") == job.output.stat().st_size
+def _is_ours(lines: list[dict[str, Any]], job: Job) -> bool:
+    """Whether the output is as some line of the record says that it was written."""
+    stat = job.output.stat()
+    for line in reversed(lines):
+        if line.get("status") != "done" or line.get("bytes") != stat.st_size:
+            continue
+        # Times survive most copies; where they did not, the content decides.
+        if line.get("mtime_ns") == stat.st_mtime_ns or line.get("output_sha256") == record.file_hash(job.output):
+            return True
+    return False
 
 
-def _finished(entry: dict[str, Any], job: Job) -> bool:
-    if entry.get("settings_sha256") != job.settings:
+def _is_finished(lines: list[dict[str, Any]], job: Job) -> bool:
+    """Whether the output is the one of the last line, made from this input with these settings."""
+    done = [line for line in lines if line.get("status") == "done"]
+    if not done or done[-1].get("settings_sha256") != job.settings or not _is_ours(done[-1:], job):
         return False
     try:
-        return entry.get("input_sha256") == record.file_hash(job.target)
+        return done[-1].get("input_sha256") == record.file_hash(job.target)
     except OSError:
         return False

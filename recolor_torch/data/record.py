@@ -29,15 +29,12 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
         os.close(handle)
 
 
-def load(folder: Path) -> dict[str, dict[str, Any]]:
-    """The last line of each output in the record of ``folder``, by the output's path in it; {} without a record."""
-    entries: dict[str, dict[str, Any]] = {}
+def load(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The lines about each output in the record of ``folder``, oldest first, by the output's path; {} without one."""
+    entries: dict[str, list[dict[str, Any]]] = {}
     for entry in _lines(folder / NAME):
         if isinstance(entry, dict) and isinstance(entry.get("output"), str):
-            # A failed repetition does not make the picture of an earlier run unknown.
-            if entry.get("status") != "done" and entries.get(entry["output"], {}).get("status") == "done":
-                continue
-            entries[entry["output"]] = entry
+            entries.setdefault(entry["output"], []).append(entry)
     return entries
 
 

@@ -7,6 +7,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from recolor_torch.color import fit_gamut, rgb_to_yuv
 from recolor_torch.compose import Keep, working_size
 from recolor_torch.data.batches import PictureBatch, Result
 from recolor_torch.data.plan import Job
@@ -99,6 +100,9 @@ class RecolorModule(pl.LightningModule):
         seconds = (time.perf_counter() - start) / len(images)
         height, width = images.shape[-2:]
         size = working_size(height, width, self.max_side)
+        stages = dict(self.method.stages)
+        if self.method.keep_stages:
+            stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), rgb_to_yuv(out)[:, 1:])
         return [
             Result(
                 batch.jobs[i],
@@ -107,7 +111,7 @@ class RecolorModule(pl.LightningModule):
                 out[k : k + 1],
                 seconds=seconds,
                 working_size=size,
-                stages={name: _of_sample(stage, k) for name, stage in self.method.stages.items()},
+                stages={name: _of_sample(stage, k) for name, stage in stages.items()},
             )
             for k, i in enumerate(indices)
         ]

@@ -289,6 +289,8 @@ class HistogramTransfer(Recolorizer):
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Transfer the colours of ``guide.references`` to ``image``, (B, 3, H, W), in ``space``."""
         self.require(guide)
+        if self.keep_stages:
+            self.stages["table.cube"] = self._cube(image, guide)
         if self.mode == "chroma":
             return transfer_chroma(image, guide.references, guide.target_mask, self.rank, self.smoothing)
         if self.mode == "rgb":
@@ -296,3 +298,10 @@ class HistogramTransfer(Recolorizer):
         if self.mode == "soft":
             return match_histograms_soft(image, guide.references, guide.target_mask)
         return match_in_space(image, guide.references, self.mode, guide.target_mask, self.restore)
+
+    def _cube(self, image: Tensor, guide: Guide) -> str:
+        """The (first) table that colours this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
+        if self.mode == "chroma":
+            table = fit_chroma_table(guide.references, self.smoothing)
+            return ChromaTable(table.values[:1]).to_cube()
+        return fit_lookup_table(image[:1], guide.references, guide.target_mask, levels=1024).to_cube()

@@ -2,26 +2,32 @@
 
 import os
 import re
+import socket
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".recolor-part"
-_TEMPORARY = re.compile(r"\.recolor-[a-z0-9_]+" + re.escape(SUFFIX) + r"$")
+_TEMPORARY = re.compile(r"\.recolor-([0-9a-f]{8})-(\d+)-[a-z0-9_]+" + re.escape(SUFFIX) + r"$")
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 @contextmanager
-def write_atomically(path: str | os.PathLike, *, fsync: bool = True) -> Iterator[Path]:
+def write_atomically(
+    path: str | os.PathLike, *, fsync: bool = True, before_replace: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path``, which takes its place when the block ends well.
 
-    The temporary file is hidden (``.recolor-XXXXXXXX.recolor-part``) and removed where the block raises.
+    The temporary file is hidden (``.recolor-HOST-PROCESS-XXXXXXXX.recolor-part``) and removed where the block raises.
     An existing file is replaced in one step and keeps its permissions; a link is followed.
 
     Args:
         path: the file to write.
         fsync: wait until the bytes are on the disk, so that a power cut cannot leave an empty file.
+        before_replace: called with the whole temporary file just before it takes the name.
 
     Raises:
         OSError: the folder is missing or not writable, or the disk is full.
@@ -37,7 +43,7 @@ def write_atomically(path: str | os.PathLike, *, fsync: bool = True) -> Iterator
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(21, "Is a directory", str(path))
-    handle, name = tempfile.mkstemp(prefix=".recolor-", suffix=SUFFIX, dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".recolor-{_HOST}-{os.getpid()}-", suffix=SUFFIX, dir=target.parent)
     os.close(handle)
     part = Path(name)
     try:
@@ -45,6 +51,8 @@ def write_atomically(path: str | os.PathLike, *, fsync: bool = True) -> Iterator
         yield part
         if fsync:
             _sync(part)
+        if before_replace is not None:
+            before_replace(part)
         os.replace(part, target)
     except BaseException:
         with suppress(OSError):
@@ -69,7 +77,8 @@ def remove_stale_parts(folder: str | os.PathLike, *, older_than: float = 3600.0,
 
     Args:
         folder: where pictures were written.
-        older_than: seconds since the file last grew; younger ones may belong to a run that is at work.
+        older_than: seconds since the file last grew. Younger ones are removed where the process that made
+            them ran on this computer and is no more.
         recursive: look into folders below too.
 
     Returns:
@@ -77,13 +86,25 @@ def remove_stale_parts(folder: str | os.PathLike, *, older_than: float = 3600.0,
     """
     removed = []
     for part in Path(folder).glob("**/.recolor-*" if recursive else ".recolor-*"):
-        if not _TEMPORARY.search(part.name) or part.is_symlink():
+        match = _TEMPORARY.search(part.name)
+        if match is None or part.is_symlink():
             continue
+        orphan = match[1] == _HOST and not _is_alive(int(match[2]))
         with suppress(OSError):
-            if time.time() - part.stat().st_mtime >= older_than:
+            if orphan or time.time() - part.stat().st_mtime >= older_than:
                 part.unlink()
                 removed.append(part)
     return removed
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return True
 
 
 def _give_permissions(part: Path, target: Path) -> None:

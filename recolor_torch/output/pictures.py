@@ -6,6 +6,7 @@ Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG 
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,7 +59,12 @@ def output_suffix(info: PictureInfo, ext: str = "auto") -> str:
 
 
 def write_picture(
-    path: str | os.PathLike, image: Tensor, like: Picture | None = None, *, description: str | None = None
+    path: str | os.PathLike,
+    image: Tensor,
+    like: Picture | None = None,
+    *,
+    description: str | None = None,
+    before_replace: Callable[[Path], None] | None = None,
 ) -> None:
     """Write an image to a picture file, which appears under its name only when whole.
 
@@ -67,6 +73,7 @@ def write_picture(
         image: (1, 3, H, W) or (3, H, W), sRGB in [0, 1], any float type and device; clipped. NaN is written as 0.
         like: the picture whose depth, alpha, EXIF, resolution and profile to restore.
         description: what made the picture, written to the field "Software".
+        before_replace: called with the whole temporary file just before it takes its name.
 
     Raises:
         TypeError: ``image`` is not a floating point tensor.
@@ -85,10 +92,16 @@ def write_picture(
         raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
     pixels, icc = _quantise(image, alpha, dtype, like)
     lossless = like is not None and like.info.lossless
-    _write(path, format, pixels, icc, like, description, lossless)
+    _write(path, format, pixels, icc, like, description, lossless, before_replace)
 
 
-def copy_unchanged(source_path: str | os.PathLike, path: str | os.PathLike, like: Picture) -> None:
+def copy_unchanged(
+    source_path: str | os.PathLike,
+    path: str | os.PathLike,
+    like: Picture,
+    *,
+    before_replace: Callable[[Path], None] | None = None,
+) -> None:
     """Write the source's own pixels: the file's bytes where the format stays, else the stored pixels.
 
     To a lossless format that holds the depth, pixels are the same bit for bit, in the source's own
@@ -100,7 +113,7 @@ def copy_unchanged(source_path: str | os.PathLike, path: str | os.PathLike, like
     format = FORMATS.get(Path(path).suffix.lower())
     if format is not None and format == FORMATS.get(_SAME.get(like.info.format, "")):
         try:
-            with write_atomically(path) as part:
+            with write_atomically(path, before_replace=before_replace) as part:
                 shutil.copyfile(source_path, part)
         except OSError as error:
             raise PictureError(_cannot_write(path, error)) from error
@@ -119,7 +132,7 @@ def copy_unchanged(source_path: str | os.PathLike, path: str | os.PathLike, like
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if profile is None and decoded.had_profile:
         profile = srgb_profile()
-    _write(path, format, pixels, profile, like, None, like.info.lossless)
+    _write(path, format, pixels, profile, like, None, like.info.lossless, before_replace)
 
 
 def _format(path: str | os.PathLike, width: int, height: int) -> str:
@@ -186,11 +199,12 @@ def _write(
     like: Picture | None,
     description: str | None,
     lossless: bool,
+    before_replace: Callable[[Path], None] | None,
 ) -> None:
     exif = with_software(None if like is None else like.exif, description)
     dpi = None if like is None else like.dpi
     try:
-        with write_atomically(path) as part, part.open("wb") as file:
+        with write_atomically(path, before_replace=before_replace) as part, part.open("wb") as file:
             if format == "TIFF":
                 write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi)
             elif format == "PPM":

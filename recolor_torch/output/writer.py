@@ -1,7 +1,7 @@
 """Streaming results to disk: each picture is written and recorded as soon as its batch is done."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ class PictureWriter(BasePredictionWriter):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take what the record says of the method from the module; clear what killed runs left."""
         self.settings = pl_module.describe()  # type: ignore[operator]
+        pl_module.method.keep_stages = self.save_stages  # type: ignore[union-attr]
         if trainer.is_global_zero:
             plan = trainer.datamodule.plan  # type: ignore[attr-defined]
-            for folder in {job.output.parent for job in plan.jobs}:
+            for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
                 if folder.is_dir():
                     remove_stale_parts(folder)
 
@@ -65,25 +66,38 @@ class PictureWriter(BasePredictionWriter):
         """Called with each line of the record; for progress and for ``--json``."""
 
     def _write(self, result: Result) -> dict[str, Any]:
+        """Write a result; its line goes into the record just before the file takes its name.
+
+        So a file under its name is always one that the record knows, whatever moment a kill comes at.
+        """
         start = time.perf_counter()
-        error = result.error or self._try_to_write(result)
-        entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
-        record.append(result.job.folder, entry)
+        entry: dict[str, Any] = {}
+
+        def note(part: Path) -> None:
+            entry.update(self._entry(result, None, result.seconds + time.perf_counter() - start))
+            entry.update(bytes=part.stat().st_size, mtime_ns=part.stat().st_mtime_ns)
+            entry["output_sha256"] = record.file_hash(part)
+            record.append(result.job.folder, entry)
+
+        error = result.error or self._try_to_write(result, note)
+        if error:
+            entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
+            record.append(result.job.folder, entry)
         return entry
 
-    def _try_to_write(self, result: Result) -> str | None:
+    def _try_to_write(self, result: Result, note: Callable[[Path], None]) -> str | None:
         job, picture = result.job, result.picture
         assert picture is not None
         try:
             if result.copy:
-                copy_unchanged(job.target, job.output, picture)
+                copy_unchanged(job.target, job.output, picture, before_replace=note)
                 return None
             assert result.image is not None
             if not bool(result.image.isfinite().all()):
                 return f"{job.target}: the result has values that are not numbers."
-            write_picture(job.output, result.image, picture, description=self._description())
             if self.save_stages:
                 self._write_stages(result)
+            write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
         except PictureError as error:
             return str(error)
         return None
@@ -116,7 +130,6 @@ class PictureWriter(BasePredictionWriter):
             "target_mask": job.target_mask and str(job.target_mask),
             "input_sha256": result.hash,
             "settings_sha256": job.settings,
-            "bytes": None if error else job.output.stat().st_size,
             "width": info and info.width,
             "height": info and info.height,
             "megapixels": info and round(info.width * info.height / 1e6, 3),

@@ -58,15 +58,30 @@ with write_atomically({str(target)!r}) as part:
     process.stdout.close()
     assert target.read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
-    assert remove_stale_parts(tmp_path) == []  # it is young: its run may be alive
-    assert len(remove_stale_parts(tmp_path, older_than=0)) == 1
+    assert len(remove_stale_parts(tmp_path)) == 1  # young, but its process is no more
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
+
+
+def test_the_part_of_a_run_at_work_stays(tmp_path):
+    with write_atomically(tmp_path / "out.png") as part:
+        part.write_bytes(b"half")
+        assert remove_stale_parts(tmp_path) == []
+        assert part.exists()
+    assert (tmp_path / "out.png").read_bytes() == b"half"
+
+
+def test_before_replace_sees_the_whole_file_and_not_yet_its_name(tmp_path):
+    seen = []
+    target = tmp_path / "out.png"
+    with write_atomically(target, before_replace=lambda p: seen.append((p.read_bytes(), target.exists()))) as part:
+        part.write_bytes(b"whole")
+    assert seen == [(b"whole", False)]
 
 
 def test_stale_parts_are_only_ours_and_old(tmp_path):
     below = tmp_path / "below"
     below.mkdir()
-    ours = [tmp_path / f".recolor-abc_12{SUFFIX}", below / f".recolor-x{SUFFIX}"]
+    ours = [tmp_path / f".recolor-00c0ffee-1-abc_12{SUFFIX}", below / f".recolor-00c0ffee-2-x{SUFFIX}"]
     others = [tmp_path / ".recolor-abc.txt", tmp_path / f"a{SUFFIX}", tmp_path / ".hidden", tmp_path / "photo.png"]
     for path in ours + others:
         path.write_bytes(b"")

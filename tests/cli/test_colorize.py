@@ -1,0 +1,373 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pictures import save_picture
+from PIL import Image
+
+from recolor_torch.color import rgb_to_yuv
+from recolor_torch.data import read_picture
+
+
+COLORIZE_MANY = [sys.executable, "-m", "recolor_torch", "colorize", "many", "-r", "ref.jpg", "-o", "out"]
+
+
+def luminance(path):
+    return read_picture(path).image.mul(torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1) * 255
+
+
+def test_a_gray_picture_becomes_coloured(recolor, folder, entries):
+    code, out, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "new.png")
+    assert (code, err) == (0, "")
+    assert out.startswith("1 done, 0 skipped, 0 failed,")
+    error = (luminance("new.png") - luminance("old.png")).abs()
+    assert error.max() <= 1
+    assert error.mean() < 0.3
+    assert rgb_to_yuv(read_picture("new.png").image)[:, 1:].abs().mean() > 0.05
+    (entry,) = entries(".")
+    assert entry["method"] == "histogram"
+    assert entry["parameters"]["mode"] == "chroma"
+    assert entry["references"][0]["path"] == "ref.jpg"
+    assert len(entry["input_sha256"]) == len(entry["references"][0]["sha256"]) == 64
+    assert entry["width"] == 24
+    assert entry["seconds"] > 0
+    assert entry["error"] is None
+
+
+def test_a_folder_keeps_its_tree_and_is_done_once(recolor, folder, entries):
+    assert recolor("colorize", "in", "-r", "ref.jpg", "-o", "out")[0] == 0
+    names = sorted(p.relative_to(folder / "out").as_posix() for p in (folder / "out").rglob("*") if p.is_file())
+    assert names == ["frame_0.png", "frame_1.png", "frame_2.png", "run.jsonl", "sub/photo.jpg"]
+    before = {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.png")}
+    code, out, _ = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out")
+    assert code == 0
+    assert out.startswith("0 done, 4 skipped, 0 failed,")
+    assert before == {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.png")}
+    assert len(entries("out")) == 4
+    code, out, _ = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out", "--strength", "0.5")
+    assert out.startswith("4 done, 0 skipped")
+
+
+def test_bad_files_among_good_ones(recolor, folder, entries):
+    (folder / "in/text.png").write_text("this is not a picture")
+    (folder / "in/empty.jpg").write_bytes(b"")
+    data = (folder / "in/sub/photo.jpg").read_bytes()
+    (folder / "in/cut.jpg").write_bytes(data[: len(data) // 2])
+    code, out, err = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out")
+    assert code == 3
+    assert out.startswith("4 done, 0 skipped, 3 failed,")
+    assert sorted(line.split(":")[0] for line in err.splitlines()) == ["in/cut.jpg", "in/empty.jpg", "in/text.png"]
+    assert not (folder / "out/cut.jpg").exists()
+    assert sum(e["status"] == "failed" for e in entries("out")) == 3
+    assert recolor("colorize", "in", "-r", "ref.jpg", "-o", "out")[0] == 3  # they are tried again, the others not
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "bmp"])
+def test_strength_0_is_the_input(recolor, folder, suffix):
+    path = save_picture(folder / f"x.{suffix}", seed=5, **({"lossless": True} if suffix == "webp" else {}))
+    assert recolor("colorize", path, "-r", "ref.jpg", "-o", f"same.{suffix}", "--strength", 0)[0] == 0
+    assert (folder / f"same.{suffix}").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("ext", ["png", "tif"])
+def test_strength_0_keeps_16_bits_in_another_format(recolor, folder, ext):
+    pixels = np.random.default_rng(0).integers(0, 65536, (9, 7, 3), dtype=np.uint16)
+    other = "tif" if ext == "png" else "png"
+    cv2.imwrite(str(folder / f"deep.{other}"), pixels)
+    args = ("colorize", f"deep.{other}", "-r", "ref.jpg", "-o", "same/", "--ext", ext, "--strength", 0)
+    assert recolor(*args)[0] == 0
+    np.testing.assert_array_equal(cv2.imread(str(folder / f"same/deep.{ext}"), cv2.IMREAD_UNCHANGED), pixels)
+
+
+def test_16_bits_come_back_with_luminance_to_their_rounding(recolor, folder):
+    pixels = np.random.default_rng(0).integers(0, 65536, (20, 30), dtype=np.uint16)
+    cv2.imwrite(str(folder / "deep.png"), pixels)
+    assert recolor("colorize", "deep.png", "-r", "ref.jpg", "-o", "new.png")[0] == 0
+    assert cv2.imread(str(folder / "new.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    assert (luminance("new.png") - luminance("deep.png")).abs().max() <= 1.1 / 257
+
+
+def test_exif_orientation_alpha_and_dpi(recolor, folder):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a scan"
+    save_picture(folder / "turned.jpg", 40, 20, exif=exif, dpi=(300, 300))
+    save_picture(folder / "clear.png", mode="RGBA").with_name("clear.png")
+    recolor("colorize", "turned.jpg", "clear.png", "-r", "ref.jpg", "-o", "out")
+    new = Image.open(folder / "out/turned.jpg")
+    assert new.size == (20, 40)
+    assert new.getexif().get(0x0112, 1) == 1
+    assert new.getexif()[0x010E] == "a scan"
+    assert new.info["dpi"] == (300, 300)
+    assert Image.open(folder / "out/clear.png").mode == "RGBA"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "LA", "I;16"])
+def test_every_mode_comes_out_as_rgb(recolor, folder, mode):
+    suffix = "tif" if mode == "CMYK" else "png"
+    if mode == "I;16":
+        Image.fromarray(np.arange(16 * 24, dtype=np.uint16).reshape(16, 24) * 100).save(folder / "x.png")
+    else:
+        save_picture(folder / f"x.{suffix}", mode=mode)
+    assert recolor("colorize", f"x.{suffix}", "-r", "ref.jpg", "-o", f"y.{suffix}")[0] == 0
+    assert (luminance(f"y.{suffix}") - luminance(f"x.{suffix}")).abs().max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 300)])
+def test_odd_sizes(recolor, folder, size):
+    save_picture(folder / "odd.png", *size)
+    assert recolor("colorize", "odd.png", "-r", "ref.jpg", "-o", "new.png", "--max-side", 100)[0] == 0
+    assert Image.open(folder / "new.png").size == size
+
+
+def test_masks(recolor, folder):
+    mask = Image.new("L", (24, 16), 0)
+    mask.paste(255, (0, 0, 12, 16))
+    mask.save(folder / "left.png")
+    recolor("colorize", "old.png", "-r", "ref.jpg", "--target-mask", "left.png", "-o", "new.png")
+    new = np.asarray(Image.open(folder / "new.png")).astype(int)
+    assert np.ptp(new[:, 12:], axis=-1).max() == 0
+    assert np.ptp(new[:, :12], axis=-1).max() > 10
+
+
+def test_reference_masks_and_weights(recolor, folder):
+    for name, color in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        Image.new("RGB", (8, 8), color).save(folder / f"{name}.png")
+    two = Image.new("RGB", (8, 8), (200, 30, 30))
+    two.paste((30, 30, 200), (0, 0, 4, 8))
+    two.save(folder / "two.png")
+    half = Image.new("L", (8, 8), 0)
+    half.paste(255, (4, 0, 8, 8))
+    half.save(folder / "half.png")
+    recolor("colorize", "old.png", "-r", "red.png", "-o", "a.png")
+    recolor("colorize", "old.png", "-r", "two.png", "--reference-mask", "half.png", "-o", "b.png")
+    recolor("colorize", "old.png", "-r", "red.png", "-r", "blue.png", "--reference-weights", "1,0", "-o", "c.png")
+    a, b, c = ((folder / f"{n}.png").read_bytes() for n in "abc")
+    assert a == b == c
+    code, _, err = recolor("colorize", "old.png", "-r", "red.png", "--reference-mask", "left.png", "-o", "d.png")
+    assert code == 2
+    assert "left.png: no such file" in err
+
+
+def test_pairs(recolor, folder, entries):
+    (folder / "pairs.csv").write_text("target,reference\nin/frame_0.png,ref.jpg\nin/frame_1.png,in/frame_2.png\n")
+    assert recolor("colorize", "--pairs", "pairs.csv", "-o", "out")[0] == 0
+    assert {e["target"]: e["references"][0]["path"] for e in entries("out")} == {
+        "in/frame_0.png": "ref.jpg",
+        "in/frame_1.png": "in/frame_2.png",
+    }
+
+
+def test_list_and_glob(recolor, folder, entries):
+    (folder / "list.txt").write_text("old.png\n")
+    assert recolor("colorize", "in/frame_*.png", "--list", "list.txt", "-r", "ref.jpg", "-o", "out")[0] == 0
+    assert len(entries("out")) == 4
+
+
+def test_dry_run_writes_nothing(recolor, folder):
+    code, out, _ = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out", "--dry-run", "--max-side", 12)
+    assert code == 0
+    assert "in/frame_0.png -> out/frame_0.png  24x16, worked on at 12x8, about" in out
+    assert "4 to do, 0 finished, by histogram; nothing was written." in out
+    assert not (folder / "out").exists()
+
+
+def test_json(recolor, folder):
+    (folder / "in/text.png").write_text("this is not a picture")
+    code, out, _ = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 3
+    assert sorted(line["status"] for line in lines[:-1]) == ["done"] * 4 + ["failed"]
+    assert lines[-1]["summary"]["failed"] == 1
+
+
+def test_quiet(recolor):
+    assert recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "new.png", "-q") == (0, "", "")
+
+
+def test_config_is_the_lightning_schema_and_flags_come_before_it(recolor, folder, entries):
+    (folder / "c.yaml").write_text(
+        "model:\n  class_path: recolor_torch.lit.RecolorModule\n  init_args:\n    strength: 0.5\n    method:\n"
+        "      class_path: recolor_torch.methods.HistogramTransfer\n      init_args: {mode: rgb, smoothing: 3}\n"
+        "data:\n  class_path: x\n  init_args: {suffix: _new, references: [ref.jpg]}\n"
+        "trainer: {accelerator: cpu, callbacks: [{class_path: recolor_torch.output.writer.PictureWriter}]}\n"
+    )
+    code, _, err = recolor("colorize", "old.png", "-o", "out", "--config", "c.yaml", "--histogram.smoothing", "4")
+    assert (code, err) == (0, "")
+    (entry,) = entries("out")
+    assert entry["parameters"]["mode"] == "rgb"
+    assert entry["parameters"]["smoothing"] == 4
+    assert entry["strength"] == 0.5
+    assert entry["output"] == "old_new.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("model: {init_args: {strenght: 1}}", "unknown key model.init_args.strenght. Known keys: keep, max_side"),
+        ("modle: {}", "unknown key modle"),
+        ("[1, 2]", "is not a config"),
+        ("a: [", "Cannot read the config"),
+        ("model: {init_args: {method: {class_path: Foo}}}", "unknown method 'Foo'. Known methods: .*HistogramTransfer"),
+    ],
+)
+def test_bad_configs(recolor, folder, text, words):
+    import re
+
+    (folder / "c.yaml").write_text(text)
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "out", "--config", "c.yaml")
+    assert code == 2
+    assert re.search(words, err)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("nope.png", "-r", "ref.jpg", "-o", "x.png"), "No such file or folder: nope.png."),
+        (("old.png", "-r", "nope.jpg", "-o", "x.png"), "nope.jpg: no such file."),
+        (("old.png", "-r", "in", "-o", "x.png"), "in: is a folder, not a picture."),
+        (("old.png", "-r", "ref.jpg"), "Say where the result goes: -o OUT."),
+        (("-r", "ref.jpg", "-o", "out"), "No targets were given"),
+        (("old.png", "-m", "histogram", "-o", "x.png"), "HistogramTransfer needs a reference, got none."),
+        (("old.png", "-r", "ref.jpg", "-o", "x.gif"), "cannot write pictures of the kind '.gif'"),
+        (("old.png", "-r", "ref.jpg", "-o", "old.png"), "old.png is an input, and inputs are never overwritten"),
+        (("in", "-r", "ref.jpg", "-o", "x.png"), "x.png is a file name, and 4 targets"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "-m", "histogarm"), "invalid choice: 'histogarm' (choose from"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strenght", "1"), "unrecognized arguments: --strenght"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strength", "2"), "--strength must be in [0, 1], got 2."),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--max-side", "0"), "--max-side must be 1 or more, got 0."),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--device", "gpu"), "Unknown device 'gpu'. Known devices: auto,"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--reference-weights", "a"), "must be numbers with commas"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--reference-weights", "1,2"), "2 reference weights were given"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--histogram.smoothing", "-1"), "smoothing must be 0 or more"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--histogram.mode", "no"), "histogram.mode"),
+        (("old.png", "-r", "ref.jpg", "-o", "/proc/x/y.png"), "/proc/x: cannot make this folder"),
+    ],
+)
+def test_usage_errors_are_one_sentence_with_exit_code_2(recolor, folder, args, words):
+    before = sorted(folder.rglob("*"))
+    code, out, err = recolor("colorize", *args)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("recolor colorize: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_unknown_flag_lists_the_known(recolor):
+    _, _, err = recolor("colorize", "old.png", "--foo")
+    assert "Known flags:" in err
+    assert "--histogram.mode" in err
+    assert "--max-side" in err
+
+
+def test_a_broken_reference_is_refused_before_work(recolor, folder):
+    (folder / "bad.jpg").write_text("no picture")
+    code, _, err = recolor("colorize", "in", "-r", "bad.jpg", "-o", "out")
+    assert code == 2
+    assert "bad.jpg" in err
+
+
+def test_a_picture_over_the_limit(recolor, folder):
+    code, _, err = recolor("colorize", "old.png", "in", "-r", "ref.jpg", "-o", "out", "--max-pixels", 520)
+    assert code == 2  # the reference itself has 600
+    save_picture(folder / "small.jpg", 10, 10)
+    code, out, err = recolor("colorize", "in", "-r", "small.jpg", "-o", "out", "--max-pixels", 400)
+    assert code == 3
+    assert out.startswith("3 done, 0 skipped, 1 failed")
+    assert "photo.jpg" in err
+
+
+def test_save_stages(recolor, folder):
+    assert recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "new.png", "--save-stages")[0] == 0
+    stages = sorted(p.name for p in (folder / "new.png.stages").iterdir())
+    assert stages == ["chroma.png", "table.cube"]
+    assert "LUT_3D_SIZE" in (folder / "new.png.stages/table.cube").read_text()
+
+
+def test_workers_give_the_same_pictures(recolor, folder):
+    recolor("colorize", "in", "-r", "ref.jpg", "-o", "a", "--workers", 0, "--batch-size", 1)
+    recolor("colorize", "in", "-r", "ref.jpg", "-o", "b", "--workers", 2, "--batch-size", 2)
+    for name in ("frame_0.png", "frame_2.png", "sub/photo.jpg"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_where_it_was(folder):
+    for n in range(60):
+        save_picture(folder / f"many/{n}.png", 400, 300, seed=n)
+    command = [
+        sys.executable,
+        "-m",
+        "recolor_torch",
+        "colorize",
+        "many",
+        "-r",
+        "ref.jpg",
+        "-o",
+        "out",
+        "--batch-size",
+        "4",
+    ]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    record = folder / "out" / "run.jsonl"
+    deadline = time.time() + 120
+    while time.time() < deadline and (not record.exists() or record.read_bytes().count(b"\n") < 10):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = record.read_bytes().count(b"\n")
+    assert 10 <= done < 60
+    names = {p.name for p in (folder / "out").glob("*.png")}
+    assert len(names) <= done <= len(names) + 2  # a line may be ahead of its file, never behind it
+    for name in names:
+        read_picture(folder / "out" / name)
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith(f"{60 - len(names)} done, {len(names)} skipped, 0 failed")
+    assert len(list((folder / "out").glob("*.png"))) == 60
+    assert not [p for p in os.listdir(folder / "out") if p.startswith(".recolor")]
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_130(folder):
+    for n in range(60):
+        save_picture(folder / f"many/{n}.png", 400, 300, seed=n)
+    command = [
+        sys.executable,
+        "-m",
+        "recolor_torch",
+        "colorize",
+        "many",
+        "-r",
+        "ref.jpg",
+        "-o",
+        "out",
+        "--batch-size",
+        "2",
+    ]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 120
+    while time.time() < deadline and not (folder / "out" / "run.jsonl").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "skipped" in out
+    assert "Traceback" not in err
+
+
+def test_stdout_closed_early_is_no_traceback(folder):
+    if shutil.which("head") is None:
+        pytest.skip("needs a shell")
+    command = f"{sys.executable} -m recolor_torch colorize in -r ref.jpg -o out --dry-run | head -c 1"
+    out = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True)
+    assert "Traceback" not in out.stderr
