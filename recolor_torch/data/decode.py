@@ -56,7 +56,9 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         def reopen() -> Image.Image:
             file = files.enter_context(Path(path).open("rb"))
             with quiet():
-                return files.enter_context(Image.open(file))
+                again = files.enter_context(Image.open(file))
+                read_exif(again)  # now, because a TIFF reads it on loading, and warns where it is damaged
+                return again
 
         with quiet():
             orientation, exif = read_exif(image)
