@@ -4,10 +4,14 @@ from typing import Any
 
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.histogram import HistogramTransfer
+from recolor_torch.methods.levin import LevinColorization
+from recolor_torch.methods.poisson import PoissonMerging
 from recolor_torch.methods.wavelet import WaveletMerging
 
 METHODS: dict[str, type[Recolorizer]] = {
     "histogram": HistogramTransfer,
+    "levin": LevinColorization,
+    "poisson": PoissonMerging,
     "wavelet": WaveletMerging,
 }
 
@@ -15,6 +19,8 @@ __all__ = [
     "METHODS",
     "Guide",
     "HistogramTransfer",
+    "LevinColorization",
+    "PoissonMerging",
     "Recolorizer",
     "Reference",
     "WaveletMerging",

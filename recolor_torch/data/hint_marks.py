@@ -1,0 +1,163 @@
+"""Marked copies (Levin et al. 2004): which pixels of a picture with strokes on it are strokes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_image
+from recolor_torch.color import chroma_to_rgb_offset, rgb_to_luminance, rgb_to_yuv
+
+Rule = Literal["difference", "chroma"]
+
+# All in 8-bit levels. The clean thresholds keep the soft edges of brushes; the others stay clear of the
+# halo that lossy compression and blurred brushes leave.
+SAME_GRAY = 2.5
+DIFFERENCE_CLEAN, DIFFERENCE_HALO = 5.0, 10.0
+CHROMA_CLEAN, CHROMA_HALO = 12.0, 20.0
+NEUTRAL = 10.0
+HALO_SHARE = 0.01
+LOSSY_WINDOW, LOSSY_HEIGHT = 13, 0.5
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What was understood of a marked copy.
+
+    Args:
+        mask: (1, 1, H, W), 1 at marked pixels.
+        rule: "difference" from the target, or "chroma" of the marked copy by itself.
+        threshold: of that rule, in 8-bit levels.
+        neutral: pixels of gray strokes, found beside the chroma rule by their difference from the tone curve.
+        gap: median difference of gray between target and marked copy, in levels; it decides the rule.
+    """
+
+    mask: Tensor
+    rule: Rule
+    threshold: float
+    neutral: int
+    gap: float
+
+    def __str__(self) -> str:
+        what = "differ from the target" if self.rule == "difference" else "have chroma"
+        more = f", and {self.neutral} pixels of gray strokes" if self.neutral else ""
+        return f"rule {self.rule}: pixels that {what} by more than {self.threshold:g} levels{more}"
+
+
+def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
+    """Find the strokes on a marked copy.
+
+    Where the gray of the copy is that of the target, pixels that differ are marked: this sees gray
+    strokes too. Where it is not (another tone curve, another scan), pixels with colour are marked,
+    and patches of gray that the tone curve between the two does not explain: gray strokes of at
+    least 3 pixels. Outlines drawn around strokes are thinner and are no hints. A threshold is raised
+    where the pixels that are not marked differ visibly: compression, soft brushes.
+
+    Args:
+        marked: sRGB, (1, 3, H, W).
+        target: the picture without marks, sRGB, (1, 3, H, W); its own colour is not looked at.
+        lossy: the marked copy comes from a JPEG file or the like, in which strokes bleed into what is around
+            them. Where they fall below half of their height, they end.
+
+    Returns:
+        The mask with the rule that made it.
+    """
+    check_image(marked, "marked", channels=3)
+    check_image(target, "target", channels=3)
+    marked, gray = marked * 255, (rgb_to_luminance(target) * 255).round()
+    luminance = rgb_to_luminance(marked)
+    chroma = marked.amax(1, keepdim=True) - marked.amin(1, keepdim=True)
+    gap = float(median((luminance - gray).abs()))
+    if gap <= SAME_GRAY:
+        difference = (marked - gray).abs().amax(1, keepdim=True)
+        threshold = _threshold(difference, DIFFERENCE_CLEAN, DIFFERENCE_HALO)
+        return Marks(_marked(difference, threshold, lossy).to(target), "difference", threshold, 0, gap)
+    threshold = _threshold(chroma, CHROMA_CLEAN, CHROMA_HALO)
+    colored = _marked(chroma, threshold, lossy)
+    neutral = _neutral_strokes(gray, luminance, chroma) & ~colored
+    return Marks((colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
+
+
+def draw_marks(colors: Tensor, mask: Tensor, target: Tensor) -> Tensor:
+    """A marked copy from hints: the chroma of the hints under (nearly) the luminance of the target.
+
+    Luminance moves where chroma would not fit into the gamut, and where a hint would differ too little
+    from the target to be found again. Rounded to 8 bits, chroma comes back to half a level of R, G and B.
+
+    Args:
+        colors: sRGB, (1, 3, H, W).
+        mask: (1, 1, H, W), 1 at hints.
+        target: sRGB, (1, 3, H, W).
+
+    Returns:
+        sRGB, (1, 3, H, W); the gray of the target outside of the mask.
+    """
+    gray = (rgb_to_luminance(target) * 255).round() / 255
+    offset = chroma_to_rgb_offset(rgb_to_yuv(colors)[:, 1:])
+    low, high = -offset.amin(1, keepdim=True), 1 - offset.amax(1, keepdim=True)
+    y = torch.minimum(gray.clamp(min=low), high)
+    step = (DIFFERENCE_HALO + 6) / 255
+    faint = ((y + offset) - gray).abs().amax(1, keepdim=True) < step
+    # Away from the nearer end of the range, so that the step fits.
+    y = torch.where(faint, torch.where(high - y > y - low, y + step, y - step), y)
+    marked = (torch.minimum(y.clamp(min=low), high) + offset).clamp(0, 1)
+    return torch.where(mask > 0.5, marked, gray)
+
+
+def median(values: Tensor, most: int = 1_000_000) -> Tensor:
+    """The median of (about) ``most`` values spread over the tensor; sorting all of a large picture is slow."""
+    flat = values.flatten()
+    return flat[:: max(1, flat.numel() // most)].median()
+
+
+def _threshold(values: Tensor, clean: float, halo: float) -> float:
+    """The threshold for a measure that is (nearly) constant where nothing is marked.
+
+    The ground is clean where hardly any pixel lies between it and the strokes: a few are soft edges of
+    brushes, and belong to the strokes.
+    """
+    ground = values[values <= clean]
+    if ground.numel() == 0:
+        return clean
+    share = float((ground >= median(ground) + 2).float().mean())
+    return halo if share > HALO_SHARE else clean
+
+
+def _marked(values: Tensor, threshold: float, lossy: bool) -> Tensor:
+    """Where ``values`` exceeds the threshold; on a lossy copy also half of the strongest value nearby.
+
+    Compression blurs strokes: a blurred edge is where it was at half of its height.
+    """
+    if not lossy:
+        return values > threshold
+    return values > F.max_pool2d(values, LOSSY_WINDOW, stride=1, padding=LOSSY_WINDOW // 2).mul(LOSSY_HEIGHT).clamp(
+        min=threshold
+    )
+
+
+def _neutral_strokes(gray: Tensor, luminance: Tensor, chroma: Tensor) -> Tensor:
+    """Patches without chroma whose luminance is not what the tone curve makes of the target's gray."""
+    plain = chroma <= CHROMA_CLEAN
+    curve = _tone_curve(gray[plain], luminance[plain])
+    rest = (luminance - curve[gray.long()]).abs()
+    noise = float(median(rest[plain])) if bool(plain.any()) else 0.0
+    odd = ((rest > max(NEUTRAL, 6 * noise)) & plain).to(gray)
+    # Opening with a 3 x 3 square: what is thinner is an outline or noise.
+    core = -F.max_pool2d(-odd, 3, stride=1, padding=1)
+    core[..., [0, -1], :] = 0
+    core[..., :, [0, -1]] = 0
+    return F.max_pool2d(core, 3, stride=1, padding=1) * odd > 0.5
+
+
+def _tone_curve(gray: Tensor, luminance: Tensor) -> Tensor:
+    """The median luminance for each of the 256 grays; levels that do not occur take the one below."""
+    order = torch.argsort(gray * 256 + luminance.clamp(0, 255))
+    sorted_gray, values = gray[order].contiguous(), luminance[order]
+    levels = torch.arange(256, device=gray.device, dtype=gray.dtype)
+    start, end = torch.searchsorted(sorted_gray, levels), torch.searchsorted(sorted_gray, levels, right=True)
+    curve = values[((start + end) // 2).clamp(max=values.numel() - 1)] if values.numel() else levels
+    present = end > start
+    last = torch.where(present, torch.arange(256, device=gray.device), -1).cummax(0).values
+    return curve[last.clamp(min=0)]

@@ -1,0 +1,129 @@
+"""Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recolor_torch.checks import check_image, check_mask, check_same_size
+from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
+from recolor_torch.linalg.solve import solve
+from recolor_torch.linalg.system import Solution
+from recolor_torch.methods.base import Guide, Recolorizer
+
+
+class NotConverged(ArithmeticError):
+    """A solve that did not reach its tolerance. There is no result rather than a wrong one."""
+
+
+def spread_chroma(
+    luminance: Tensor,
+    hints: Tensor,
+    mask: Tensor,
+    *,
+    tolerance: float = 0.5,
+    **settings: Any,
+) -> Tensor:
+    """Spread the chroma of hints over a picture; ``LevinEnergy`` has the formulas.
+
+    Args:
+        luminance: (B, 1, H, W) in [0, 1].
+        hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half; it comes back there exactly.
+        mask: (B or 1, 1, H, W).
+        tolerance: largest error of the solve, in 8-bit levels of chroma.
+        settings: of ``LevinEnergy``: form, neighbours, weights, sigma, kappa, floor, prior, confidence, pull.
+
+    Returns:
+        Chroma, (B, 2, H, W). Where no hint reaches it is neutral, or the prior.
+
+    Raises:
+        NotConverged: the solve failed; the message says by how much.
+        ValueError: a shape is wrong, or values are not finite.
+    """
+    return checked(solve(LevinEnergy(luminance, hints, mask, **settings), atol=tolerance / 255), tolerance)
+
+
+def checked(solution: Solution, tolerance: float) -> Tensor:
+    """The solution's ``x``, or ``NotConverged``.
+
+    Args:
+        solution: what a solve returned.
+        tolerance: the error that was allowed, in 8-bit levels.
+    """
+    if not solution.converged:
+        raise NotConverged(
+            f"The solve did not converge: after {solution.steps} steps ({solution.method}) its error is about "
+            f"{255 * solution.error:.3g} levels of 255, and {tolerance:g} was allowed."
+        )
+    return solution.x
+
+
+class LevinColorization(Recolorizer):
+    """Spread the colours of hints: neighbours of like luminance get like colour.
+
+    Pixels with a hint have its chroma exactly. A prior in the guide pulls the others, by its confidence.
+
+    Args:
+        form: the equations: laplacian (symmetric, fast), levin (those of Levin et al.), or report (its eq. 9).
+        weights: global (one sigma for the picture), local (the variance around each pixel), or report (that squared).
+        neighbours: 4 or 8.
+        sigma: for global weights, the difference of luminance (of 1) at which a tie weakens.
+        kappa: for local weights, how much difference a tie bears: 2 by the formula, 0.6 in the authors' script.
+        floor: for global weights, the tie that every pair keeps.
+        pull: pull to neutral, which colours what no hint reaches.
+        tolerance: largest error of the solve, in 8-bit levels of chroma.
+    """
+
+    space = "yuv"
+    needs = ("hints",)
+    bytes_per_pixel = 350
+
+    def __init__(
+        self,
+        form: Form = "laplacian",
+        weights: WeightRule = "global",
+        neighbours: int = 8,
+        sigma: float = 0.02,
+        kappa: float = 2.0,
+        floor: float = 1e-4,
+        pull: float = 1e-5,
+        tolerance: float = 0.5,
+    ) -> None:
+        super().__init__()
+        for name, value in (("sigma", sigma), ("kappa", kappa), ("tolerance", tolerance)):
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be more than 0, got {value:g}.")
+        for name, value in (("floor", floor), ("pull", pull)):
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be 0 or more, got {value:g}.")
+        if neighbours not in (4, 8):
+            raise ValueError(f"neighbours must be 4 or 8, got {neighbours}.")
+        self.form, self.weights, self.neighbours = form, weights, neighbours
+        self.sigma, self.kappa, self.floor = sigma, kappa, floor
+        self.pull, self.tolerance = pull, tolerance
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        self.require(guide)
+        check_image(image, "image", channels=3)
+        hints, mask = given(image, guide)
+        chroma = spread_chroma(
+            image[:, :1],
+            hints[:, 1:],
+            mask,
+            prior=guide.prior,
+            confidence=guide.confidence,
+            **self.settings(),
+        )
+        return torch.cat((image[:, :1], chroma), 1)
+
+
+def given(image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+    """Hints and their mask, checked against ``image``."""
+    hints, mask = guide.hints, guide.hint_mask
+    assert hints is not None
+    assert mask is not None
+    check_image(hints, "hints", channels=3)
+    check_same_size(hints, "hints", image)
+    check_mask(mask, "hint_mask", image)
+    return hints, mask

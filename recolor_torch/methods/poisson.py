@@ -1,0 +1,73 @@
+"""Poisson merging (report, section 3.1): given colours spread through the gradients of the target."""
+
+from torch import Tensor
+
+from recolor_torch.checks import check_image
+from recolor_torch.color import chroma_to_rgb_offset, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.linalg.solve import solve
+from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.levin import checked, given
+
+
+def merge_poisson(
+    target: Tensor,
+    values: Tensor,
+    mask: Tensor,
+    lam: float | Tensor = 1e3,
+    order: int = 1,
+    tolerance: float = 0.5,
+) -> Tensor:
+    """The picture near ``target`` in value and gradient that has given values on a mask; see ``PoissonEnergy``.
+
+    Args:
+        target: (B, C, H, W).
+        values: (B or 1, C, H, W), read where ``mask`` is over one half; they come back there exactly.
+        mask: (B or 1, 1, H, W).
+        lam: weight of the gradients against the values; the larger, the farther a given colour spreads.
+        order: 1 keeps gradients, 2 Laplacians.
+        tolerance: largest error of the solve, in 8-bit levels.
+
+    Returns:
+        (B, C, H, W), not clipped.
+
+    Raises:
+        NotConverged: the solve failed; the message says by how much.
+        ValueError: a shape is wrong, or values are not finite.
+    """
+    return checked(solve(PoissonEnergy(target, values, mask, lam=lam, order=order), atol=tolerance / 255), tolerance)
+
+
+class PoissonMerging(Recolorizer):
+    """Spread the colours of hints evenly in R, G and B, keeping the gradients of the target.
+
+    A given colour spreads in all directions alike, across edges too: the report's first method, which
+    ``levin`` improves on. The hints' chroma counts; their luminance is the target's.
+
+    Args:
+        lam: weight of the gradients, 0 to 1e10: the larger, the farther colours spread (about its root, in pixels).
+        order: 1 keeps gradients, 2 Laplacians.
+        tolerance: largest error of the solve, in 8-bit levels.
+    """
+
+    space = "rgb"
+    needs = ("hints",)
+    bytes_per_pixel = 350
+
+    def __init__(self, lam: float = 1e10, order: int = 1, tolerance: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= lam < float("inf"):
+            raise ValueError(f"lam must be finite and 0 or more, got {lam:g}.")
+        if order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {order}.")
+        if not 0 < tolerance < float("inf"):
+            raise ValueError(f"tolerance must be more than 0, got {tolerance:g}.")
+        self.lam, self.order, self.tolerance = lam, order, tolerance
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Merge the hints into ``image``, sRGB (B, 3, H, W)."""
+        self.require(guide)
+        check_image(image, "image", channels=3)
+        hints, mask = given(image, guide)
+        values = rgb_to_luminance(image) + chroma_to_rgb_offset(rgb_to_yuv(hints)[:, 1:])
+        return merge_poisson(image, values, mask, self.lam, self.order, self.tolerance)
