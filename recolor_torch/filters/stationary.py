@@ -87,14 +87,17 @@ def weigh_stationary_bands(
         tensor([0., 1., 2., 1., 0., 0.])
     """
     levels = _check(x, wavelet, len(weights) - 1, mode)
-    total: Tensor | None = None
+    # Summed by parts, so that equal weights of neighbouring bands cost nothing: sum w_k (c_(k-1) - c_k) has c_k
+    # with the weight w_(k+1) - w_k.
+    total = x * weights[levels]
     for k in range(levels):
-        smooth = _smooth(x, wavelet, 2**k, mode)
-        part = (x - smooth) * weights[levels - k]
-        total = part if total is None else total + part
-        x = smooth
-    assert total is not None
-    return total + x * weights[0]
+        x = _smooth(x, wavelet, 2**k, mode)
+        step = weights[levels - k - 1] - weights[levels - k]
+        if isinstance(step, Tensor):
+            total = total + x * step
+        elif step:
+            total.add_(x, alpha=step)
+    return total
 
 
 def _check(x: Tensor, wavelet: str, levels: int | None, mode: str) -> int:
@@ -109,21 +112,28 @@ def _check(x: Tensor, wavelet: str, levels: int | None, mode: str) -> int:
 def _smooth(x: Tensor, wavelet: str, step: int, mode: str) -> Tensor:
     """Low pass of both axes with ``step - 1`` zeros between the taps."""
     taps = _low_pass(wavelet)
+    reach = len(taps) // 2 * step
     mode = "periodic" if mode == "periodization" else mode
-    for dim, across in ((-2, -1), (-1, -2)):
-        # On a CPU a strip stays in the cache while the taps pass over it.
-        strip = max(16, _STRIP * x.shape[across] // x.numel()) if x.device.type == "cpu" else x.shape[across]
-        x = torch.cat([_convolve(part, taps, step, dim, mode) for part in x.split(strip, across)], across)
-    return x
+    height = x.shape[-2]
+    # On a CPU a strip of rows stays in the cache while the taps pass over it.
+    strip = max(4, _STRIP * height // x.numel()) if x.device.type == "cpu" else height
+    wide = extend(x, -2, reach, reach, mode)
+    rows = [(start, min(strip, height - start)) for start in range(0, height, strip)]
+    down = (_convolve([wide.narrow(-2, a + k * step, n) for k in range(len(taps))], taps) for a, n in rows)
+    return torch.cat([_across(part, taps, step, reach, mode) for part in down], -2)
 
 
-def _convolve(x: Tensor, taps: tuple[float, ...], step: int, dim: int, mode: str) -> Tensor:
-    middle, n = len(taps) // 2, x.shape[dim]
-    wide = extend(x, dim, middle * step, middle * step, mode)
-    y = x * taps[middle]
-    for k, tap in enumerate(taps):
-        if tap and k != middle:
-            y.add_(wide.narrow(dim, k * step, n), alpha=tap)
+def _across(x: Tensor, taps: tuple[float, ...], step: int, reach: int, mode: str) -> Tensor:
+    wide = extend(x, -1, reach, reach, mode)
+    return _convolve([wide.narrow(-1, k * step, x.shape[-1]) for k in range(len(taps))], taps)
+
+
+def _convolve(shifted: list[Tensor], taps: tuple[float, ...]) -> Tensor:
+    middle = len(taps) // 2
+    y = shifted[middle] * taps[middle]
+    for x, tap in zip(shifted, taps):
+        if tap and x is not shifted[middle]:
+            y.add_(x, alpha=tap)
     return y
 
 
