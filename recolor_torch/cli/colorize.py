@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
+
 from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
+from recolor_torch.data.targets import read_pairs
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, build_method
 
@@ -15,6 +18,7 @@ DESCRIPTION = """Put colour into pictures.
 
   recolor colorize old.jpg -r colour.jpg -o new.jpg
   recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
+  recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize --pairs pairs.csv -o coloured/ --ext png
   recolor colorize scans/ -r a.jpg -o coloured/ --dry-run
 
@@ -28,7 +32,8 @@ REFERENCE_METHODS = ("correspondence", "histogram")
 
 def make_parser() -> Parser:
     """All flags; each method's settings are made from its signature."""
-    parser = Parser(prog="recolor colorize", description=DESCRIPTION)
+    usage = "recolor colorize TARGET... -o OUT [-r PICTURE]... [-m METHOD] [--METHOD.SETTING VALUE]... [options]"
+    parser = Parser(prog="recolor colorize", description=DESCRIPTION, usage=usage)
     add = parser.add_argument
     add("targets", nargs="*", metavar="TARGET", help="files, folders (with all below them) or globs")
     add("--list", type=str, metavar="FILE", help="text file with a target a line")
@@ -47,6 +52,7 @@ def make_parser() -> Parser:
         "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
     )
     add("--target-mask", type=str, metavar="PICTURE", help="white where targets are to be recoloured")
+    add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
     add(
         "--target",
         choices=["gray", "color"],
@@ -99,7 +105,8 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"--strength must be in [0, 1], got {args.strength:g}.")
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
-    name = args.method or _choose_method(bool(args.reference or args.pairs))
+    references, hints = _kinds_given(args)
+    name = args.method or _choose_method(references, hints)
     device = _device(args.device)
 
     # Lightning is slow to import: mistakes that can be seen without it are seen without it.
@@ -107,18 +114,33 @@ def main(argv: list[str]) -> int:
 
     try:
         method = build_method(name, **args[name].as_dict())
-        method.require_kinds(references=bool(args.reference or args.pairs), hints=False)
+        method.require_kinds(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return colorize(method, args, device, trainer_settings, start)
 
 
-def _choose_method(has_reference: bool) -> str:
-    if has_reference:
+def _kinds_given(args: Namespace) -> tuple[bool, bool]:
+    """Whether there are references, and whether there are hints."""
+    pairs = read_pairs(Path(args.pairs)) if args.pairs else []
+    return bool(args.reference) or any(p.references for p in pairs), bool(args.hints) or any(p.hints for p in pairs)
+
+
+def _choose_method(references: bool, hints: bool) -> str:
+    if references and hints:
+        if "semi_interactive" in METHODS:
+            return "semi_interactive"
+        raise UsageError(
+            "Hints and a reference together are for the method semi_interactive, which is not there yet: "
+            "choose one with -m, such as levin for the hints or histogram for the reference."
+        )
+    if hints:
+        return "levin"
+    if references:
         return next(name for name in REFERENCE_METHODS if name in METHODS)
     if "network" in METHODS:
         return "network"
-    raise UsageError("Say what colours are wanted: give a reference picture with -r.")
+    raise UsageError("Say what colours are wanted: give a reference picture with -r, or hints with --hints.")
 
 
 def _device(name: str) -> tuple[str, Any]:

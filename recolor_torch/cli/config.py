@@ -16,6 +16,7 @@ DATA = {
     "reference_weights": "reference_weights",
     "reference_masks": "reference_mask",
     "target_mask": "target_mask",
+    "hints": "hints",
     "target_list": "list",
     "pairs": "pairs",
     "suffix": "suffix",

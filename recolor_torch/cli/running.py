@@ -39,6 +39,7 @@ def colorize(
         args.reference_mask,
         args.target_mask,
         args.list,
+        args.hints,
         args.pairs,
         args.suffix,
         args.ext,

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.compose import resize
 from recolor_torch.data import record
+from recolor_torch.data.hints import read_hints
 from recolor_torch.data.pictures import Picture, PictureError, probe, read_picture
 from recolor_torch.data.plan import Job
 from recolor_torch.methods import Guide, Reference
@@ -135,6 +136,8 @@ class _Loaded:
 
 def _load(job: Job, max_pixels: int) -> _Loaded:
     picture = read_picture(job.target, max_pixels)
+    if job.problem:
+        raise PictureError(f"{job.target}: {job.problem}.")
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
     references = tuple(
@@ -144,7 +147,14 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
     target_mask = None
     if job.target_mask is not None:
         target_mask = resize(_read_luminance(job.target_mask), picture.image.shape[-2:]).clamp(0, 1)
-    return _Loaded(job, picture, record.file_hash(job.target), Guide(references, target_mask))
+    hints = hint_mask = None
+    if job.hints is not None:
+        read = read_hints(job.hints, picture.image, max_pixels=max_pixels)
+        hints, hint_mask = read.image, read.mask
+        if read.marks is not None:
+            picture = replace(picture, notes=(*picture.notes, f"{job.hints}: {read.describe()}."))
+    guide = Guide(references, target_mask, hints, hint_mask)
+    return _Loaded(job, picture, record.file_hash(job.target), guide)
 
 
 @lru_cache(maxsize=8)
@@ -197,5 +207,9 @@ def _join_guides(guides: list[Guide]) -> Guide:
                 slot[0].weight,
             )
         )
-    target_masks = [g.target_mask for g in guides if g.target_mask is not None]
-    return Guide(tuple(references), _stack(target_masks) if target_masks else None)
+
+    def join(name: str) -> Tensor | None:
+        tensors = [getattr(g, name) for g in guides]
+        return None if any(t is None for t in tensors) else _stack(tensors)
+
+    return Guide(tuple(references), join("target_mask"), join("hints"), join("hint_mask"))

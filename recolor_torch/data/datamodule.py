@@ -27,6 +27,7 @@ class PictureDataModule(pl.LightningDataModule):
         reference_masks: for each reference a picture of its size, white where its colours count.
         target_mask: picture, white where targets are to be recoloured; it is resized to each target.
         target_list: text file with a target a line.
+        hints: file of given colours for one target, or a folder with a file of the same stem for each.
         pairs: CSV, TSV or JSONL with the columns target, reference[, hints], in place of targets and references.
         suffix: put between an output's name and its extension.
         ext: format of the outputs; ``auto`` keeps each target's.
@@ -46,6 +47,7 @@ class PictureDataModule(pl.LightningDataModule):
         reference_masks: list[Path] | None = None,
         target_mask: Path | None = None,
         target_list: Path | None = None,
+        hints: Path | None = None,
         pairs: Path | None = None,
         suffix: str = "",
         ext: Literal["auto", "png", "jpg", "webp", "tif"] = "auto",
@@ -63,6 +65,7 @@ class PictureDataModule(pl.LightningDataModule):
             tuple(reference_weights or ()),
             tuple(Path(m) for m in reference_masks or ()),
             None if target_mask is None else Path(target_mask),
+            None if hints is None else Path(hints).expanduser(),
         )
         self.target_list = target_list
         self.pairs = pairs
@@ -124,7 +127,14 @@ class PictureDataModule(pl.LightningDataModule):
         names = self.targets + (read_list(Path(self.target_list)) if self.target_list else [])
         if not names:
             raise UsageError("No targets were given: name files, folders or globs.")
-        return find_targets(names, skip=self.output)
+        return self._without_hints(names, find_targets(names, skip=self.output))
+
+    def _without_hints(self, names: list[str], targets: list[Target]) -> list[Target]:
+        """The targets without those in the folder of hints, where that lies in a folder of targets."""
+        folder = self.guidance.hints
+        if folder is None or not folder.is_dir() or any(Path(n).absolute() == folder.absolute() for n in names):
+            return targets
+        return [t for t in targets if folder.absolute() not in t.path.absolute().parents]
 
     def _check_guidance(self) -> None:
         g = self.guidance
@@ -137,6 +147,8 @@ class PictureDataModule(pl.LightningDataModule):
                     probe(path, self.max_pixels)
                 except PictureError as error:
                     raise UsageError(str(error)) from error
+        if g.hints is not None and not g.hints.exists():
+            raise UsageError(f"{g.hints}: no such file or folder of hints.")
         if g.weights and len(g.weights) != len(g.references):
             raise UsageError(f"{len(g.weights)} reference weights were given for {len(g.references)} references.")
         if g.weights and (min(g.weights) < 0 or sum(g.weights) <= 0):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.data import record
+from recolor_torch.data.hint_folder import HintFinder
 from recolor_torch.data.pictures import PictureError, PictureInfo, probe
 from recolor_torch.data.targets import Target
 from recolor_torch.errors import UsageError
@@ -26,6 +27,7 @@ class Job:
         references: reference pictures, with ``weights`` and ``reference_masks`` (each possibly None).
         target_mask: picture that is white where the target is to be recoloured.
         hints: file of given colours.
+        problem: why this job cannot be done, a clause; it fails with it.
         settings: hash of everything but the target that the result depends on.
     """
 
@@ -38,6 +40,7 @@ class Job:
     reference_masks: tuple[Path | None, ...] = ()
     target_mask: Path | None = None
     hints: Path | None = None
+    problem: str | None = None
     settings: str = ""
 
     @property
@@ -56,7 +59,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Guidance:
-    """What all targets share: references with weights and masks, a mask, hints."""
+    """What all targets share: references with weights and masks, a mask, and hints, a file or a folder of them."""
 
     references: tuple[Path, ...] = ()
     weights: tuple[float, ...] = ()
@@ -95,11 +98,12 @@ def make_plan(
             the run record does not know; the output cannot be a folder.
     """
     folder, name = _output_folder(output, single, len(targets))
+    hints = HintFinder(guidance.hints, targets)
     jobs = []
     for target in targets:
         info = _probe(target.path, max_pixels)
         relative = Path(name) if name else _named(target.relative, info, suffix, ext)
-        jobs.append(_job(target, folder / relative, folder, info, guidance, settings))
+        jobs.append(_job(target, folder / relative, folder, info, guidance, hints, settings))
     _refuse_collisions(jobs)
     _refuse_inputs(jobs)
     known = record.load(folder)
@@ -169,13 +173,19 @@ def _canonical(extension: str) -> str:
 
 
 def _job(
-    target: Target, output: Path, folder: Path, info: PictureInfo | None, guidance: Guidance, settings: dict[str, Any]
+    target: Target,
+    output: Path,
+    folder: Path,
+    info: PictureInfo | None,
+    guidance: Guidance,
+    finder: HintFinder,
+    settings: dict[str, Any],
 ) -> Job:
     own = bool(target.references)
     references = target.references or guidance.references
     weights = () if own else guidance.weights
     masks = () if own else guidance.reference_masks
-    hints = target.hints or guidance.hints
+    hints, problem = finder.find(target)
     shared = {
         **settings,
         "references": [
@@ -196,6 +206,7 @@ def _job(
         masks or (None,) * len(references),
         guidance.target_mask,
         hints,
+        problem,
         record.settings_hash(shared),
     )
 
