@@ -111,7 +111,7 @@ def copy_unchanged(
         PictureError: the source cannot be read or the file cannot be written.
     """
     format = FORMATS.get(Path(path).suffix.lower())
-    if format is not None and format == FORMATS.get(_SAME.get(like.info.format, "")):
+    if format is not None and format == {"MPO": "JPEG", "DIB": "BMP"}.get(like.info.format, like.info.format):
         try:
             with write_atomically(path, before_replace=before_replace) as part:
                 shutil.copyfile(source_path, part)
