@@ -38,7 +38,7 @@ def main() -> int:
         gray, marked = args.folder / f"{name}_gray.png", args.folder / f"{name}_marked.png"
         result = args.output / f"{name}.png"
         failed += bool(
-            recolor(["colorize", str(gray), "--hints", str(marked), "-o", str(result), "-m", args.method, "-q"] + extra)
+            recolor(["colorize", str(gray), "--hints", str(marked), "-o", str(result), "-m", args.method, "-q", *extra])
         )
         rows.append(_row(args.folder, name, result))
     sheet = _join(rows, args.columns)
