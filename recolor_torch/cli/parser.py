@@ -1,5 +1,7 @@
 """A parser whose errors are one sentence and whose help reads as text."""
 
+import argparse
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -8,17 +10,36 @@ import jsonargparse
 from recolor_torch.errors import UsageError
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter, jsonargparse.DefaultHelpFormatter):
+    """Keeps the line breaks of the description, where the examples are."""
+
+
 class Parser(jsonargparse.ArgumentParser):
     """jsonargparse's parser; a mistake raises ``UsageError``, and an unknown flag lists the known ones."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, formatter_class=_Formatter, **kwargs)
+
     def error(self, message: str, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise the message as one sentence."""
-        text = " ".join(str(message).split()).removesuffix(".")
+        text = " ".join(str(message).split()).removesuffix(".").replace("typing.Literal", "one of ")
         if "unrecognized arguments" in text:
             flags = sorted(flag for flag in self._option_string_actions if flag.startswith("--"))
             text = f"{text}. Known flags: {' '.join(flags)}"
         raise UsageError(f"{text}.")
 
+    def format_help(self) -> str:
+        """The help without the marks of docstrings, and without the types that are said in words."""
+        text = super().format_help().replace("``", "")
+        text = re.sub(r"\s*\((required, )?type:\s[^()]*?(default:\s([^()]*?))?\)", _default, text)
+        text = re.sub(r"\n  --\S+ CONFIG\s+Path to a configuration file\.", "", text)
+        return re.sub(r"\s*\((default: null|default: False|required)\)", "", text)
+
     def print_help(self, file: Any = None) -> None:
-        """Print the help without the marks of the docstrings."""
-        (file or sys.stdout).write(self.format_help().replace("``", "").replace(" (default: null)", ""))
+        """Print the help."""
+        (file or sys.stdout).write(self.format_help())
+
+
+def _default(match: re.Match[str]) -> str:
+    value = " ".join((match[3] or "").split())
+    return "" if value in ("", "null", "False", "''", '""') else f" (default: {value})"

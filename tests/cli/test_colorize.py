@@ -16,7 +16,6 @@ from PIL import Image
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.data import read_picture
 
-
 COLORIZE_MANY = [sys.executable, "-m", "recolor_torch", "colorize", "many", "-r", "ref.jpg", "-o", "out"]
 
 

@@ -1,0 +1,149 @@
+"""``recolor plot``: pictures that explain a result."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
+from torch import Tensor
+
+from recolor_torch.cli.parser import Parser
+from recolor_torch.data import PictureError, read_picture
+from recolor_torch.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HELP = """usage: recolor plot KIND PICTURE... -o PLOT.png
+
+Draw what explains a result, as PNG or SVG by the suffix of the output.
+
+kinds:
+{kinds}
+
+examples:
+  recolor plot histogram old.jpg -r colour.jpg -o histograms.png
+  recolor plot lambda old.jpg -r colour.jpg -o strip.png --schedules hard:6 hard:7 linear:0.3,0.2
+
+recolor plot KIND --help has the settings of a kind.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP.format(kinds="\n".join(f"  {kind:<10} {text}" for kind, (text, *_) in KINDS.items())))
+        if argv:
+            sys.exit(0)
+        return 2
+    if argv[0] not in KINDS:
+        raise UsageError(f"unknown kind {argv[0]!r}. Known kinds: {', '.join(KINDS)}.")
+    text, add_arguments, draw = KINDS[argv[0]]
+    description = f"{text[0].upper()}{text[1:]}.\n\n  recolor plot {argv[0]} {EXAMPLES[argv[0]]}"
+    parser = Parser(prog=f"recolor plot {argv[0]}", description=description)
+    add_arguments(parser)
+    parser.add_argument("-o", "--output", type=str, metavar="PLOT", help="PNG or SVG")
+    args = parser.parse_args(argv[1:])
+    if not args.output or Path(args.output).suffix.lower() not in (".png", ".svg"):
+        raise UsageError("Say where the plot goes: -o PLOT.png or -o PLOT.svg.")
+    from recolor_torch.output.plots import write_figure
+
+    try:
+        write_figure(args.output, draw(args))
+    except PictureError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{args.output}: cannot write this file ({error.strerror}).") from error
+    print(f"{argv[0]}, in {args.output}")
+    return 0
+
+
+def _read(path: str) -> Tensor:
+    return read_picture(path).image
+
+
+def _histogram_arguments(parser: Parser) -> None:
+    parser.add_argument("target", metavar="TARGET", help="the picture that is recoloured")
+    parser.add_argument("-r", "--reference", required=True, metavar="PICTURE", help="whose histograms are wanted")
+    parser.add_argument("--result", type=str, metavar="PICTURE", help="a result; made by --mode where there is none")
+    modes = ["rgb", "chroma", "yuv", "lab"]
+    parser.add_argument("--mode", choices=modes, default="rgb", help="histogram method that makes the result")
+
+
+def _draw_histogram(args: Namespace) -> "Figure":
+    from recolor_torch.methods import Guide, Reference, build_method
+    from recolor_torch.output.plots import plot_histogram
+    from recolor_torch.pipeline import recolor
+
+    target, reference = _read(args.target), _read(args.reference)
+    if args.result:
+        result = _read(args.result)
+    else:
+        keep = "luma" if args.mode == "chroma" else "none"
+        method = build_method("histogram", mode=args.mode)
+        result = recolor(target, method, Guide(references=(Reference(reference),)), target="color", keep=keep)
+    return plot_histogram(target, reference, result)
+
+
+def _wavelet_arguments(parser: Parser) -> None:
+    parser.add_argument("target", metavar="PICTURE", help="the picture")
+    parser.add_argument("--wavelet", type=str, default="haar", help="a discrete wavelet of PyWavelets by name")
+    parser.add_argument("--levels", type=int, default=3, help="levels of the transform")
+
+
+def _draw_wavelet(args: Namespace) -> "Figure":
+    from recolor_torch.filters import dwt2
+    from recolor_torch.output.plots import plot_wavelet
+
+    try:
+        return plot_wavelet(dwt2(_read(args.target), args.wavelet, args.levels))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _edges_arguments(parser: Parser) -> None:
+    parser.add_argument("target", metavar="PICTURE", help="the picture")
+    parser.add_argument("--threshold", type=float, default=0.2, help="edge probability from which a pixel is left out")
+
+
+def _draw_edges(args: Namespace) -> "Figure":
+    from recolor_torch.output.plots import plot_edges
+
+    return plot_edges(_read(args.target), args.threshold)
+
+
+def _lambda_arguments(parser: Parser) -> None:
+    parser.add_argument("target", metavar="TARGET", help="the picture that is recoloured")
+    parser.add_argument("-r", "--reference", required=True, metavar="PICTURE", help="where coarse colours come from")
+    schedules = ["hard:4", "hard:5", "hard:6", "hard:7", "linear:0,0.1", "linear:0.3,0.2"]
+    parser.add_argument("--schedules", nargs="+", default=schedules, help="schedules of the merging weights")
+
+
+def _draw_lambda(args: Namespace) -> "Figure":
+    from recolor_torch.methods import Guide, Reference, build_method
+    from recolor_torch.output.plots import plot_lambda
+    from recolor_torch.pipeline import recolor
+
+    target, reference = _read(args.target), _read(args.reference)
+    guide = Guide(references=(Reference(reference),))
+    try:
+        results = {s: recolor(target, build_method("wavelet", schedule=s), guide) for s in args.schedules}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return plot_lambda({"target": target, "reference": reference, **results})
+
+
+KINDS: dict[str, tuple[str, Callable[[Parser], None], Callable[[Namespace], "Figure"]]] = {
+    "histogram": ("R, G and B of target, reference and result", _histogram_arguments, _draw_histogram),
+    "wavelet": ("the wavelet coefficients of a picture, level by level", _wavelet_arguments, _draw_wavelet),
+    "edges": ("edge kernels, edge probability and what it leaves out", _edges_arguments, _draw_edges),
+    "lambda": ("a strip of wavelet merging results over schedules", _lambda_arguments, _draw_lambda),
+}
+
+EXAMPLES = {
+    "histogram": "old.jpg -r colour.jpg -o histograms.png",
+    "wavelet": "photo.jpg -o pyramid.png --levels 4",
+    "edges": "photo.jpg -o edges.svg --threshold 0.3",
+    "lambda": "old.jpg -r colour.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
+}

@@ -1,0 +1,57 @@
+import pytest
+from PIL import Image
+
+from recolor_torch.cli import main
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("histogram", "old.png", "-r", "ref.jpg"),
+        ("histogram", "old.png", "-r", "ref.jpg", "--mode", "chroma"),
+        ("histogram", "old.png", "-r", "ref.jpg", "--result", "ref.jpg"),
+        ("wavelet", "old.png", "--levels", 2),
+        ("edges", "old.png", "--threshold", 0.5),
+        ("lambda", "old.png", "-r", "ref.jpg", "--schedules", "hard:2", "linear:0.3,0.2"),
+    ],
+)
+def test_kinds(recolor, folder, args, suffix):
+    code, out, err = recolor("plot", *args, "-o", f"plot.{suffix}")
+    assert (code, err) == (0, "")
+    assert out == f"{args[0]}, in plot.{suffix}\n"
+    if suffix == "png":
+        picture = Image.open(folder / "plot.png").convert("L")
+        assert picture.width > 600
+        low, high = picture.getextrema()
+        assert low < 60
+        assert high > 200
+    else:
+        assert (folder / "plot.svg").read_text().lstrip().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("histgram", "old.png"), "unknown kind 'histgram'. Known kinds: histogram"),
+        (("histogram", "old.png", "-r", "ref.jpg"), "Say where the plot goes"),
+        (("histogram", "old.png", "-r", "ref.jpg", "-o", "x.pdf"), "-o PLOT.png or -o PLOT.svg"),
+        (("histogram", "nope.png", "-r", "ref.jpg", "-o", "x.png"), "nope.png"),
+        (("edges", "old.png", "-o", "no/where.png"), "no/where.png: cannot write this file"),
+        (("lambda", "old.png", "-r", "ref.jpg", "-o", "x.png", "--schedules", "soft:3"), "Unknown schedule 'soft:3'"),
+        (("wavelet", "old.png", "-o", "x.png", "--wavelet", "daub"), "daub"),
+    ],
+)
+def test_mistakes_are_one_sentence(recolor, args, words):
+    code, out, err = recolor("plot", *args)
+    assert (code, out) == (2, "")
+    assert err.startswith("recolor plot: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+@pytest.mark.parametrize("kind", ["histogram", "wavelet", "edges", "lambda"])
+def test_help_of_each_kind_has_an_example(kind, capsys):
+    with pytest.raises(SystemExit):
+        main(["plot", kind, "--help"])
+    assert f"recolor plot {kind} " in capsys.readouterr().out

@@ -1,0 +1,52 @@
+"""The README's Python runs, its commands exist, and its scripts are there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from recolor_torch.cli import VERBS
+from recolor_torch.cli.colorize import make_parser
+from recolor_torch.data import read_picture
+from recolor_torch.examples import FOLDER
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.startswith("recolor ")
+]
+
+
+def test_the_python_runs(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for name, source in (("old.jpg", "coffee_gray.jpg"), ("colour.jpg", "coffee_colour.jpg")):
+        (tmp_path / name).write_bytes((FOLDER / source).read_bytes())
+    exec(compile(code, "README.md", "exec"), {})
+    new = read_picture(tmp_path / "new.jpg").image
+    assert new.shape == read_picture(FOLDER / "coffee_gray.jpg").image.shape
+    assert (new.amax(1) - new.amin(1)).mean() > 0.1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_parse(command):
+    _, verb, *args = shlex.split(command)
+    assert verb in VERBS
+    if verb == "colorize":
+        make_parser().parse_args(args)
+
+
+def test_the_scripts_are_there():
+    for script in re.findall(r"scripts/\w+(?:\.py)?", README):
+        assert (ROOT / script).exists(), script
+
+
+def test_every_method_is_in_the_table():
+    from recolor_torch.methods import METHODS
+
+    for name in METHODS:
+        assert f"| `{name}` |" in README
