@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.data import record
+from recolor_torch.data.formats import FORMATS, output_suffix
 from recolor_torch.data.hint_folder import HintFinder
 from recolor_torch.data.pictures import PictureError, PictureInfo, probe
 from recolor_torch.data.targets import Target
 from recolor_torch.errors import UsageError
-
-EXTENSIONS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".bmp": "BMP"}
-WRITABLE = {*EXTENSIONS, ".jpeg", ".tiff", ".ppm"}
 
 
 @dataclass(frozen=True)
@@ -128,24 +126,16 @@ def make_plan(
     return plan
 
 
-def output_suffix(info: PictureInfo, ext: str = "auto") -> str:
-    """The extension of the result for a picture: its own format where that holds an RGB photograph, else PNG."""
-    if ext != "auto":
-        return f".{ext}"
-    same = {format: extension for extension, format in EXTENSIONS.items()}
-    return same.get("JPEG" if info.format == "MPO" else info.format, ".png")
-
-
 def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | None]:
     """The folder of the run record, and the name of the only output where ``output`` is a file."""
-    is_picture = output.suffix.lower() in WRITABLE
+    is_picture = output.suffix.lower() in FORMATS
     if output.is_dir() or not (output.suffix or output.exists()):
         return output, None
     if single:
         if not is_picture:
             raise UsageError(
                 f"{output}: cannot write pictures of the kind {output.suffix!r}. "
-                f"Known kinds: {', '.join(sorted(WRITABLE))}."
+                f"Known kinds: {', '.join(sorted(FORMATS))}."
             )
         return output.parent, output.name
     if is_picture or output.exists():
@@ -162,14 +152,9 @@ def _probe(path: Path, max_pixels: int) -> PictureInfo | None:
 
 def _named(relative: Path, info: PictureInfo | None, suffix: str, ext: str) -> Path:
     extension = relative.suffix if info is None else output_suffix(info, ext)
-    if info is not None and EXTENSIONS.get(extension) == EXTENSIONS.get(_canonical(relative.suffix)):
+    if FORMATS.get(extension) == FORMATS.get(relative.suffix.lower()):
         extension = relative.suffix  # photo.JPEG stays photo.JPEG
     return relative.with_name(f"{relative.stem}{suffix}{extension}")
-
-
-def _canonical(extension: str) -> str:
-    extension = extension.lower()
-    return {".jpeg": ".jpg", ".tiff": ".tif"}.get(extension, extension)
 
 
 def _job(

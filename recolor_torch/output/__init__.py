@@ -1,3 +1,3 @@
-from recolor_torch.output.pictures import copy_unchanged, output_suffix, write_picture
+from recolor_torch.output.pictures import copy_unchanged, write_picture
 
-__all__ = ["copy_unchanged", "output_suffix", "write_picture"]
+__all__ = ["copy_unchanged", "write_picture"]

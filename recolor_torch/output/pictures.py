@@ -18,44 +18,18 @@ from torch import Tensor
 from recolor_torch.checks import check_float
 from recolor_torch.data.cms import convert_with_cms, srgb_profile
 from recolor_torch.data.decode import decode
+from recolor_torch.data.formats import FORMATS
 from recolor_torch.data.icc import Profile, from_srgb, parse_profile
-from recolor_torch.data.info import PictureInfo
 from recolor_torch.data.metadata import with_software
 from recolor_torch.data.opening import PictureError, show_path
 from recolor_torch.data.pictures import Picture
 from recolor_torch.output.atomic import write_atomically
 from recolor_torch.output.encode import write_bmp, write_png, write_ppm, write_tiff
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".ppm": "PPM",
-}
-_SAME = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp", "DIB": ".bmp"}
 _DEEP = {"PNG", "TIFF", "PPM"}
 _OPAQUE = {"JPEG", "PPM"}
 _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
 _BAND = 1 << 21
-
-
-def output_suffix(info: PictureInfo, ext: str = "auto") -> str:
-    """The suffix of the output for an input: ``.png``, ``.jpg``, ``.webp``, ``.tif`` or ``.bmp``.
-
-    Args:
-        info: the input.
-        ext: ``auto`` keeps the input's format, or takes PNG where that cannot hold an RGB photograph or
-            cannot be written; else png, jpg, webp or tif.
-    """
-    if ext == "auto":
-        return _SAME.get(info.format, ".png")
-    if f".{ext}" not in FORMATS:
-        raise ValueError(f"Unknown picture format {ext!r}. Known formats: auto, jpg, png, tif, webp.")
-    return f".{ext}"
 
 
 def write_picture(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from recolor_torch.data import Picture, PictureError, PictureInfo, read_picture
-from recolor_torch.output import copy_unchanged, output_suffix, write_picture
+from recolor_torch.data.formats import output_suffix
+from recolor_torch.output import copy_unchanged, write_picture
 from recolor_torch.output.encode import write_png, write_tiff
 
 LOSSLESS = [".png", ".tif", ".ppm"]
