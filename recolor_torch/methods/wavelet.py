@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
 from recolor_torch.color import from_rgb, to_rgb
-from recolor_torch.filters import Boundary, dwt2, filter_bank, idwt2, weigh_stationary_bands
+from recolor_torch.filters import Boundary, dwt2, filter_bank, idwt2, stationary_bands, weigh_stationary_bands
 from recolor_torch.filters.contrast import amplify_contrast
 from recolor_torch.filters.wavelet import Pyramid
 from recolor_torch.filters.wavelet_bank import check_boundary
@@ -63,11 +63,7 @@ def merge_wavelets(
         tensor([[ 9., 11.],
                 [ 9., 11.]])
     """
-    check_image(target, "target")
-    check_image(source, "source", channels=target.shape[1])
-    check_batch(source, "source", target, "target")
-    check_same_size(source, "source", target, "target")
-    check_choice(transform, "transform", ("dwt", "stationary"))
+    _check_pair(target, source, transform)
     if not isinstance(weights, Tensor):
         weights = check_weights(weights)
     gap = target - source
@@ -85,32 +81,57 @@ def splice_wavelets(
     target: Tensor,
     source: Tensor,
     mask: Tensor,
-    weights: Sequence[float] | Tensor,
+    weights: Sequence[float],
     wavelet: str = "haar",
     mode: Boundary = "symmetric",
     transform: Transform = "stationary",
 ) -> Tensor:
-    """Set a region of the target into the source and merge across its border (report, figure 15).
+    r"""Set a region of the target into the source and merge the two in it (report, figure 15).
 
-    The target spliced into the source is merged with the source: inside of the region coarse colours are the source's
-    and fine details the target's; far outside nothing changes.
+    .. math:: I = S + W^{-1}(\lambda_k \, m_k \, W_k(T - S))
+
+    with :math:`m_k` the mask brought to the resolution of level k. So coarse levels pass the border of the region
+    gently and fine ones sharply, as in Burt and Adelson, "A Multiresolution Spline With Application to Image Mosaics"
+    (1983); merging a picture that was cut and pasted would keep the cut as one of its details.
 
     Args:
-        target: (B, C, H, W).
-        source: (B or 1, C, H, W), of the same size.
+        target: T, (B, C, H, W).
+        source: S, (B or 1, C, H, W), of the same size.
         mask: the region, (B or 1, 1, H, W), 1 inside.
-        weights: as in ``merge_wavelets``, which has the formula; so have the others.
-        wavelet: see there.
-        mode: see there.
-        transform: see there.
+        weights: as in ``merge_wavelets``.
+        wavelet: a discrete wavelet of PyWavelets by name.
+        mode: how pictures go on past their borders.
+        transform: as in ``merge_wavelets``.
 
     Returns:
-        (B, C, H, W), not clipped.
+        (B, C, H, W), not clipped; a mask of ones gives ``merge_wavelets``, of zeros the source.
+
+    Raises:
+        TypeError: an argument is not a floating point tensor.
+        ValueError: as ``merge_wavelets``.
     """
-    check_image(target, "target")
+    _check_pair(target, source, transform)
     check_mask(mask, "mask", target, "target")
-    check_same_size(source, "source", target, "target")
-    return merge_wavelets(torch.lerp(source, target, mask), source, weights, wavelet, mode, transform)
+    weights = check_weights(weights)
+    levels, gap = len(weights) - 1, target - source
+    if levels == 0:
+        return source + gap * mask * weights[0]
+    if transform == "dwt":
+        pyramid = dwt2(gap, wavelet, levels, mode)
+
+        def weigh(x: Tensor, w: float) -> Tensor:
+            return x * (w * F.interpolate(mask, (x.shape[-2], x.shape[-1]), mode="area"))
+
+        details = tuple((weigh(h, w), weigh(v, w), weigh(d, w)) for (h, v, d), w in zip(pyramid.details, weights[1:]))
+        weighed = Pyramid(weigh(pyramid.approximation, weights[0]), details)
+        return source + idwt2(weighed, wavelet, mode, size=(target.shape[-2], target.shape[-1]))
+    bands = stationary_bands(gap, wavelet, levels, mode)
+    mask, *finer = stationary_bands(mask, wavelet, levels, mode)
+    merged = source + bands[0] * mask * weights[0]
+    for band, w, more in zip(bands[1:], weights[1:], finer):
+        merged = merged + band * mask * w
+        mask = mask + more
+    return merged
 
 
 def place_references(target: Tensor, references: tuple[Reference, ...]) -> Tensor:
@@ -135,6 +156,14 @@ def place_references(target: Tensor, references: tuple[Reference, ...]) -> Tenso
     # Bicubic resizing rings around masks: a share near 0 would blow its colour up.
     covered = shares > 1e-3 * total_weight(references)
     return torch.where(covered, colors / torch.where(covered, shares, 1), target)
+
+
+def _check_pair(target: Tensor, source: Tensor, transform: str) -> None:
+    check_image(target, "target")
+    check_image(source, "source", channels=target.shape[1])
+    check_batch(source, "source", target, "target")
+    check_same_size(source, "source", target, "target")
+    check_choice(transform, "transform", ("dwt", "stationary"))
 
 
 def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
