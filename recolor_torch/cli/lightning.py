@@ -7,7 +7,6 @@ from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.output.writer import PictureWriter
 
-
 PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
 recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml
 --data.targets '[scans/]' --data.references '[colour.jpg]' --data.output coloured/ --trainer.devices 2"""

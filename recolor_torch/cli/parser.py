@@ -28,9 +28,9 @@ class Parser(jsonargparse.ArgumentParser):
             text = f"{text}. Known flags: {' '.join(flags)}"
         raise UsageError(f"{text}.")
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: Any = None) -> str:
         """The help without the marks of docstrings, and without the types that are said in words."""
-        text = super().format_help().replace("``", "")
+        text = super().format_help(formatter).replace("``", "")
         text = re.sub(r"\s*\((required, )?type:\s[^()]*?(default:\s([^()]*?))?\)", _default, text)
         text = re.sub(r"\n  --\S+ CONFIG\s+Path to a configuration file\.", "", text)
         return re.sub(r"\s*\((default: null|default: False|required)\)", "", text)

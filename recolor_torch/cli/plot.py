@@ -1,6 +1,5 @@
 """``recolor plot``: pictures that explain a result."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +33,7 @@ def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     if not argv or argv[0] in ("-h", "--help"):
         print(HELP.format(kinds="\n".join(f"  {kind:<10} {text}" for kind, (text, *_) in KINDS.items())))
-        if argv:
-            sys.exit(0)
-        return 2
+        return 0 if argv else 2
     if argv[0] not in KINDS:
         raise UsageError(f"unknown kind {argv[0]!r}. Known kinds: {', '.join(KINDS)}.")
     text, add_arguments, draw = KINDS[argv[0]]
@@ -72,6 +69,7 @@ def _histogram_arguments(parser: Parser) -> None:
 
 
 def _draw_histogram(args: Namespace) -> "Figure":
+    from recolor_torch.compose import Keep
     from recolor_torch.methods import Guide, Reference, build_method
     from recolor_torch.output.plots import plot_histogram
     from recolor_torch.pipeline import recolor
@@ -80,7 +78,7 @@ def _draw_histogram(args: Namespace) -> "Figure":
     if args.result:
         result = _read(args.result)
     else:
-        keep = "luma" if args.mode == "chroma" else "none"
+        keep: Keep = "luma" if args.mode == "chroma" else "none"
         method = build_method("histogram", mode=args.mode)
         result = recolor(target, method, Guide(references=(Reference(reference),)), target="color", keep=keep)
     return plot_histogram(target, reference, result)
