@@ -19,7 +19,8 @@ DIFFERENCE_CLEAN, DIFFERENCE_HALO = 5.0, 10.0
 CHROMA_CLEAN, CHROMA_HALO = 12.0, 20.0
 NEUTRAL = 10.0
 HALO_SHARE = 0.01
-LOSSY_WINDOW, LOSSY_HEIGHT = 13, 0.5
+# Reach of a soft rim and of the bleeding of JPEG's halved chroma, as sides of squares in pixels.
+WINDOW, LOSSY_WINDOW = 5, 13
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Marks:
     """What was understood of a marked copy.
 
     Args:
-        mask: (1, 1, H, W), 1 at marked pixels.
+        mask: (1, 1, H, W), 1 at hints: marked pixels without the blended rims of strokes.
+        marked: (1, 1, H, W), 1 at all pixels that the rule finds.
         rule: "difference" from the target, or "chroma" of the marked copy by itself.
         threshold: of that rule, in 8-bit levels.
         neutral: pixels of gray strokes, found beside the chroma rule by their difference from the tone curve.
@@ -35,6 +37,7 @@ class Marks:
     """
 
     mask: Tensor
+    marked: Tensor
     rule: Rule
     threshold: float
     neutral: int
@@ -43,7 +46,9 @@ class Marks:
     def __str__(self) -> str:
         what = "differ from the target" if self.rule == "difference" else "have chroma"
         more = f", and {self.neutral} pixels of gray strokes" if self.neutral else ""
-        return f"rule {self.rule}: pixels that {what} by more than {self.threshold:g} levels{more}"
+        rims = int((self.marked - self.mask).sum())
+        rims_text = f", without {rims} pixels of blended rims" if rims else ""
+        return f"rule {self.rule}: pixels that {what} by more than {self.threshold:g} levels{more}{rims_text}"
 
 
 def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
@@ -53,13 +58,14 @@ def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
     strokes too. Where it is not (another tone curve, another scan), pixels with colour are marked,
     and patches of gray that the tone curve between the two does not explain: gray strokes of at
     least 3 pixels. Outlines drawn around strokes are thinner and are no hints. A threshold is raised
-    where the pixels that are not marked differ visibly: compression, soft brushes.
+    where the pixels that are not marked differ visibly (compression, soft brushes), and the blended rims
+    of strokes are left out of the hints.
 
     Args:
         marked: sRGB, (1, 3, H, W).
         target: the picture without marks, sRGB, (1, 3, H, W); its own colour is not looked at.
-        lossy: the marked copy comes from a JPEG file or the like, in which strokes bleed into what is around
-            them. Where they fall below half of their height, they end.
+        lossy: the marked copy comes from a JPEG file or the like, in which strokes bleed farther into what
+            is around them.
 
     Returns:
         The mask with the rule that made it.
@@ -73,11 +79,14 @@ def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
     if gap <= SAME_GRAY:
         difference = (marked - gray).abs().amax(1, keepdim=True)
         threshold = _threshold(difference, DIFFERENCE_CLEAN, DIFFERENCE_HALO)
-        return Marks(_marked(difference, threshold, lossy).to(target), "difference", threshold, 0, gap)
+        marked = difference > threshold
+        core = _core(difference, marked, lossy)
+        return Marks(core.to(target), marked.to(target), "difference", threshold, 0, gap)
     threshold = _threshold(chroma, CHROMA_CLEAN, CHROMA_HALO)
-    colored = _marked(chroma, threshold, lossy)
+    colored = chroma > threshold
     neutral = _neutral_strokes(gray, luminance, chroma) & ~colored
-    return Marks((colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
+    core = _core(chroma, colored, lossy) | neutral
+    return Marks(core.to(target), (colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
 
 
 def draw_marks(colors: Tensor, mask: Tensor, target: Tensor) -> Tensor:
@@ -125,16 +134,14 @@ def _threshold(values: Tensor, clean: float, halo: float) -> float:
     return halo if share > HALO_SHARE else clean
 
 
-def _marked(values: Tensor, threshold: float, lossy: bool) -> Tensor:
-    """Where ``values`` exceeds the threshold; on a lossy copy also half of the strongest value nearby.
+def _core(values: Tensor, marked: Tensor, lossy: bool) -> Tensor:
+    """Marked pixels with at least half of the strongest value nearby.
 
-    Compression blurs strokes: a blurred edge is where it was at half of its height.
+    The rim of a soft or blurred stroke blends its colour with the gray around it. Taken as hints, the
+    rim's dull colours fence the stroke in: they spread, and its own colour does not.
     """
-    if not lossy:
-        return values > threshold
-    return values > F.max_pool2d(values, LOSSY_WINDOW, stride=1, padding=LOSSY_WINDOW // 2).mul(LOSSY_HEIGHT).clamp(
-        min=threshold
-    )
+    window = LOSSY_WINDOW if lossy else WINDOW
+    return marked & (values >= 0.5 * F.max_pool2d(values, window, stride=1, padding=window // 2))
 
 
 def _neutral_strokes(gray: Tensor, luminance: Tensor, chroma: Tensor) -> Tensor:

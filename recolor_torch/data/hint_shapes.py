@@ -138,17 +138,22 @@ class _Canvas:
 
     def draw_point(self, point: Point) -> None:
         self._capsule(point.x, point.y, point.x, point.y, point.radius, point.color)
-        row, column = math.floor(point.y / self.dy), math.floor(point.x / self.dx)
-        if 0 <= row < self.mask.shape[0] and 0 <= column < self.mask.shape[1]:
-            self.colors[row, column] = _rgb(point.color)
-            self.mask[row, column] = True
+        self._pixel(point.x, point.y, point.color)
 
     def draw_stroke(self, stroke: Stroke) -> None:
-        if len(stroke.points) == 1:
-            self.draw_point(Point(*stroke.points[0], stroke.radius, stroke.color))
         radius = max(stroke.radius, LEAST_HALF_WIDTH * max(self.dx, self.dy))
-        for (x0, y0), (x1, y1) in zip(stroke.points, stroke.points[1:]):
+        # A stroke of one point is a disk; the pixels that hold its points always belong to a stroke.
+        for (x0, y0), (x1, y1) in zip(stroke.points, stroke.points[1:] or stroke.points):
             self._capsule(x0, y0, x1, y1, radius, stroke.color)
+        for x, y in stroke.points:
+            self._pixel(x, y, stroke.color)
+
+    def _pixel(self, x: float, y: float, color: str) -> None:
+        """Cover the pixel that holds a position."""
+        row, column = math.floor(y / self.dy), math.floor(x / self.dx)
+        if 0 <= row < self.mask.shape[0] and 0 <= column < self.mask.shape[1]:
+            self.colors[row, column] = _rgb(color)
+            self.mask[row, column] = True
 
     def _capsule(self, x0: float, y0: float, x1: float, y1: float, radius: float, color: str) -> None:
         """Cover the pixels whose centre is at most ``radius`` from the segment."""
