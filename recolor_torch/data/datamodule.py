@@ -134,7 +134,9 @@ class PictureDataModule(pl.LightningDataModule):
         folder = self.guidance.hints
         if folder is None or not folder.is_dir() or any(Path(n).absolute() == folder.absolute() for n in names):
             return targets
-        return [t for t in targets if folder.absolute() not in t.path.absolute().parents]
+        inner = folder.absolute()
+        # A target that was named itself, and not found below a folder, has no folder in its relative path.
+        return [t for t in targets if len(t.relative.parts) == 1 or inner not in t.path.absolute().parents]
 
     def _check_guidance(self) -> None:
         g = self.guidance

@@ -141,7 +141,9 @@ def _core(values: Tensor, marked: Tensor, lossy: bool) -> Tensor:
     rim's dull colours fence the stroke in: they spread, and its own colour does not.
     """
     window = LOSSY_WINDOW if lossy else WINDOW
-    return marked & (values >= 0.5 * F.max_pool2d(values, window, stride=1, padding=window // 2))
+    strongest = F.max_pool2d(values, (window, 1), stride=1, padding=(window // 2, 0))
+    strongest = F.max_pool2d(strongest, (1, window), stride=1, padding=(0, window // 2))
+    return marked & (values >= 0.5 * strongest)
 
 
 def _neutral_strokes(gray: Tensor, luminance: Tensor, chroma: Tensor) -> Tensor:

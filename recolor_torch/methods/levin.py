@@ -119,11 +119,13 @@ class LevinColorization(Recolorizer):
 
 
 def given(image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
-    """Hints and their mask, checked against ``image``."""
+    """Hints and their mask, checked against ``image``; every picture must have some, or the guide a prior."""
     hints, mask = guide.hints, guide.hint_mask
     assert hints is not None
     assert mask is not None
     check_image(hints, "hints", channels=3)
     check_same_size(hints, "hints", image)
     check_mask(mask, "hint_mask", image)
+    if guide.prior is None and not bool((mask > 0.5).flatten(1).any(1).all()):
+        raise ValueError("Every picture needs hints, got none for one: its hint_mask is nowhere over one half.")
     return hints, mask
