@@ -14,7 +14,7 @@ from recolor_torch.data.plan import Job
 from recolor_torch.methods import Guide, Recolorizer, method_name
 from recolor_torch.pipeline import recolor
 
-BYTES_PER_PIXEL = 110
+BYTES_PER_PIXEL = 100
 """Memory at the target's full size, beside the method's own: reading, composing, writing (measured)."""
 
 

@@ -269,7 +269,7 @@ class HistogramTransfer(Recolorizer):
     """
 
     needs = ("reference",)
-    bytes_per_pixel = 60
+    bytes_per_pixel = 32
 
     def __init__(
         self,
