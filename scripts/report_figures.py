@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from recolor_torch.data import PictureError
 from recolor_torch.output.plots import write_figure
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,7 +47,7 @@ def make(entry: Entry, pictures: Pictures, out: Path, suffix: str) -> str:
             file = f"figure_{entry.number:02d}{'_' + name if name else ''}.{suffix}"
             write_figure(out / file, panel, dpi=110)
             parts.append(f'<img src="{file}" alt="Figure {entry.number} {html.escape(name)}" loading="lazy">')
-    except (OSError, ValueError) as error:
+    except (PictureError, OSError, ValueError) as error:
         parts.append(f'<p class="missing">Not made: {html.escape(str(error))}</p>')
         print(f"figure {entry.number}: not made: {error}", file=sys.stderr)
     print(f"figure {entry.number}: {time.perf_counter() - start:.1f} s", flush=True)

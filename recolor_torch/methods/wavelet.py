@@ -232,7 +232,8 @@ class WaveletMerging(Recolorizer):
             target[:, skip:], source[:, skip:], weights, self.wavelet, self.boundary, self.transform
         )
         merged = torch.cat((image[:, :skip], merged), 1)
-        self.stages = {"matched": to_rgb(target, self.space), "source": to_rgb(source, self.space)}
+        if self.keep_stages:
+            self.stages |= {"matched": to_rgb(target, self.space), "source": to_rgb(source, self.space)}
         if guide.target_mask is None:
             return merged
         check_mask(guide.target_mask, "target_mask", image)

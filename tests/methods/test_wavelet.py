@@ -128,6 +128,7 @@ def test_references_are_weighed_and_masked(rgb):
 @pytest.mark.parametrize("match", ["none", "rgb", "yuv", "chroma"])
 def test_module_on_every_choice(rgb, channels, match):
     method = WaveletMerging(channels=channels, match=match, contrast=1.5)
+    method.keep_stages = True
     image = rgb if channels == "rgb" else rgb_to_yuv(rgb)
     reference = image.flip(0)[..., :17, :30]
     out = method(image, guide(reference))
