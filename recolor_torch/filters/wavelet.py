@@ -3,7 +3,7 @@
 One axis at a time. A strided convolution with one input channel leaves a processor mostly idle, so the signal is
 read as blocks of ``2m`` samples and a block's ``m`` outputs are two matrix products, of it and of the next block with
 a banded matrix. The products give low and high pass as contiguous planes and are as exact as the dtype (convolutions
-on a GPU may round to TF32 by default, matrix products do not).
+on a GPU round to TF32 by default, matrix products only where ``torch.set_float32_matmul_precision`` asks for it).
 """
 
 from functools import lru_cache
