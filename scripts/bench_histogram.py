@@ -1,6 +1,6 @@
 """Time and memory of exact histogram matching against scikit-image, at 12 megapixels, in one run.
 
-    python scripts/bench_histogram.py [--megapixels 12] [--rounds 5] [--threads 2]
+    python scripts/bench_histogram.py [--megapixels 12] [--rounds 5] [--threads 1]
 
 Prints medians of alternating rounds, the ratio to ``skimage.exposure.match_histograms``, the largest
 difference to an exact sort-based matching, and the peak memory as a multiple of input plus output.
@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=12)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-of", choices=["uint8", "float32"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

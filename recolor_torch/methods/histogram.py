@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask
-from recolor_torch.color import fit_gamut, from_rgb, rgb_to_yuv, to_rgb
+from recolor_torch.color import fit_gamut, from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
 from recolor_torch.color.histogram import histogram, level_count, to_levels
 from recolor_torch.color.tables import ChromaTable, LookUpTable
+from recolor_torch.filters import edge_free, edge_probability
 from recolor_torch.methods.base import Guide, Recolorizer, Reference, total_weight
 from recolor_torch.methods.histogram_soft import match_histograms_soft
 
@@ -62,7 +63,11 @@ def fit_lookup_table(
 
 
 def match_histograms(
-    image: Tensor, references: tuple[Reference, ...] | Tensor, mask: Tensor | None = None, levels: int | None = None
+    image: Tensor,
+    references: tuple[Reference, ...] | Tensor,
+    mask: Tensor | None = None,
+    levels: int | None = None,
+    counted: Tensor | None = None,
 ) -> Tensor:
     """Give each channel of ``image`` the histogram of the references: the report's look-up table.
 
@@ -74,6 +79,7 @@ def match_histograms(
         references: a picture (B or 1, C, H', W'), or several with masks and weights.
         mask: pixels that are counted and changed, (B or 1, 1, H, W); the others are returned as they are.
         levels: levels of the table; 256 for uint8, else 65,536.
+        counted: pixels that are counted, where those are not the ones that are changed.
 
     Returns:
         The shape and dtype of ``image``.
@@ -85,7 +91,7 @@ def match_histograms(
     """
     if isinstance(references, Tensor):
         references = (Reference(references),)
-    matched = fit_lookup_table(image, references, mask, levels).apply(image)
+    matched = fit_lookup_table(image, references, mask if counted is None else counted, levels).apply(image)
     return matched if mask is None else torch.where(mask > 0.5, matched, image)
 
 
@@ -95,6 +101,7 @@ def match_in_space(
     space: Literal["yuv", "lab"],
     mask: Tensor | None = None,
     restore: Restore = "report",
+    counted: Tensor | None = None,
 ) -> Tensor:
     """Match R, G, B first, then the three channels of ``space`` (report, 2.1.3), and come back to sRGB.
 
@@ -108,13 +115,14 @@ def match_in_space(
         restore: how values outside the gamut come back. ``report`` shifts and scales each channel
             over the whole picture (less its minimum where that is negative, divided by its maximum
             where that exceeds 1); ``gamut`` scales chroma down pixel by pixel and keeps luminance.
+        counted: pixels that are counted, where those are not the ones that are changed.
 
     Returns:
         sRGB, (B, 3, H, W), in [0, 1].
     """
-    first = match_histograms(image, references, mask)
+    first = match_histograms(image, references, mask, counted=counted)
     pictures = tuple(replace(r, image=_to_unit(from_rgb(r.image, space), space)) for r in references)
-    unit = match_histograms(_to_unit(from_rgb(first, space), space), pictures, mask)
+    unit = match_histograms(_to_unit(from_rgb(first, space), space), pictures, mask, counted=counted)
     matched = to_rgb(_from_unit(unit, space), space)
     restored = restore_range(matched) if restore == "report" else _restore_gamut(matched)
     return restored if mask is None else torch.where(mask > 0.5, restored, image)
@@ -204,6 +212,7 @@ def transfer_chroma(
     mask: Tensor | None = None,
     rank: bool = False,
     smoothing: float = 8.0,
+    counted: Tensor | None = None,
 ) -> Tensor:
     """Give each pixel the mean chroma that the references have at its luminance; luminance stays.
 
@@ -214,6 +223,7 @@ def transfer_chroma(
         rank: look chroma up by rank, that is at the luminance that the target's has after matching
             it to the references', instead of at the luminance itself.
         smoothing: see :func:`fit_chroma_table`.
+        counted: pixels that are counted, where those are not the ones that are changed.
 
     Returns:
         YUV, (B, 3, H, W); it may lie outside the sRGB gamut.
@@ -223,7 +233,7 @@ def transfer_chroma(
     luminance = image[:, :1]
     if rank:
         gray = tuple(replace(r, image=r.image[:, :1]) for r in references)
-        luminance = match_histograms(luminance, gray, mask)
+        luminance = match_histograms(luminance, gray, mask, counted=counted)
     chroma = table.apply(luminance)
     if mask is not None:
         chroma = torch.where(mask > 0.5, chroma, image[:, 1:])
@@ -266,6 +276,8 @@ class HistogramTransfer(Recolorizer):
         smoothing: with ``chroma``, width of the Gauss filter over the table, in levels of 255.
         restore: with ``yuv`` and ``lab``, how colours outside the gamut come back: ``report`` scales
             each channel over the whole picture, ``gamut`` reduces chroma pixel by pixel.
+        edge_threshold: leave pixels whose edge probability is at least this out of the statistics of
+            target and references (report, 2.3), as 0.2; all pixels count without it.
     """
 
     needs = ("reference",)
@@ -277,31 +289,46 @@ class HistogramTransfer(Recolorizer):
         rank: bool = False,
         smoothing: float = 8.0,
         restore: Restore = "report",
+        edge_threshold: float | None = None,
     ) -> None:
         super().__init__()
         check_choice(mode, "mode", ("chroma", "rgb", "yuv", "lab", "soft"))
         check_choice(restore, "restore", ("report", "gamut"))
         if smoothing < 0:
             raise ValueError(f"smoothing must be 0 or more, got {smoothing}.")
+        if edge_threshold is not None and not 0 < edge_threshold <= 1:
+            raise ValueError(f"edge_threshold must be in (0, 1], got {edge_threshold}.")
         self.mode, self.rank, self.smoothing, self.restore = mode, rank, smoothing, restore
+        self.edge_threshold = edge_threshold
         self.space = "yuv" if mode == "chroma" else "rgb"
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Transfer the colours of ``guide.references`` to ``image``, (B, 3, H, W), in ``space``."""
         self.require(guide)
+        mask, references, counted = guide.target_mask, guide.references, None
+        if self.edge_threshold is not None:
+            references = tuple(replace(r, mask=self._edge_free(r.image, r.mask)) for r in references)
+            counted = self._edge_free(image, mask)
         if self.keep_stages:
-            self.stages["table.cube"] = self._cube(image, guide)
+            self.stages["table.cube"] = self._cube(image, references, counted)
         if self.mode == "chroma":
-            return transfer_chroma(image, guide.references, guide.target_mask, self.rank, self.smoothing)
+            return transfer_chroma(image, references, mask, self.rank, self.smoothing, counted)
         if self.mode == "rgb":
-            return match_histograms(image, guide.references, guide.target_mask)
+            return match_histograms(image, references, mask, counted=counted)
         if self.mode == "soft":
-            return match_histograms_soft(image, guide.references, guide.target_mask)
-        return match_in_space(image, guide.references, self.mode, guide.target_mask, self.restore)
+            return match_histograms_soft(image, references, mask if counted is None else counted)
+        return match_in_space(image, references, self.mode, mask, self.restore, counted)
 
-    def _cube(self, image: Tensor, guide: Guide) -> str:
-        """The (first) table that colours this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
+    def _edge_free(self, image: Tensor, mask: Tensor | None) -> Tensor:
+        """The pixels of ``mask`` that lie on no edge."""
+        assert self.edge_threshold is not None
+        luminance = image[:, :1] if self.space == "yuv" else rgb_to_luminance(image)
+        free = edge_free(edge_probability(luminance), self.edge_threshold)
+        return free if mask is None else free * (mask > 0.5)
+
+    def _cube(self, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
+        """The table that colours the first of this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
         if self.mode == "chroma":
-            table = fit_chroma_table(guide.references, self.smoothing)
-            return ChromaTable(table.values[:1]).to_cube()
-        return fit_lookup_table(image[:1], guide.references, guide.target_mask, levels=1024).to_cube()
+            return ChromaTable(fit_chroma_table(references, self.smoothing).values[:1]).to_cube()
+        table = fit_lookup_table(image, references, counted, levels=1024)
+        return LookUpTable(table.values[:1]).to_cube()

@@ -212,3 +212,28 @@ def test_bad_settings():
 def test_batches_of_references_must_fit(rgb):
     with pytest.raises(ValueError, match="batch of 1 or of 2"):
         match_histograms(rgb, torch.rand(3, 3, 4, 4).to(rgb))
+
+
+@pytest.mark.parametrize("mode", ["chroma", "rgb", "yuv", "soft"])
+def test_edges_are_left_out_of_the_statistics(device, mode):
+    # Dark and light halves; what lies at the step between them in the reference has a colour of its own.
+    def step(edge_color):
+        image = torch.full((1, 3, 24, 24), 0.2, device=device)
+        image[..., 12:] = 0.8
+        image[..., 11:13] = torch.tensor(edge_color, device=device).view(3, 1, 1)
+        return image
+
+    def difference(threshold):
+        method = HistogramTransfer(mode=mode, edge_threshold=threshold, smoothing=1.0)
+        target = from_rgb(step((0.5, 0.5, 0.5)), method.space)
+        pictures = [from_rgb(step(color), method.space) for color in ((0.5, 0.5, 0.5), (0.9, 0.1, 0.1))]
+        one, other = (method(target, Guide((Reference(p),))) for p in pictures)
+        return float((one - other).abs().max())
+
+    assert difference(0.2) < 0.002
+    assert difference(None) > 0.05
+
+
+def test_edge_threshold_must_be_a_probability():
+    with pytest.raises(ValueError, match=r"edge_threshold must be in \(0, 1\], got 2"):
+        HistogramTransfer(edge_threshold=2)
