@@ -68,6 +68,7 @@ class PoissonEnergy:
             source=torch.zeros_like(self.target),
             fixed=(self.mask > 0.5).expand(b, 1, h, w),
             values=(self.values - self.target).expand(b, c, h, w),
+            mild=True,
         )
 
     def restore(self, x: Tensor) -> Tensor:

@@ -6,14 +6,22 @@ import torch
 from torch import Tensor
 
 from recolor_torch.linalg.direct import solve_direct
+from recolor_torch.linalg.geometric import GeometricHierarchy
+from recolor_torch.linalg.hierarchy import AggregationHierarchy
 from recolor_torch.linalg.implicit import ImplicitStep
 from recolor_torch.linalg.krylov import BiCGStab, ConjugateGradients
+from recolor_torch.linalg.phases import PhaseOperator
 from recolor_torch.linalg.system import Energy, GridSystem, Solution
 
 Method = Literal["auto", "geometric", "aggregation", "direct"]
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
-SAFETY = 2.0
+SAFETY = 1.5
+# Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
+SMALL = 2500
+# An estimate this many times the first one, or growing so long, counts as divergence.
+DIVERGED = 1e3
+STALLED_STEPS = 12
 
 
 def solve(
@@ -23,36 +31,39 @@ def solve(
     max_steps: int = 60,
     method: Method = "auto",
     fallback: bool = True,
+    check_every: int = 1,
 ) -> Solution:
     """Minimise ``energy``, to an estimated error of at most ``atol`` at every pixel.
 
     Differentiable with respect to the tensors of the energy, by one solve with the transposed operator.
+    Nothing inside an iteration waits for the device; the look at the error every ``check_every`` does.
 
     Args:
         energy: what to minimise.
         atol: largest error wanted, in units of the unknown (chroma: 0.5/255 is half an 8-bit level).
         max_steps: iterations after which the iteration counts as failed.
-        method: "auto" takes what is fastest for the system at hand.
-        fallback: solve directly (on the CPU, in float64) where the iteration fails. Without it the
-            solution says ``converged=False``, with the error.
+        method: "geometric" (Poisson, mild weights; symmetric systems), "aggregation" (all others), "direct"
+            (on the CPU, in float64), or "auto": the fastest for the system at hand, which for the
+            squared systems of the report's form and of second-order Poisson is a direct solve.
+        fallback: solve directly where the iteration fails. Without it the solution says
+            ``converged=False``, with the error.
+        check_every: iterations between two looks at the error.
 
     Raises:
-        ValueError: the system holds values that are not finite.
+        ValueError: the system holds values that are not finite, or ``method`` does not suit it.
     """
     system = energy.system()
     with torch.no_grad():
         plain = system.detach()
         _check_finite(plain)
-        solver = GridSolver(plain, max_steps, method, fallback)
+        solver = GridSolver(plain, max_steps=max_steps, method=method, fallback=fallback, check_every=check_every)
         found = solver.solve(plain.residual(torch.zeros_like(plain.values)), atol)
     x = found.x
     if torch.is_grad_enabled() and any(t.requires_grad for t in system.tensors):
 
         def adjoint(grad: Tensor) -> Tensor:
             grad = grad.masked_fill(plain.fixed, 0)
-            # The loss has any scale: the adjoint is solved as well, for its own size, as x for that of a chroma.
-            scale = grad.abs().amax().clamp_min(torch.finfo(grad.dtype).tiny)
-            return solver.solve(grad / scale, atol, transposed=True).x * scale
+            return solver.solve_adjoint(grad, atol)
 
         x = ImplicitStep.apply(system.residual(x), x, adjoint)
     return Solution(energy.restore(system.insert(x)), found.converged, found.steps, found.error, found.method)
@@ -65,31 +76,155 @@ def _check_finite(system: GridSystem) -> None:
 
 
 class GridSolver:
-    """Solves with one system and its transpose, for one right-hand side after another."""
+    """Solves with one system and its transpose, for one right-hand side after another.
 
-    def __init__(self, system: GridSystem, max_steps: int, method: Method, fallback: bool) -> None:
-        self.system, self.max_steps, self.method, self.fallback = system, max_steps, method, fallback
-        self.inverse_diagonal = 1 / system.diagonal()
+    The hierarchy is built for the first of them and kept.
+    """
 
-    def solve(self, rhs: Tensor, atol: float, transposed: bool = False) -> Solution:
-        """``x`` with A x = ``rhs`` (or Aᵀ x), 0 at fixed pixels."""
-        method = "direct"  # until the hierarchies are there
-        found = None
-        if method != "direct":
-            found = self._iterate(rhs, atol, transposed)
+    def __init__(
+        self,
+        system: GridSystem,
+        *,
+        max_steps: int = 60,
+        method: Method = "auto",
+        fallback: bool = True,
+        check_every: int = 1,
+    ) -> None:
+        if method not in ("auto", "geometric", "aggregation", "direct"):
+            raise ValueError(f"Unknown method {method!r}. Known: auto, geometric, aggregation, direct.")
+        if method == "geometric" and not system.symmetric:
+            method = "aggregation"
+        self.system, self.max_steps, self.fallback, self.check_every = system, max_steps, fallback, check_every
+        self.method = _choose(system) if method == "auto" else method
+        self.engine: _Engine | None = None
+
+    def solve(self, rhs: Tensor, atol: float, transposed: bool = False, relative: bool = False) -> Solution:
+        """``x`` with A x = ``rhs`` (or Aᵀ x = rhs), 0 at fixed pixels.
+
+        Args:
+            rhs: (B, C, H, W), 0 at fixed pixels.
+            atol: the error wanted, in units of x.
+            transposed: solve with the transpose.
+            relative: ``atol`` counts in units of the largest |x| instead.
+        """
+        if self.method != "direct":
+            found = self._iterate(rhs, atol, transposed, relative)
             if found.converged or not self.fallback:
                 return found
-        return solve_direct(self.system, rhs, atol=atol, transposed=transposed)
+        found = solve_direct(self.system, rhs, atol=atol, transposed=transposed)
+        if relative:
+            ok = found.error <= atol * max(float(found.x.abs().amax()), 1e-30)
+            found = Solution(found.x, ok, 0, found.error, "direct")
+        return found
 
-    def _iterate(self, rhs: Tensor, atol: float, transposed: bool) -> Solution:
-        symmetric = self.system.symmetric or self.system.squared
-        kind = ConjugateGradients if symmetric else BiCGStab
-        krylov = kind(lambda x: self.system.multiply(x, transposed), lambda r: r * self.inverse_diagonal, rhs)
-        error = float("inf")
+    def solve_adjoint(self, grad: Tensor, atol: float) -> Tensor:
+        """λ with Aᵀ λ = ``grad``, to an error of ``atol`` of its largest value: a loss has any scale."""
+        scale = grad.abs().amax().clamp_min(torch.finfo(grad.dtype).tiny)
+        return self.solve(grad / scale, atol, transposed=True, relative=True).x * scale
+
+    def _iterate(self, rhs: Tensor, atol: float, transposed: bool, relative: bool) -> Solution:
+        if self.engine is None:
+            self.engine = _Squared(self.system) if self.system.squared else _engine(self.system, self.method)
+        engine = self.engine
+        conjugate = self.system.symmetric or self.system.squared
+        krylov = (ConjugateGradients if conjugate else BiCGStab)(
+            lambda x: engine.multiply(x, transposed),
+            lambda r: engine.cycle(r, transposed),
+            engine.enter(rhs, transposed),
+        )
+        best = error = first = float("inf")
+        since, converged = 0, False
         for step in range(1, self.max_steps + 1):
             krylov.step()
-            if step % 5 == 0:
-                error = float(krylov.error().amax())
-                if error * SAFETY <= atol or error != error:
-                    break
-        return Solution(krylov.x, error * SAFETY <= atol, krylov.steps, error, "jacobi")
+            if step % self.check_every and step < self.max_steps:
+                continue
+            error = float(krylov.error().amax())
+            first = error if step <= self.check_every else first
+            unit = float(krylov.x.abs().amax()) if relative else 1.0
+            converged = error * SAFETY <= atol * unit
+            best, since = (error, 0) if error < best else (best, since + self.check_every)
+            # NaN compares as neither, and ends here too.
+            if converged or not error <= DIVERGED * first or since > STALLED_STEPS:
+                break
+        x = engine.leave(krylov.x, transposed)
+        if error != error:
+            error = float("inf")
+        return Solution(x, converged, krylov.steps, error, self.method)
+
+
+def _choose(system: GridSystem) -> Method:
+    height, width = system.fixed.shape[-2:]
+    on_cpu = system.mass.device.type == "cpu"
+    if on_cpu and (system.squared or height * width <= SMALL):
+        return "direct"
+    if system.mild and system.symmetric:
+        return "geometric"
+    return "aggregation"
+
+
+class _Engine:
+    """The layout that a hierarchy works in: how to get there and back, the operator and the cycle."""
+
+    def __init__(self, hierarchy: AggregationHierarchy | GeometricHierarchy) -> None:
+        self.hierarchy = hierarchy
+
+    def enter(self, rhs: Tensor, transposed: bool) -> Tensor:
+        if isinstance(self.hierarchy, GeometricHierarchy):
+            return self.hierarchy.enter(rhs)
+        return self.hierarchy.op.enter(rhs, transposed)
+
+    def leave(self, y: Tensor, transposed: bool) -> Tensor:
+        if isinstance(self.hierarchy, GeometricHierarchy):
+            return self.hierarchy.leave(y)
+        return self.hierarchy.op.leave(y, transposed)
+
+    def multiply(self, x: Tensor, transposed: bool) -> Tensor:
+        return self.hierarchy.op.multiply(x, transposed)
+
+    def cycle(self, r: Tensor, transposed: bool) -> Tensor:
+        if isinstance(self.hierarchy, GeometricHierarchy):
+            return self.hierarchy.cycle(r)
+        return self.hierarchy.cycle(r, transposed)
+
+
+class _Squared(_Engine):
+    """FᵀF + m, preconditioned by a cycle of F's unknown rows and one of their transpose.
+
+    The rows of the fixed pixels are missing from the preconditioner, so that the number of iterations
+    grows with their number: a direct solve is the better choice where there is memory for it.
+    """
+
+    def __init__(self, system: GridSystem) -> None:
+        self.system = system
+        root = GridSystem(
+            system.weights,
+            system.offsets,
+            system.symmetric,
+            False,
+            system.mass.sqrt(),
+            system.source,
+            system.fixed,
+            system.values,
+        )
+        super().__init__(_build_aggregation(root))
+
+    def enter(self, rhs: Tensor, transposed: bool) -> Tensor:
+        return rhs.clone()
+
+    def leave(self, y: Tensor, transposed: bool) -> Tensor:
+        return y
+
+    def multiply(self, x: Tensor, transposed: bool) -> Tensor:
+        return self.system.multiply(x)
+
+    def cycle(self, r: Tensor, transposed: bool) -> Tensor:
+        y = super().leave(super().cycle(super().enter(r, True), True), True)
+        return super().leave(super().cycle(super().enter(y, False), False), False).masked_fill(self.system.fixed, 0)
+
+
+def _engine(system: GridSystem, method: Method) -> _Engine:
+    return _Engine(GeometricHierarchy(system) if method == "geometric" else _build_aggregation(system))
+
+
+def _build_aggregation(system: GridSystem) -> AggregationHierarchy:
+    return AggregationHierarchy(PhaseOperator(system))

@@ -1,6 +1,6 @@
 """What an energy hands to a solver, and what a solver hands back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import scipy.sparse as sp
@@ -54,6 +54,7 @@ class GridSystem:
         source: (B, C, H, W).
         fixed: (B, 1, H, W), boolean.
         values: (B, C, H, W), read where ``fixed`` is true.
+        mild: whether the weights vary little, so that a geometric hierarchy serves.
     """
 
     weights: Weights
@@ -64,6 +65,7 @@ class GridSystem:
     source: Tensor
     fixed: Tensor
     values: Tensor
+    mild: bool = False
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -72,15 +74,13 @@ class GridSystem:
 
     def detach(self) -> "GridSystem":
         """The same system without its history."""
-        weights = tuple(w.detach() for w in self.weights)
-        mass, source, values = self.mass.detach(), self.source.detach(), self.values.detach()
-        return GridSystem(weights, self.offsets, self.symmetric, self.squared, mass, source, self.fixed, values)
-
-    def to(self, dtype: torch.dtype) -> "GridSystem":
-        """The same system in another precision."""
-        weights = tuple(w.to(dtype) for w in self.weights)
-        mass, source, values = self.mass.to(dtype), self.source.to(dtype), self.values.to(dtype)
-        return GridSystem(weights, self.offsets, self.symmetric, self.squared, mass, source, self.fixed, values)
+        return replace(
+            self,
+            weights=tuple(w.detach() for w in self.weights),
+            mass=self.mass.detach(),
+            source=self.source.detach(),
+            values=self.values.detach(),
+        )
 
     def operate(self, u: Tensor) -> Tensor:
         """``L u + m u`` (or ``LᵀL u + m u``) at every pixel, fixed or not; differentiable."""

@@ -1,0 +1,165 @@
+"""From pixels to the first graph: each cell of 2 x 2 pixels falls into parts along weak ties."""
+
+import torch
+from torch import Tensor
+
+from recolor_torch.linalg.graph import csr
+from recolor_torch.linalg.phases import PhaseOperator, neighbour_phase
+from recolor_torch.linalg.stencil import slices
+
+# Pairs of phases in one cell.
+PAIRS = ((0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2))
+
+
+class Cells:
+    """Parts of 2 x 2 cells as the unknowns of a coarse graph: piecewise constant transfers, by masks.
+
+    A part is named by its first pixel. The coarse operator is Pᵀ A P, with P the near-null vector of A
+    cut into the parts; its rows have the right sums without cancellation.
+
+    Args:
+        op: the operator on the phases.
+        theta: ties below this count as weak.
+        null: (B, 1, 4, h, w), see ``hierarchy.py``.
+    """
+
+    def __init__(self, op: PhaseOperator, theta: float, null: Tensor) -> None:
+        self.part = self._parts(op, theta)
+        dtype, free = null.dtype, op.free > 0
+        number = torch.arange(4, device=free.device).view(1, 1, 4, 1, 1)
+        root = free & (self.part == number)
+        self.roots = root.flatten().nonzero()[:, 0]
+        self.n = self.roots.numel()
+        node = torch.zeros(root.numel(), dtype=torch.int32, device=free.device)
+        node[self.roots] = torch.arange(self.n, dtype=torch.int32, device=free.device)
+        node = node.view(root.shape)
+        node = torch.gather(node, 2, self.part.long())  # of each pixel: that of the first pixel of its part
+        # masks[s][k]: the near-null vector where pixel s + k of a cell is in the part of pixel s, else 0.
+        self.masks = [
+            [((self.part[:, :, p] == s) & free[:, :, p]).to(dtype) * null[:, :, p] for p in range(s, 4)]
+            for s in range(4)
+        ]
+        leak = op.multiply(null * op.free)
+        summed = self._sum(leak).flatten()[self.roots]
+        self.matrix, self.diagonal = self._galerkin(op, null, node, summed)
+
+    @staticmethod
+    def _parts(op: PhaseOperator, theta: float) -> Tensor:
+        """The part of each pixel, (B, 1, 4, h, w), as the number of its first pixel in the cell."""
+        part = torch.arange(4, dtype=torch.uint8, device=op.free.device).view(1, 1, 4, 1, 1).expand(op.free.shape)
+        part = part.clone()
+        scale = op.inverse_diagonal.sqrt()
+        strong = []
+        for tie, offset in zip(op.ties, op.offsets):
+            for i in range(4):
+                s, sy, sx = neighbour_phase(i, offset)
+                if (sy, sx) == (0, 0):
+                    strength = tie[:, :, i] * scale[:, :, i] * scale[:, :, s]
+                    strong.append((i, s, strength >= theta))
+        for _ in range(3):  # three steps reach every pixel of a cell
+            for i, s, joined in strong:
+                least = torch.minimum(part[:, :, i], part[:, :, s])
+                part[:, :, i] = torch.where(joined, least, part[:, :, i])
+                part[:, :, s] = torch.where(joined, least, part[:, :, s])
+        return part
+
+    def _sum(self, r: Tensor) -> Tensor:
+        masks, out = self.masks, torch.empty_like(r)
+        for s in range(4):
+            torch.mul(masks[s][0], r[:, :, s], out=out[:, :, s])
+            for k in range(1, 4 - s):
+                out[:, :, s].addcmul_(masks[s][k], r[:, :, s + k])
+        return out
+
+    def restrict(self, r: Tensor) -> Tensor:
+        """A residual on the phases, (B, C, 4, h, w), to the nodes, (n, C)."""
+        summed = self._sum(r)
+        return summed.transpose(0, 1).flatten(1).index_select(1, self.roots).t().contiguous()
+
+    def prolong_add(self, x: Tensor, e: Tensor) -> Tensor:
+        """Add a correction on the nodes, (n, C), to ``x`` on the phases, in place."""
+        b, c, _, h, w = x.shape
+        flat = x.new_zeros(c, b * 4 * h * w)
+        flat.index_copy_(1, self.roots, e.t().contiguous())
+        grid = flat.view(c, b, 4, h, w).transpose(0, 1)
+        for s in range(4):
+            for k in range(4 - s):
+                x[:, :, s + k].addcmul_(self.masks[s][k], grid[:, :, s])
+        return x
+
+    def _galerkin(self, op: PhaseOperator, null: Tensor, node: Tensor, leak: Tensor) -> tuple[Tensor, Tensor]:
+        """The coarse matrix and its diagonal."""
+        tables: dict[tuple[int, int], dict[tuple[int, int], Tensor]] = {}
+        for tie, offset in zip(op.ties, op.offsets):
+            for i in range(4):
+                s, sy, sx = neighbour_phase(i, offset)
+                (y0, y1), (x0, x1) = slices(sy, tie.shape[-2]), slices(sx, tie.shape[-1])
+                value = torch.zeros_like(tie[:, :, i])
+                value[..., y0, x0] = tie[:, :, i, y0, x0] * null[:, :, i, y0, x0] * null[:, :, s, y1, x1]
+                if op.symmetric and (sy, sx) == (0, -1):  # the same pair of cells as (0, 1), seen from the other
+                    moved = torch.zeros_like(value)
+                    moved[..., y1, x1] = value[..., y0, x0]
+                    value, i, s, sx = moved, s, i, 1
+                table = tables.setdefault((sy, sx), {})
+                table[i, s] = table[i, s] + value if (i, s) in table else value
+        us, vs, ws = [], [], []
+        for (sy, sx), table in tables.items():
+            if (sy, sx) == (0, 0):
+                table = self._merge_inside(table, op.symmetric)
+            else:
+                self._merge_across(table, sy, sx)
+            for (i, s), value in table.items():
+                (y0, y1), (x0, x1) = slices(sy, value.shape[-2]), slices(sx, value.shape[-1])
+                part = value[..., y0, x0].flatten()
+                keep = (part > 0).nonzero()[:, 0]
+                us.append(node[:, :, i][..., y0, x0].flatten()[keep])
+                vs.append(node[:, :, s][..., y1, x1].flatten()[keep])
+                ws.append(part[keep])
+        u, v, w = torch.cat(us), torch.cat(vs), torch.cat(ws)
+        del us, vs, ws, tables
+        if op.symmetric:
+            u, v, w = torch.cat([u, v]), torch.cat([v, u]), torch.cat([w, w])
+        diagonal = leak.index_add(0, u, w)
+        number = torch.arange(self.n, dtype=torch.int32, device=u.device)
+        matrix = csr(torch.cat([u, number]), torch.cat([v, number]), torch.cat([w.neg_(), diagonal]), (self.n, self.n))
+        return matrix, diagonal
+
+    def _merge_inside(self, table: dict[tuple[int, int], Tensor], symmetric: bool) -> dict[tuple[int, int], Tensor]:
+        """Ties between the parts of one cell: one of each pair of parts, or ordered pair if not symmetric."""
+        out: dict[tuple[int, int], Tensor] = {}
+        for (i, s), value in table.items():
+            a, b = self.part[:, :, i], self.part[:, :, s]
+            for p in range(i + 1):
+                for q in range(s + 1):
+                    if p == q:
+                        continue
+                    share = value * ((a == p) & (b == q))
+                    pair = (min(p, q), max(p, q)) if symmetric else (p, q)
+                    out[pair] = out[pair] + share if pair in out else share
+        return out
+
+    def _merge_across(self, table: dict[tuple[int, int], Tensor], sy: int, sx: int) -> None:
+        """Add up, in place, the ties of two neighbouring cells that join the same two parts."""
+        firsts = sorted({i for i, _ in table})
+        seconds = sorted({s for _, s in table})
+        if len(firsts) == 1:
+            return
+        for i in firsts:
+            for s in seconds:
+                if (i, s) not in table:
+                    table[i, s] = torch.zeros_like(next(iter(table.values())))
+        a, b = firsts
+        same = self.part[:, :, a] == self.part[:, :, b]
+        for s in seconds:
+            moved = table[b, s] * same
+            table[a, s] += moved
+            table[b, s] -= moved
+        a, b = seconds
+        (y0, y1), (x0, x1) = slices(sy, same.shape[-2]), slices(sx, same.shape[-1])
+        there = self.part[:, :, a] == self.part[:, :, b]
+        same = torch.zeros_like(there)
+        same[..., y0, x0] = there[..., y1, x1]
+        for i in firsts:
+            moved = table[i, b] * same
+            table[i, a] += moved
+            table[i, b] -= moved
