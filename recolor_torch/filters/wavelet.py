@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_image
+from recolor_torch.filters.haar import Details, analyze_haar, is_haar, synthesize_haar
 from recolor_torch.filters.wavelet_bank import (
     Boundary,
     FilterBank,
@@ -24,7 +25,6 @@ from recolor_torch.filters.wavelet_bank import (
     max_levels,
 )
 
-Details = tuple[Tensor, Tensor, Tensor]
 # Outputs of a block along columns and rows: what was fastest on a CPU with AVX-512.
 _BLOCK = {-2: 8, -1: 16}
 
@@ -118,6 +118,8 @@ def idwt2(
 
 
 def _analyze_plane(x: Tensor, bank: FilterBank, mode: str) -> tuple[Tensor, Details]:
+    if is_haar(bank):
+        return analyze_haar(x, mode)
     smooth, rough = _analyze(x, -2, bank, mode)
     approximation, vertical = _analyze(smooth, -1, bank, mode)
     horizontal, diagonal = _analyze(rough, -1, bank, mode)
@@ -125,6 +127,8 @@ def _analyze_plane(x: Tensor, bank: FilterBank, mode: str) -> tuple[Tensor, Deta
 
 
 def _synthesize_plane(approximation: Tensor, details: Details, bank: FilterBank, mode: str) -> Tensor:
+    if is_haar(bank):
+        return synthesize_haar(approximation, details)
     horizontal, vertical, diagonal = details
     smooth = _synthesize(approximation, vertical, -1, bank, mode)
     rough = _synthesize(horizontal, diagonal, -1, bank, mode)

@@ -1,0 +1,140 @@
+"""Motion between two frames: phase correlation, dense optical flow, warping."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_image, check_same_size
+
+# In units of squared luminance slopes: below it a window is flat, and keeps the motion of the coarser level.
+FLAT = 1e-5
+
+
+def warp(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """``image`` at the places where the flow leads, bilinear; and where those lie inside of it.
+
+    Args:
+        image: (B, C, H, W).
+        flow: displacement across and down in pixels, (B, 2, H, W).
+
+    Returns:
+        (B, C, H, W), with the border's values outside, and (B, 1, H, W), 1 inside, else 0.
+    """
+    check_image(image, "image")
+    check_image(flow, "flow", channels=2)
+    check_same_size(flow, "flow", image)
+    height, width = image.shape[-2:]
+    x = torch.arange(width, device=flow.device, dtype=flow.dtype) + flow[:, 0]
+    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[:, 1]
+    grid = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
+    inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    warped = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return warped, inside[:, None].to(image)
+
+
+def phase_correlation(a: Tensor, b: Tensor) -> Tensor:
+    r"""The whole-pixel shift (across, down) with :math:`b(x + d) \approx a(x)`.
+
+    Kuglin and Hines (1975): the peak of the inverse transform of the phase of the cross spectrum. A
+    window takes the borders away, which are an edge of their own otherwise.
+
+    Args:
+        a: (B, 1, H, W).
+        b: (B, 1, H, W).
+
+    Returns:
+        (B, 2), at most half of the size in each direction.
+    """
+    check_image(a, "a", channels=1)
+    check_same_size(b, "b", a, "a")
+    height, width = a.shape[-2:]
+    rows = torch.hann_window(height + 2, periodic=False, device=a.device, dtype=a.dtype)[1:-1, None]
+    window = rows * torch.hann_window(width + 2, periodic=False, device=a.device, dtype=a.dtype)[1:-1]
+    spectra = [torch.fft.rfft2((x[:, 0] - x.mean((-3, -2, -1))[:, None, None]) * window) for x in (a, b)]
+    cross = spectra[1] * spectra[0].conj()
+    peak = torch.fft.irfft2(cross / cross.abs().clamp(min=1e-12), s=(height, width)).flatten(1).argmax(1)
+    dy, dx = peak // width, peak % width
+    dy = torch.where(dy > height // 2, dy - height, dy)
+    dx = torch.where(dx > width // 2, dx - width, dx)
+    return torch.stack((dx, dy), 1).to(a)
+
+
+def optical_flow(a: Tensor, b: Tensor, steps: int = 3, window: int = 9) -> Tensor:
+    r"""Dense motion d with :math:`b(x + d(x)) \approx a(x)`.
+
+    Lucas and Kanade (1981), from coarse to fine: at each level a few steps that solve the 2 x 2
+    equations of every window at once, each taken where it brings the window closer. The coarsest level
+    opens with the better of no motion and ``phase_correlation``.
+
+    Args:
+        a: luminance, (B, 1, H, W), [0, 1].
+        b: luminance, (B, 1, H, W).
+        steps: steps a level.
+        window: side of the windows, in pixels of each level.
+
+    Returns:
+        Displacement across and down in pixels, (B, 2, H, W).
+    """
+    check_image(a, "a", channels=1)
+    check_same_size(b, "b", a, "a")
+    levels = [(a, b)]
+    while min(levels[-1][0].shape[-2:]) >= 32:
+        levels.append(tuple(F.avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1]))  # type: ignore[arg-type]
+    flow = _start(*levels[-1])
+    for fine_a, fine_b in reversed(levels):
+        flow = _refine(fine_a, fine_b, _enlarge(flow, fine_a), steps, window)
+    return flow
+
+
+def _refine(a: Tensor, b: Tensor, flow: Tensor, steps: int, window: int) -> Tensor:
+    """Steps at one level, each taken where it brings the windows closer."""
+    moved, inside = warp(b, flow)
+    miss = _box((moved - a).square(), window)
+    for _ in range(steps):
+        tried = _box(flow + _step(a, moved, inside, window), 3)
+        moved_tried, inside_tried = warp(b, tried)
+        miss_tried = _box((moved_tried - a).square(), window)
+        better = miss_tried < miss
+        flow, miss = torch.where(better, tried, flow), torch.where(better, miss_tried, miss)
+        moved, inside = torch.where(better, moved_tried, moved), torch.where(better, inside_tried, inside)
+    return flow
+
+
+def _start(a: Tensor, b: Tensor) -> Tensor:
+    shift = phase_correlation(a, b)[..., None, None].expand(-1, -1, *a.shape[-2:])
+    still = torch.zeros_like(shift)
+
+    def miss(flow: Tensor) -> Tensor:
+        moved, inside = warp(b, flow)
+        total = ((moved - a).abs() * inside).sum((-3, -2, -1), keepdim=True)
+        return total / inside.sum((-3, -2, -1), keepdim=True).clamp(min=1)
+
+    return torch.where(miss(shift) < miss(still), shift, still)
+
+
+def _enlarge(flow: Tensor, like: Tensor) -> Tensor:
+    height, width = like.shape[-2:]
+    if flow.shape[-2:] == like.shape[-2:]:
+        return flow
+    # Levels are halved with the last row or column left over, so the scale is 2 whatever the sizes.
+    large = F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+    return 2 * large[..., :height, :width]
+
+
+def _step(a: Tensor, moved: Tensor, inside: Tensor, window: int) -> Tensor:
+    mean = F.pad((a + moved) / 2, (1, 1, 1, 1), mode="replicate")
+    gx = (mean[..., 1:-1, 2:] - mean[..., 1:-1, :-2]) / 2 * inside
+    gy = (mean[..., 2:, 1:-1] - mean[..., :-2, 1:-1]) / 2 * inside
+    gap = moved - a
+    xx, xy, yy, xt, yt = _box(torch.cat((gx * gx, gx * gy, gy * gy, gx * gap, gy * gap), 1), window).split(1, 1)
+    xx, yy = xx + FLAT, yy + FLAT
+    det = xx * yy - xy * xy
+    return torch.cat(((xy * yt - yy * xt) / det, (xy * xt - xx * yt) / det), 1).clamp(-1, 1)
+
+
+def _box(x: Tensor, window: int) -> Tensor:
+    """Twice a box, which is nearly round; along rows and columns by turns."""
+    for _ in range(2):
+        x = F.avg_pool2d(x, (1, window), stride=1, padding=(0, window // 2), count_include_pad=False)
+        x = F.avg_pool2d(x, (window, 1), stride=1, padding=(window // 2, 0), count_include_pad=False)
+    return x
