@@ -1,6 +1,7 @@
 """Streaming results to disk: each picture is written and recorded as soon as its batch is done."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,8 @@ class PictureWriter(BasePredictionWriter):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take what the record says of the method from the module; clear what killed runs left."""
+        # Results carry their own paths.
+        warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
         self.settings = pl_module.describe()  # type: ignore[operator]
         pl_module.method.keep_stages = self.save_stages  # type: ignore[union-attr]
         if trainer.is_global_zero:
