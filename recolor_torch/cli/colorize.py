@@ -19,6 +19,7 @@ DESCRIPTION = """Put colour into pictures.
   recolor colorize old.jpg -r colour.jpg -o new.jpg
   recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
+  recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
   recolor colorize --pairs pairs.csv -o coloured/ --ext png
   recolor colorize scans/ -r a.jpg -o coloured/ --dry-run
 
@@ -53,6 +54,7 @@ def make_parser() -> Parser:
     )
     add("--target-mask", type=str, metavar="PICTURE", help="white where targets are to be recoloured")
     add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
+    add("--sequence", action="store_true", help="targets are frames of a clip: hints on some are carried to all")
     add(
         "--target",
         choices=["gray", "color"],
@@ -113,11 +115,22 @@ def main(argv: list[str]) -> int:
     from recolor_torch.cli.running import colorize
 
     try:
-        method = build_method(name, **args[name].as_dict())
+        method = build_method(name, **_settings(name, args))
         method.require_kinds(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return colorize(method, args, device, trainer_settings, start)
+
+
+def _settings(name: str, args: Namespace) -> dict[str, Any]:
+    """The method's settings from its flags; ``--sequence`` is one of them."""
+    settings = args[name].as_dict()
+    if args.sequence:
+        if "sequence" not in settings:
+            can = [method for method in METHODS if "sequence" in args[method]]
+            raise UsageError(f"{name} does not carry colour through a clip; --sequence is for {', '.join(can)}.")
+        settings["sequence"] = True
+    return settings
 
 
 def _kinds_given(args: Namespace) -> tuple[bool, bool]:

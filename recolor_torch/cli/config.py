@@ -17,6 +17,7 @@ DATA = {
     "reference_masks": "reference_mask",
     "target_mask": "target_mask",
     "hints": "hints",
+    "sequence": "sequence",
     "target_list": "list",
     "pairs": "pairs",
     "suffix": "suffix",

@@ -40,6 +40,7 @@ def colorize(
         args.target_mask,
         args.list,
         args.hints,
+        getattr(method, "sequence", False),
         args.pairs,
         args.suffix,
         args.ext,

@@ -210,6 +210,10 @@ def _join_guides(guides: list[Guide]) -> Guide:
 
     def join(name: str) -> Tensor | None:
         tensors = [getattr(g, name) for g in guides]
-        return None if any(t is None for t in tensors) else _stack(tensors)
+        present = [t for t in tensors if t is not None]
+        if not present:
+            return None
+        # In a clip some frames have hints; of other batches all pictures have them or none has.
+        return _stack([torch.zeros_like(present[0]) if t is None else t for t in tensors])
 
     return Guide(tuple(references), join("target_mask"), join("hints"), join("hint_mask"))

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from recolor_torch.data.batches import BatchDataset
 from recolor_torch.data.pictures import PictureError, probe
 from recolor_torch.data.plan import Guidance, Plan, make_plan
+from recolor_torch.data.sequences import SequenceDataset, clip_windows
 from recolor_torch.data.targets import Target, find_targets, read_list, read_pairs
 from recolor_torch.errors import UsageError
 
@@ -28,6 +29,8 @@ class PictureDataModule(pl.LightningDataModule):
         target_mask: picture, white where targets are to be recoloured; it is resized to each target.
         target_list: text file with a target a line.
         hints: file of given colours for one target, or a folder with a file of the same stem for each.
+        sequence: the targets are the frames of a clip, in natural order: hints on some are carried to the others,
+            by a method that does so (levin with ``sequence``), and the clip is coloured as a whole.
         pairs: CSV, TSV or JSONL with the columns target, reference[, hints], in place of targets and references.
         suffix: put between an output's name and its extension.
         ext: format of the outputs; ``auto`` keeps each target's.
@@ -48,6 +51,7 @@ class PictureDataModule(pl.LightningDataModule):
         target_mask: Path | None = None,
         target_list: Path | None = None,
         hints: Path | None = None,
+        sequence: bool = False,
         pairs: Path | None = None,
         suffix: str = "",
         ext: Literal["auto", "png", "jpg", "webp", "tif"] = "auto",
@@ -67,6 +71,7 @@ class PictureDataModule(pl.LightningDataModule):
             None if target_mask is None else Path(target_mask),
             None if hints is None else Path(hints).expanduser(),
         )
+        self.sequence = sequence
         self.target_list = target_list
         self.pairs = pairs
         self.suffix = suffix
@@ -99,12 +104,17 @@ class PictureDataModule(pl.LightningDataModule):
             ext=self.ext,
             overwrite=self.overwrite,
             max_pixels=self.max_pixels,
+            sequence=self.sequence,
         )
+        if self.sequence:
+            clip_windows(self.plan.jobs, self.batch_size, self.batch_megapixels)  # refuses what cannot be held
         return self.plan
 
     def setup(self, stage: str) -> None:
         """Plan with the settings of the trainer's module. Lightning waits for all processes after this."""
         assert self.trainer is not None
+        if self.sequence and self.trainer.world_size > 1:
+            raise UsageError("The frames of a clip are coloured one after another: use one device.")
         if self.plan is None:
             self.make_plan(self.trainer.lightning_module.describe())  # type: ignore[operator]
         assert self.output is not None
@@ -115,7 +125,11 @@ class PictureDataModule(pl.LightningDataModule):
     def predict_dataloader(self) -> DataLoader:
         """Batches of the plan's jobs. The sampler is Lightning's to replace: batches are shared out to processes."""
         assert self.plan is not None
-        dataset = BatchDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
+        dataset: BatchDataset
+        if self.sequence:
+            dataset = SequenceDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
+        else:
+            dataset = BatchDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
         workers = _default_workers(len(dataset)) if self.workers < 0 else self.workers
         return DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=1 if workers else None)
 

@@ -77,6 +77,7 @@ def make_plan(
     ext: str = "auto",
     overwrite: bool = False,
     max_pixels: int = 1_000_000_000,
+    sequence: bool = False,
 ) -> Plan:
     """Settle names, refuse what must not be done, and leave out what is finished.
 
@@ -90,18 +91,26 @@ def make_plan(
         ext: ``auto`` keeps each target's format; png, jpg, webp, tif.
         overwrite: replace existing files, and do finished targets again.
         max_pixels: pictures with more pixels are not read.
+        sequence: the targets are the frames of a clip: each result depends on all of them and on all hints.
 
     Raises:
         UsageError: two results would have one name; a result would replace an input, or a file that
             the run record does not know; the output cannot be a folder.
     """
     folder, name = _output_folder(output, single, len(targets))
-    hints = HintFinder(guidance.hints, targets)
+    hints = HintFinder(guidance.hints, targets, optional=sequence)
+    if sequence:
+        clip = [
+            (record.file_hash(t.path), h and record.cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]
+        ]
+        settings = {**settings, "sequence": clip}
     jobs = []
     for target in targets:
         info = _probe(target.path, max_pixels)
         relative = Path(name) if name else _named(target.relative, info, suffix, ext)
         jobs.append(_job(target, folder / relative, folder, info, guidance, hints, settings))
+    if sequence:
+        _check_frames(jobs)
     _refuse_collisions(jobs)
     _refuse_inputs(jobs)
     known = record.load(folder)
@@ -123,6 +132,8 @@ def make_plan(
             f"{unknown[0]}{others} exists and was not made by a run recorded beside it: "
             "choose another output, or replace it with --overwrite."
         )
+    if sequence and plan.jobs:
+        return Plan(jobs)  # a clip is coloured as a whole
     return plan
 
 
@@ -194,6 +205,15 @@ def _job(
         problem,
         record.settings_hash(shared),
     )
+
+
+def _check_frames(jobs: list[Job]) -> None:
+    sizes = {(job.info.width, job.info.height): job.target for job in jobs if job.info is not None}
+    if len(sizes) > 1:
+        (a, first), (b, second), *_ = sizes.items()
+        raise UsageError(
+            f"The frames of a clip must have one size: {first} has {a[0]} x {a[1]} pixels, {second} {b[0]} x {b[1]}."
+        )
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:

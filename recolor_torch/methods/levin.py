@@ -10,6 +10,7 @@ from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
 from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.system import Solution
 from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.levin_sequence import Carried, spread_in_time
 
 
 class NotConverged(ArithmeticError):
@@ -72,6 +73,8 @@ class LevinColorization(Recolorizer):
         floor: for global weights, the tie that every pair keeps.
         pull: pull to neutral, which colours what no hint reaches.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
+        sequence: the pictures of a batch are the frames of a clip in order, batch after batch: hints on some of
+            them are carried along the motion through the others.
     """
 
     space = "yuv"
@@ -88,6 +91,7 @@ class LevinColorization(Recolorizer):
         floor: float = 1e-4,
         pull: float = 1e-5,
         tolerance: float = 0.5,
+        sequence: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("sigma", sigma), ("kappa", kappa), ("tolerance", tolerance)):
@@ -100,25 +104,50 @@ class LevinColorization(Recolorizer):
             raise ValueError(f"neighbours must be 4 or 8, got {neighbours}.")
         self.form, self.weights, self.neighbours = form, weights, neighbours
         self.sigma, self.kappa, self.floor = sigma, kappa, floor
-        self.pull, self.tolerance = pull, tolerance
+        self.pull, self.tolerance, self.sequence = pull, tolerance, sequence
+        self.carried: Carried | None = None
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
         self.require(guide)
         check_image(image, "image", channels=3)
+        if self.sequence:
+            return torch.cat((image[:, :1], self._spread_in_time(image, guide)), 1)
         hints, mask = given(image, guide)
-        chroma = spread_chroma(
-            image[:, :1],
-            hints[:, 1:],
-            mask,
-            prior=guide.prior,
-            confidence=guide.confidence,
-            **self.settings(),
-        )
+        prior, confidence = guide.prior, guide.confidence
+        chroma = spread_chroma(image[:, :1], hints[:, 1:], mask, prior=prior, confidence=confidence, **self._energy())
         return torch.cat((image[:, :1], chroma), 1)
 
+    def reset(self) -> None:
+        """Forget the clip: the next batch opens another one."""
+        self.carried = None
 
-def given(image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+    def _energy(self) -> dict[str, Any]:
+        return {name: value for name, value in self.settings().items() if name != "sequence"}
+
+    def _spread_in_time(self, image: Tensor, guide: Guide) -> Tensor:
+        hints, mask = given(image, guide, all_pictures=False)
+        before = self.carried
+        if before is not None and before.luminance.shape[-2:] != image.shape[-2:]:
+            before = None
+        settings = self._energy()
+
+        def solve(
+            luminance: Tensor,
+            values: Tensor,
+            known: Tensor,
+            prior: Tensor | None,
+            confidence: Tensor | None,
+            pull: float | None,
+        ) -> Tensor:
+            own = settings if pull is None else {**settings, "pull": pull}
+            return spread_chroma(luminance, values, known, prior=prior, confidence=confidence, **own)
+
+        chroma, self.carried = spread_in_time(image[:, :1], hints[:, 1:], mask, solve, before)
+        return chroma
+
+
+def given(image: Tensor, guide: Guide, all_pictures: bool = True) -> tuple[Tensor, Tensor]:
     """Hints and their mask, checked against ``image``; every picture must have some, or the guide a prior."""
     hints, mask = guide.hints, guide.hint_mask
     assert hints is not None
@@ -126,6 +155,6 @@ def given(image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
     check_image(hints, "hints", channels=3)
     check_same_size(hints, "hints", image)
     check_mask(mask, "hint_mask", image)
-    if guide.prior is None and not bool((mask > 0.5).flatten(1).any(1).all()):
+    if all_pictures and guide.prior is None and not bool((mask > 0.5).flatten(1).any(1).all()):
         raise ValueError("Every picture needs hints, got none for one: its hint_mask is nowhere over one half.")
     return hints, mask
