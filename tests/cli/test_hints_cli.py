@@ -197,3 +197,43 @@ def test_mistakes_are_one_sentence(recolor, hints, args, words):
 
 def test_help_has_examples(recolor):
     assert "recolor hints convert" in recolor("hints", "--help")[1]
+
+
+# --- clips ---
+
+
+def test_a_sequence_colours_frames_without_hints(recolor, hints, entries):
+    (hints / "hints/frame_1.json").unlink()
+    (hints / "in/sub/photo.jpg").unlink()
+    code, out, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
+    assert (code, err) == (0, "")
+    assert out.startswith("3 done")
+    lines = entries("out")
+    assert [e["hints"] for e in sorted(lines, key=lambda e: e["output"])] == ["hints/frame_0.json", None, None]
+    assert all(e["parameters"]["sequence"] for e in lines)
+    assert recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")[1].startswith("0 done, 3 skipped")
+
+
+def test_a_clip_is_done_as_a_whole(recolor, hints):
+    (hints / "in/sub/photo.jpg").unlink()
+    assert recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")[0] == 0
+    (hints / "out/frame_1.png").unlink()
+    assert recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")[1].startswith("3 done, 0 skipped")
+
+
+def test_a_damaged_frame_fails_alone(recolor, hints):
+    (hints / "in/sub/photo.jpg").unlink()
+    (hints / "in/frame_1.png").write_text("no picture")
+    code, out, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
+    assert code == 3
+    assert out.startswith("2 done, 0 skipped, 1 failed")
+    assert "in/frame_1.png" in err
+
+
+def test_clips_that_cannot_be(recolor, hints):
+    code, _, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
+    assert (code, "frames of a clip must have one size" in err) == (2, True)
+    code, _, err = recolor("colorize", "in", "-r", "ref.jpg", "-m", "histogram", "--sequence", "-o", "out")
+    assert (code, "--sequence is for levin" in err) == (2, True)
+    code, _, err = recolor("colorize", "in", "-m", "levin", "--sequence", "-o", "out")
+    assert (code, "needs hints" in err) == (2, True)

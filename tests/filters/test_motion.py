@@ -1,0 +1,79 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recolor_torch.filters.motion import optical_flow, phase_correlation, warp
+
+
+def scene(height=96, width=128, seed=0, dtype=torch.float64):
+    """Smooth texture of several scales, (1, 1, H, W) in [0, 1]."""
+    g = torch.Generator().manual_seed(seed)
+    out = torch.zeros(1, 1, height, width, dtype=dtype)
+    for cells in (4, 8, 16, 32):
+        coarse = torch.rand(1, 1, cells, cells, generator=g, dtype=dtype)
+        out += torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic") / 4
+    return out
+
+
+def constant(flow, like):
+    return torch.tensor(flow, dtype=like.dtype).view(1, 2, 1, 1).expand(1, 2, *like.shape[-2:])
+
+
+def test_warp_by_whole_pixels_is_a_shift():
+    image = scene(8, 9)
+    moved, inside = warp(image, constant((2.0, -1.0), image))
+    torch.testing.assert_close(moved[..., 1:, :-2], image[..., :-1, 2:])
+    assert inside[..., 1:, :-2].all()
+    assert not inside[..., 0, :].any()
+    assert not inside[..., :, -2:].any()
+
+
+def test_warp_without_motion_is_the_image():
+    image = scene(7, 5)
+    moved, inside = warp(image, constant((0.0, 0.0), image))
+    torch.testing.assert_close(moved, image)
+    assert inside.all()
+
+
+@given(st.integers(-30, 30), st.integers(-20, 20))
+@settings(max_examples=15, deadline=None)
+def test_phase_correlation_finds_whole_pixel_shifts(dx, dy):
+    large = scene(160, 200)
+    a, b = large[..., 30:126, 35:163], large[..., 30 - dy : 126 - dy, 35 - dx : 163 - dx]
+    assert phase_correlation(a, b).tolist() == [[dx, dy]]
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.3, -0.7), (9.0, 4.0)])
+def test_flow_of_a_pan(shift):
+    b = scene()
+    a, _ = warp(b, constant(shift, b))
+    error = (optical_flow(a, b) - constant(shift, b)).square().sum(1).sqrt()[..., 12:-12, 16:-16]
+    assert error.median() < 0.1
+    assert (error > 1).double().mean() < 0.02
+
+
+def test_flow_of_a_zoom():
+    b = scene()
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(128.0), indexing="ij")
+    flow = torch.stack(((x - 64) * 0.03, (y - 48) * 0.03))[None].double()
+    a, _ = warp(b, flow)
+    error = (optical_flow(a, b) - flow).square().sum(1).sqrt()[..., 8:-8, 8:-8]
+    assert error.median() < 0.1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (33, 65)])
+def test_flow_of_odd_sizes_and_flat_pictures_is_finite(size):
+    flat = torch.full((2, 1, *size), 0.5)
+    flow = optical_flow(flat, flat)
+    assert flow.shape == (2, 2, *size)
+    assert flow.isfinite().all()
+    if min(size) > 1:
+        assert flow.abs().max() == 0
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="flow must have shape"):
+        warp(scene(8, 8), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="b must be"):
+        optical_flow(scene(8, 8), scene(8, 9))
