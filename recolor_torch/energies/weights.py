@@ -66,19 +66,19 @@ def local_weights(
     offsets = full_offsets(neighbours)
     pairs = [windows(offset, luminance.shape) for offset in offsets]
     count, total = torch.zeros_like(luminance), torch.zeros_like(luminance)
-    for here, there in pairs:
+    for offset, (here, there) in zip(offsets, pairs):
         count[here] += 1
-        total = _add_at(total, here, luminance[there])
+        total = _add_at(total, offset, luminance[there])
     own = variance == "window"
     n = count + 1 if own else count.clamp_min(1)
     mean = (total + luminance) / n if own else total / n
     spread = (luminance - mean).square() if own else torch.zeros_like(luminance)
     nearest = torch.full_like(luminance, math.inf)
     gaps = []
-    for here, there in pairs:
-        spread = _add_at(spread, here, (luminance[there] - mean[here]).square())
+    for offset, (here, there) in zip(offsets, pairs):
+        spread = _add_at(spread, offset, (luminance[there] - mean[here]).square())
         gap = (luminance[there] - luminance[here]).square()
-        nearest = _least_at(nearest, here, gap)
+        nearest = torch.minimum(nearest, _place(gap, offset, luminance, math.inf))
         gaps.append(gap)
     var = spread / n
     if not own:
@@ -88,8 +88,8 @@ def local_weights(
     sharpness = -1 / (kappa * var)
     ties = [torch.exp(gap * sharpness[here]) for gap, (here, _) in zip(gaps, pairs)]
     norm = torch.zeros_like(luminance)
-    for tie, (here, _) in zip(ties, pairs):
-        norm = _add_at(norm, here, tie)
+    for tie, offset in zip(ties, offsets):
+        norm = _add_at(norm, offset, tie)
     norm = 1 / norm.clamp_min(torch.finfo(norm.dtype).tiny)
     return tuple(_place(tie * norm[here], o, luminance) for tie, o, (here, _) in zip(ties, offsets, pairs))
 
@@ -109,9 +109,8 @@ def doubled(weights: Weights, neighbours: int) -> Weights:
     """Symmetric weights of ``half_offsets``, written out for ``full_offsets``."""
     mirrored = []
     for w, offset in zip(weights, half_offsets(neighbours)):
-        here, there = windows(offset, w.shape)
-        full = torch.zeros_like(w)
-        mirrored.append(_add_at(full, there, w[here]))
+        here, _ = windows(offset, w.shape)
+        mirrored.append(_place(w[here], (-offset[0], -offset[1]), w))
     return (*weights, *mirrored)
 
 
@@ -124,22 +123,15 @@ def normalized(weights: Weights, neighbours: int) -> Weights:
     return tuple(w * scale for w in weights)
 
 
-def _place(part: Tensor, offset: Offset, like: Tensor) -> Tensor:
-    """``part``, given for the pixels whose neighbour exists, as a full picture with 0 elsewhere."""
+def _place(part: Tensor, offset: Offset, like: Tensor, value: float = 0.0) -> Tensor:
+    """``part``, given for the pixels whose neighbour exists, as a full picture with ``value`` elsewhere."""
     dy, dx = offset
-    return torch.nn.functional.pad(part, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)))
+    return torch.nn.functional.pad(part, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)), value=value)
 
 
-def _add_at(x: Tensor, where: tuple, part: Tensor) -> Tensor:
-    if not (x.requires_grad or part.requires_grad):
-        x[where] += part
-        return x
-    x = x.clone()
-    x[where] = x[where] + part
-    return x
-
-
-def _least_at(x: Tensor, where: tuple, part: Tensor) -> Tensor:
-    x = x.clone()
-    x[where] = torch.minimum(x[where], part)
+def _add_at(x: Tensor, offset: Offset, part: Tensor) -> Tensor:
+    """``x`` with ``part`` added at the pixels whose neighbour exists; in place where no gradient asks."""
+    if x.requires_grad or part.requires_grad:
+        return x + _place(part, offset, x)
+    x[windows(offset, x.shape)[0]] += part
     return x

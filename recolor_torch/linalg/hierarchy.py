@@ -29,8 +29,11 @@ from recolor_torch.linalg.graph import (
 )
 from recolor_torch.linalg.phases import PhaseOperator
 
-# Strength of connection. Between .05 and .08 every form was seen to converge; .12 and more lose it.
-THETA = 0.08
+# Strength of connection, for the cells of pixels and for the graphs. Between .05 and .08 every form was
+# seen to converge; it halves from graph to graph, as Vanek, Mandel and Brezina have it.
+CELL_THETA = 0.08
+GRAPH_THETA = 0.08
+THETA_DECAY = 0.5
 # Forward and backward Gauss-Seidel sweeps for the near-null vectors.
 NULL_SWEEPS = 8
 GRAPH_NULL_STEPS = 20
@@ -75,20 +78,21 @@ class AggregationHierarchy:
 
     Args:
         op: the operator on the phases of the pixel grid.
-        theta: strength of connection.
     """
 
-    def __init__(self, op: PhaseOperator, theta: float = THETA) -> None:
+    def __init__(self, op: PhaseOperator) -> None:
         self.op = op
         if not op.symmetric:
             op.scale_rows(_near_null(op, transposed=True))
-        self.cells = Cells(op, theta, _near_null(op, transposed=False))
+        self.cells = Cells(op, CELL_THETA, _near_null(op, transposed=False))
         self.levels: list[GraphLevel] = []
         self.inverse: Tensor | None = None
         matrix, diagonal = self.cells.matrix, self.cells.diagonal
         self.sizes = [self.cells.n]
         while matrix.shape[0] > DENSE:
-            level, matrix, diagonal = _coarsen(matrix, diagonal, theta, op.symmetric)
+            level, matrix, diagonal = _coarsen(
+                matrix, diagonal, GRAPH_THETA * THETA_DECAY ** len(self.levels), op.symmetric
+            )
             self.levels.append(level)
             if level.prolongation is None:
                 break
@@ -121,7 +125,7 @@ class AggregationHierarchy:
         x = inv * b * first
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
         if p is not None and r is not None:
-            if transposed and level.restriction_t is not None:
+            if transposed and level.restriction_t is not None and level.prolongation_t is not None:
                 p, r = level.restriction_t, level.prolongation_t
             coarse = r @ torch.addmm(b, a, x, alpha=-1)
             x = torch.addmm(x, p, self._descend(coarse, depth + 1, transposed))
@@ -166,11 +170,11 @@ def _coarsen(matrix: Tensor, diagonal: Tensor, theta: float, symmetric: bool) ->
     members = (group >= 0).nonzero()[:, 0]
     ones = torch.ones(members.numel(), dtype=diagonal.dtype, device=diagonal.device)
     tentative = csr_sorted(members.int(), group[members], ones, (n, count))
-    level.prolongation = multiply(_smoother(matrix, diagonal, group), tentative)
+    level.prolongation = multiply(_smoother(matrix, diagonal, group, theta / 5), tentative)
     if matrix_t is None:
         level.restriction = transpose(level.prolongation)
     else:
-        level.restriction_t = multiply(_smoother(matrix_t, diagonal, group), tentative)
+        level.restriction_t = multiply(_smoother(matrix_t, diagonal, group, theta / 5), tentative)
         level.restriction = transpose(level.restriction_t)
         level.prolongation_t = transpose(level.prolongation)
     coarse = multiply(level.restriction, multiply(matrix, level.prolongation))
@@ -189,7 +193,7 @@ def _left_null(matrix_t: Tensor, diagonal: Tensor) -> Tensor:
     return y[:, 0].clamp_(1e-2, 1e2)
 
 
-def _smoother(matrix: Tensor, diagonal: Tensor, group: Tensor) -> Tensor:
+def _smoother(matrix: Tensor, diagonal: Tensor, group: Tensor, filtered: float) -> Tensor:
     """I - w D⁻¹ F, with F the matrix with its weak ties moved to the diagonal.
 
     Vanek, Mandel, Brezina (1996), section 5.1. Nodes without strong ties are interpolated from all that
@@ -198,7 +202,7 @@ def _smoother(matrix: Tensor, diagonal: Tensor, group: Tensor) -> Tensor:
     n = matrix.shape[0]
     rows, cols, values = row_numbers(matrix), matrix.col_indices(), matrix.values()
     loose = (group < 0).index_select(0, rows)
-    kept = strong_entries(rows, cols, values, diagonal, FILTER).logical_or_(loose & (values < 0) & (rows != cols))
+    kept = strong_entries(rows, cols, values, diagonal, filtered).logical_or_(loose & (values < 0) & (rows != cols))
     # Beside hints rows sum to more than zero, and the interpolation falls off: that share stays.
     leak = torch.zeros_like(diagonal).index_add_(0, rows, values).clamp_(min=0)
     entry = kept.logical_or_(rows == cols).nonzero()[:, 0]

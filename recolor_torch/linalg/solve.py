@@ -16,7 +16,7 @@ from recolor_torch.linalg.system import Energy, GridSystem, Solution
 Method = Literal["auto", "geometric", "aggregation", "direct"]
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
-SAFETY = 1.5
+SAFETY = 3.0
 # Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
 SMALL = 2500
 # An estimate this many times the first one, or growing so long, counts as divergence.

@@ -1,0 +1,253 @@
+"""Hierarchies and iterations against direct solves; gradients through the real solver."""
+
+import pytest
+import torch
+
+from recolor_torch.energies.levin import LevinEnergy
+from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.linalg import hierarchy as hierarchy_module
+from recolor_torch.linalg.geometric import GeometricHierarchy
+from recolor_torch.linalg.graph import aggregate, csr, row_numbers, strong_entries, strong_ties
+from recolor_torch.linalg.hierarchy import AggregationHierarchy
+from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
+from recolor_torch.linalg.solve import solve
+
+LEVIN = [
+    {},
+    {"sigma": 0.05, "neighbours": 4},
+    {"weights": "local", "kappa": 0.6},
+    {"form": "levin"},
+    {"form": "levin", "weights": "local"},
+    {"form": "levin", "weights": "local", "kappa": 0.6, "neighbours": 4},
+]
+
+
+def case(h=70, w=85, batch=2, dtype=torch.float64, seed=0, density=0.01):
+    """A picture with smooth parts, edges and texture, and scattered hints."""
+    g = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(batch, 1, 6, 6, generator=g, dtype=torch.float64)
+    smooth = torch.nn.functional.interpolate(coarse, size=(h, w), mode="bilinear")
+    blocks = torch.nn.functional.interpolate(coarse, size=(h, w), mode="nearest")
+    noise = torch.rand(batch, 1, h, w, generator=g, dtype=torch.float64)
+    luminance = 0.5 * smooth + 0.4 * blocks + 0.1 * noise * (blocks > 0.5)
+    hints = torch.rand(batch, 2, h, w, generator=g, dtype=torch.float64) - 0.5
+    mask = (torch.rand(batch, 1, h, w, generator=g) < density).to(dtype)
+    return luminance.to(dtype), hints.to(dtype), mask
+
+
+@pytest.fixture
+def many_levels(monkeypatch):
+    """Graphs are coarsened down to a few nodes, so that small pictures exercise every level."""
+    monkeypatch.setattr(hierarchy_module, "DENSE", 8)
+
+
+def test_phases_are_a_rearrangement():
+    x = torch.rand(2, 3, 6, 8)
+    assert (from_phases(to_phases(x)) == x).all()
+    assert to_phases(x)[1, 2, 3, 1, 2] == x[1, 2, 3, 5]
+
+
+@pytest.mark.parametrize("constants", LEVIN)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_operator_on_the_phases_is_that_of_the_system(constants, transposed):
+    system = LevinEnergy(*case(7, 10, density=0.1), **constants).system()
+    op = PhaseOperator(system)
+    x = torch.randn_like(system.values).masked_fill(system.fixed, 0)
+    expected = system.multiply(x, transposed)
+    torch.testing.assert_close(op.leave(op.multiply(op.split(x), transposed)), expected)
+    inner = op.split(x)
+    residual = op.residual(inner, torch.zeros_like(inner), transposed)
+    torch.testing.assert_close(-op.leave(residual), expected)
+
+
+@pytest.mark.parametrize("constants", LEVIN)
+def test_transposed_cycle_is_the_transpose(constants, many_levels):
+    op = PhaseOperator(LevinEnergy(*case(30, 34), **constants).system())
+    hierarchy = AggregationHierarchy(op)
+    assert len(hierarchy.levels) >= 2
+    a, b = torch.randn(2, 2, 2, 4, 15, 17, dtype=torch.float64)
+    left = (hierarchy.cycle(a) * b).sum()
+    torch.testing.assert_close(left, (a * hierarchy.cycle(b, transposed=True)).sum(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("constants", [c for c in LEVIN if "form" not in c])
+def test_cycle_of_a_symmetric_operator_is_positive(constants, many_levels):
+    hierarchy = AggregationHierarchy(PhaseOperator(LevinEnergy(*case(30, 34), **constants).system()))
+    for seed in range(5):
+        a = torch.randn(2, 2, 4, 15, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        assert (a * hierarchy.cycle(a)).sum() > 0
+
+
+def test_geometric_cycle_is_symmetric_and_positive():
+    luminance, _, mask = case(50, 61)
+    system = PoissonEnergy(luminance, luminance, mask).system()
+    hierarchy = GeometricHierarchy(system)
+    assert len(hierarchy.operators) >= 2
+    a = hierarchy.enter(torch.randn(2, 1, 50, 61, dtype=torch.float64))
+    b = hierarchy.enter(torch.randn(2, 1, 50, 61, dtype=torch.float64))
+    torch.testing.assert_close((hierarchy.cycle(a) * b).sum(), (a * hierarchy.cycle(b)).sum())
+    assert (a * hierarchy.cycle(a)).sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("constants", LEVIN)
+def test_aggregation_is_as_exact_as_promised_in_few_steps(constants, dtype, device):
+    energy = LevinEnergy(*(x.to(device) for x in case()), **constants)
+    exact = solve(energy, method="direct", atol=1e-8)
+    assert exact.converged
+    single = LevinEnergy(*(x.to(device, dtype) for x in case()), **constants)
+    found = solve(single, method="aggregation", fallback=False)
+    assert found.converged
+    assert found.steps <= 15
+    assert found.method == "aggregation"
+    assert (found.x - exact.x).abs().amax() < 0.5 / 255
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0, 1e3, 1e10])
+def test_geometric_is_as_exact_as_promised_in_few_steps(lam, device):
+    luminance, hints, mask = (x.to(device) for x in case())
+    target, values = luminance.expand(-1, 3, -1, -1), torch.cat([hints, luminance], 1)
+    exact = solve(PoissonEnergy(target, values, mask, lam=lam), method="direct", atol=1e-8).x
+    found = solve(PoissonEnergy(target.float(), values.float(), mask.float(), lam=lam), fallback=False)
+    assert found.converged
+    assert found.steps <= 8
+    assert found.method == "geometric"
+    assert (found.x - exact).abs().amax() < 0.5 / 255
+
+
+def test_batch_equals_one_by_one():
+    luminance, hints, mask = case()
+    both = solve(LevinEnergy(luminance, hints, mask), method="aggregation", atol=1e-8).x
+    for b in range(2):
+        one = slice(b, b + 1)
+        alone = solve(LevinEnergy(luminance[one], hints[one], mask[one]), method="aggregation", atol=1e-8).x
+        torch.testing.assert_close(both[one], alone, atol=1e-6, rtol=0)
+
+
+def test_iteration_that_fails_falls_back_or_says_so():
+    energy = LevinEnergy(*case())
+    failed = solve(energy, method="aggregation", max_steps=1, fallback=False)
+    assert not failed.converged
+    assert failed.error > 0.5 / 255
+    saved = solve(energy, method="aggregation", max_steps=1)
+    assert saved.converged
+    assert saved.method == "direct"
+
+
+def test_squared_system_by_iteration():
+    """The report's form by the hierarchy applied twice: right where it says so."""
+    energy = LevinEnergy(*case(40, 44, density=0.02), form="report", weights="local")
+    exact = solve(energy, method="direct").x
+    found = solve(energy, method="aggregation", max_steps=200)
+    assert found.converged
+    assert (found.x - exact).abs().amax() < 0.5 / 255
+
+
+def test_aggregates_are_around_roots_two_apart():
+    n = 60
+    i = torch.arange(n - 1, dtype=torch.int32)
+    rows = torch.cat([i, i + 1, torch.arange(n, dtype=torch.int32)])
+    cols = torch.cat([i + 1, i, torch.arange(n, dtype=torch.int32)])
+    values = torch.cat([-torch.ones(2 * n - 2), 2 * torch.ones(n)])
+    matrix = csr(rows, cols, values, (n, n))
+    rows, cols, values = row_numbers(matrix), matrix.col_indices(), matrix.values()
+    diagonal = torch.full((n,), 2.0)
+    strong = strong_entries(rows, cols, values, diagonal, 0.1)
+    group, count = aggregate(strong_ties(rows, cols, values, diagonal, strong, True), n)
+    assert (group >= 0).all()
+    sizes = torch.bincount(group, minlength=count)
+    assert sizes.max() <= 5
+    assert sizes.min() >= 1
+
+
+class TestGradient:
+    """gradcheck in float64, through the iteration and the adjoint iteration."""
+
+    def check(self, build, tensors, **options):
+        tensors = [t.clone().requires_grad_() for t in tensors]
+
+        def chroma(*args):
+            found = solve(build(*args), atol=1e-11, fallback=False, **options)
+            assert found.converged
+            return found.x
+
+        assert torch.autograd.gradcheck(chroma, tensors, eps=1e-6, atol=1e-5, rtol=1e-4, fast_mode=True)
+
+    @pytest.mark.parametrize("method", ["direct", "aggregation"])
+    @pytest.mark.parametrize(
+        "constants",
+        [
+            {"sigma": 0.3},
+            {"weights": "local", "neighbours": 4},
+            {"form": "levin", "weights": "local"},
+            {"form": "report", "weights": "local", "neighbours": 4},
+        ],
+    )
+    def test_levin(self, constants, method, many_levels):
+        if method == "aggregation" and constants.get("form") == "report":
+            pytest.skip("solved directly")
+        luminance, hints, mask = case(5, 6, batch=1, density=0.1)
+        mask[..., 2, 3] = 1
+        prior, confidence = torch.rand_like(hints) - 0.5, 0.1 + 0.2 * torch.rand_like(mask)
+
+        def build(luminance, hints, prior, confidence):
+            return LevinEnergy(luminance, hints, mask, prior=prior, confidence=confidence, **constants)
+
+        self.check(build, (luminance, hints, prior, confidence), method=method)
+
+    @pytest.mark.parametrize("order", [1, 2])
+    def test_poisson(self, order):
+        luminance, hints, mask = case(5, 6, batch=1, density=0.1)
+        mask[..., 2, 3] = 1
+        lam = torch.tensor(3.0, dtype=torch.float64)
+        method = "geometric" if order == 1 else "direct"
+
+        def build(target, values, lam):
+            return PoissonEnergy(target, values, mask, lam=lam, order=order)
+
+        self.check(build, (luminance.expand(-1, 2, -1, -1), hints, lam), method=method)
+
+    def test_adjoint_of_a_larger_picture(self):
+        """By the aggregation, against the direct adjoint."""
+        luminance, hints, mask = case()
+        grads = []
+        for method in ("direct", "aggregation"):
+            t, h = luminance.clone().requires_grad_(), hints.clone().requires_grad_()
+            x = solve(LevinEnergy(t, h, mask, form="levin", weights="local"), method=method, atol=1e-7).x
+            (x * torch.linspace(-1, 1, 85, dtype=torch.float64)).sum().backward()
+            grads.append((t.grad, h.grad))
+        for direct, iterated in zip(*grads):
+            torch.testing.assert_close(iterated, direct, atol=1e-3 * float(direct.abs().max()), rtol=0)
+
+
+def test_a_luminance_transform_learns_to_spread_better():
+    """Two textures of equal brightness: a small network finds a guide in which they differ."""
+    torch.manual_seed(0)
+    h, w = 16, 24
+    noise = torch.rand(1, 1, h, w, dtype=torch.float64)
+    left = (torch.arange(w) < w // 2).to(torch.float64).expand(1, 1, h, w)
+    luminance = 0.5 + torch.where(left > 0, 0.02, 0.2) * (noise - 0.5)  # smooth to the left, rough to the right
+    truth = torch.cat([left - 0.5, 0.5 - left], 1) * 0.6
+    mask = torch.zeros(1, 1, h, w, dtype=torch.float64)
+    mask[..., h // 2, 4] = mask[..., h // 2, w - 5] = 1
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 5, padding=2, padding_mode="replicate"),
+        torch.nn.Tanh(),
+        torch.nn.Conv2d(8, 8, 5, padding=2, padding_mode="replicate"),
+        torch.nn.Tanh(),
+        torch.nn.Conv2d(8, 1, 1),
+    ).double()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+
+    def loss(guide):
+        found = solve(LevinEnergy(guide, truth, mask, sigma=0.1), method="aggregation", atol=1e-4)
+        return (found.x - truth).square().mean()
+
+    before = loss(luminance).item()
+    for _ in range(20):
+        optimizer.zero_grad()
+        value = loss(luminance + network(8 * (luminance - 0.5)))
+        value.backward()
+        optimizer.step()
+    after = loss(luminance + network(8 * (luminance - 0.5))).item()
+    assert after < 0.5 * before
