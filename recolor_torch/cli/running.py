@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def colorize(
     quiet_lightning()
     if args.seed is not None:
         pl.seed_everything(args.seed, workers=True, verbose=False)
-    module = RecolorModule(method, args.target, args.keep, args.strength, args.max_side)
+    max_side = args.max_side or getattr(method, "largest_side", None)
+    module = RecolorModule(method, args.target, args.keep, args.strength, max_side)
     data = PictureDataModule(
         args.targets,
         Path(args.output).expanduser() if not args.output.endswith("/") else Path(args.output).expanduser() / ".",
@@ -80,7 +82,7 @@ def run_trainer(module: RecolorModule, data: PictureDataModule, writer: "Reporti
     options = {"logger": False, "enable_model_summary": False, **options, "enable_progress_bar": False}
     trainer = pl.Trainer(callbacks=[writer], **options)
     try:
-        with writer.progress:
+        with writer.progress if writer.shown else nullcontext():
             trainer.predict(module, data, return_predictions=False)
     except SystemExit:
         # Lightning turns a KeyboardInterrupt into an exit with code 1.
@@ -102,8 +104,8 @@ class ReportingWriter(PictureWriter):
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         ]
-        shown = console.is_terminal and total > 1
-        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown)
+        self.shown = console.is_terminal and not console.quiet and total > 1
+        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not self.shown)
         self.task = self.progress.add_task("", total=total)
 
     def on_entry(self, entry: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -80,6 +80,9 @@ class LevinColorization(Recolorizer):
     space = "yuv"
     needs = ("hints",)
     bytes_per_pixel = 350
+    # Larger pictures are solved at this size unless the user names another: at 4 megapixels, chroma solved at
+    # half of the side and enlarged was as near to the truth as chroma solved in full, and six times as fast.
+    largest_side: ClassVar[int] = 2048
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Poisson merging (report, section 3.1): given colours spread through the gradients of the target."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from recolor_torch.checks import check_image
@@ -7,7 +9,7 @@ from recolor_torch.color import chroma_to_rgb_offset, rgb_to_luminance, rgb_to_y
 from recolor_torch.energies.poisson import PoissonEnergy
 from recolor_torch.linalg.solve import solve
 from recolor_torch.methods.base import Guide, Recolorizer
-from recolor_torch.methods.levin import checked, given
+from recolor_torch.methods.levin import LevinColorization, checked, given
 
 
 def merge_poisson(
@@ -53,6 +55,7 @@ class PoissonMerging(Recolorizer):
     space = "rgb"
     needs = ("hints",)
     bytes_per_pixel = 350
+    largest_side: ClassVar[int] = LevinColorization.largest_side
 
     def __init__(self, lam: float = 1e10, order: int = 1, tolerance: float = 0.5) -> None:
         super().__init__()

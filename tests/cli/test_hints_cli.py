@@ -237,3 +237,31 @@ def test_clips_that_cannot_be(recolor, hints):
     assert (code, "--sequence is for levin" in err) == (2, True)
     code, _, err = recolor("colorize", "in", "-m", "levin", "--sequence", "-o", "out")
     assert (code, "needs hints" in err) == (2, True)
+
+
+def test_large_pictures_are_solved_at_a_working_size(recolor, hints, entries, monkeypatch):
+    """With a bound of 2048 pixels a side, what is solved stays small whatever is scanned; the estimate says so."""
+    from recolor_torch.methods import LevinColorization
+
+    monkeypatch.setattr(LevinColorization, "largest_side", 12)
+    code, out, _ = recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png", "--dry-run")
+    assert code == 0
+    assert "worked on at 12x8" in out
+    assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")[0] == 0
+    (entry,) = entries(".")
+    assert (entry["width"], entry["working_size"], entry["max_side"]) == (24, [8, 12], 12)
+    assert read_picture("new.png").image.shape[-2:] == (16, 24)
+    assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "full.png", "--max-side", "24")[0] == 0
+    assert entries(".")[-1]["working_size"] == [16, 24]
+
+
+def test_the_estimate_for_a_hundred_megapixels(recolor, hints):
+    Image.new("L", (12_000, 8_000), 128).save(hints / "huge.png")
+    code, out, _ = recolor("colorize", "huge.png", "--hints", "old.json", "-o", "new.png", "--dry-run", "--json")
+    assert code == 0
+    entry = json.loads(out.splitlines()[0])
+    assert entry["working_size"] == [1365, 2048]
+    assert entry["memory_mb"] < 20_000
+    code, _, err = recolor("colorize", "huge.png", "--hints", "old.json", "-o", "n.png", "--max-pixels", "50000000")
+    assert code == 3
+    assert "huge.png" in err
