@@ -1,10 +1,14 @@
+import json
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg
 import torch
 
-from recolor_torch.color import rgb_to_yuv
+from recolor_torch.color import fit_gamut, rgb_to_yuv, yuv_to_rgb
+from recolor_torch.data.hints import read_hints
+from recolor_torch.data.pictures import read_picture
 from recolor_torch.linalg.system import Solution
 from recolor_torch.methods import Guide, LevinColorization, build_method
 from recolor_torch.methods import levin as levin_module
@@ -160,15 +164,10 @@ def test_all_pixels_hinted(rgb, method):
     out = recolor(rgb, method, guide_with(rgb, torch.ones_like(rgb[:, :1])), keep="none")
     wanted = rgb_to_yuv(rgb.flip(0))[:, 1:]
     y = rgb_to_yuv(rgb)[:, :1]
-    inside = (recolor_raw(y, wanted) == recolor_raw(y, wanted).clamp(0, 1)).all(1, keepdim=True)
+    full = yuv_to_rgb(torch.cat((y, wanted), 1))
+    inside = (full == full.clamp(0, 1)).all(1, keepdim=True)
     gap = (rgb_to_yuv(out)[:, 1:] - wanted).abs() * inside
     assert gap.max() < 1e-6
-
-
-def recolor_raw(y, chroma):
-    from recolor_torch.color import yuv_to_rgb
-
-    return yuv_to_rgb(torch.cat((y, chroma), 1))
 
 
 @pytest.mark.parametrize("method", ["levin", "poisson"])
@@ -238,3 +237,27 @@ def test_a_smaller_working_size_takes_the_hints_along(rgb, method):
     guide = Guide(hints=rgb, hint_mask=mask)
     gap = recolor(rgb, method, guide, max_side=16) - recolor(rgb, method, guide)
     assert gap.abs().mean() < 0.05
+
+
+def scribbles(shared, *names):
+    folder = shared / "data" / "scribbles"
+    names = names or [case["name"] for case in json.loads((folder / "manifest.json").read_text())["cases"]]
+    for name in names:
+        target = read_picture(folder / f"{name}_gray.png").image
+        yield name, target, read_hints(folder / f"{name}_marked.png", target)
+
+
+@pytest.mark.slow
+def test_scribble_cases_keep_their_hints(shared):
+    """The solver's chroma at hints is the hint's, in all cases."""
+    for name, target, hints in scribbles(shared):
+        given = rgb_to_yuv(hints.image)[:, 1:]
+        chroma = spread_chroma(rgb_to_yuv(target)[:, :1], given, hints.mask)
+        assert torch.equal(chroma * hints.mask, given * hints.mask), name
+
+
+def test_written_hints_differ_by_the_gamut_alone(shared):
+    for name, target, hints in scribbles(shared, "smiley", "baby_crop", "baby_sparse", "guitar"):
+        out = recolor(target, "levin", Guide(hints=hints.image, hint_mask=hints.mask))
+        wanted = fit_gamut(rgb_to_yuv(target)[:, :1], rgb_to_yuv(hints.image)[:, 1:])
+        assert ((out - wanted) * hints.mask).abs().max() < 1e-5, name
