@@ -149,7 +149,9 @@ def row(name: str, data, repeats: int, with_peers: bool, gradient: bool) -> str:
     cells = [name, found.method, str(found.steps), f"{cpu:.2f}", f"{wall:.2f}"]
     cells += [f"{error:.2f}", f"{found.error / LEVEL:.2f}"]
     for k in PEER_LIMIT:
-        cells.append(f"{statistics.median(times[k]):.2f} ({statistics.median(times[k]) / cpu:.1f}x)" if k in times else "-")
+        cells.append(
+            f"{statistics.median(times[k]):.2f} ({statistics.median(times[k]) / cpu:.1f}x)" if k in times else "-"
+        )
     cells.append(f"{backward_ratio(name, data):.1f}" if gradient else "-")
     return "| " + " | ".join(cells) + " |"
 
