@@ -44,11 +44,11 @@ class Marks:
     gap: float
 
     def __str__(self) -> str:
-        what = "differ from the target" if self.rule == "difference" else "have chroma"
+        what = "that differ from the target by" if self.rule == "difference" else "with chroma of"
         more = f", and {self.neutral} pixels of gray strokes" if self.neutral else ""
         rims = int((self.marked - self.mask).sum())
         rims_text = f", without {rims} pixels of blended rims" if rims else ""
-        return f"rule {self.rule}: pixels that {what} by more than {self.threshold:g} levels{more}{rims_text}"
+        return f"rule {self.rule}: pixels {what} more than {self.threshold:g} levels{more}{rims_text}"
 
 
 def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
