@@ -23,14 +23,14 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise the message as one sentence."""
         text = " ".join(str(message).split()).removesuffix(".").replace("typing.Literal", "one of ")
-        if "unrecognized arguments" in text:
+        if "unrecognized arguments" in text.lower():
             flags = sorted(flag for flag in self._option_string_actions if flag.startswith("--"))
             text = f"{text}. Known flags: {' '.join(flags)}"
         raise UsageError(f"{text}.")
 
-    def format_help(self, formatter: Any = None) -> str:
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
         """The help without the marks of docstrings, and without the types that are said in words."""
-        text = super().format_help(formatter).replace("``", "")
+        text = super().format_help(*args, **kwargs).replace("``", "")
         text = re.sub(r"\s*\((required, )?type:\s[^()]*?(default:\s([^()]*?))?\)", _default, text)
         text = re.sub(r"\n  --\S+ CONFIG\s+Path to a configuration file\.", "", text)
         return re.sub(r"\s*\((default: null|default: False|required)\)", "", text)

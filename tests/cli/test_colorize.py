@@ -239,7 +239,7 @@ def test_bad_configs(recolor, folder, text, words):
         (("old.png", "-r", "ref.jpg", "-o", "old.png"), "old.png is an input, and inputs are never overwritten"),
         (("in", "-r", "ref.jpg", "-o", "x.png"), "x.png is a file name, and 4 targets"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "-m", "histogarm"), "invalid choice: 'histogarm' (choose from"),
-        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strenght", "1"), "unrecognized arguments: --strenght"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strenght", "1"), "nrecognized arguments: --strenght"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strength", "2"), "--strength must be in [0, 1], got 2."),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--max-side", "0"), "--max-side must be 1 or more, got 0."),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--device", "gpu"), "Unknown device 'gpu'. Known devices: auto,"),
