@@ -19,6 +19,9 @@ Method = Literal["auto", "geometric", "aggregation", "direct"]
 SAFETY = 3.0
 # Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
 SMALL = 2500
+# Peak memory of a float32 solve with eight neighbours, measured by scripts/bench_solvers.py --memory.
+BYTES_A_PIXEL = 250
+BYTES_A_CHANNEL = 50
 # An estimate this many times the first one, or growing so long, counts as divergence.
 DIVERGED = 1e3
 STALLED_STEPS = 12
@@ -32,6 +35,7 @@ def solve(
     method: Method = "auto",
     fallback: bool = True,
     check_every: int = 1,
+    start: Tensor | None = None,
 ) -> Solution:
     """Minimise ``energy``, to an estimated error of at most ``atol`` at every pixel.
 
@@ -47,7 +51,9 @@ def solve(
             squared systems of the report's form and of second-order Poisson is a direct solve.
         fallback: solve directly where the iteration fails. Without it the solution says
             ``converged=False``, with the error.
-        check_every: iterations between two looks at the error.
+        check_every: iterations between two looks at the error; ``max_steps`` for one look at the end.
+        start: where to start, (B, C, H, W) in units of the system's unknown (chroma for Levin, the
+            difference to the target for Poisson): a solution of a smaller picture, or of the frame before.
 
     Raises:
         ValueError: the system holds values that are not finite, or ``method`` does not suit it.
@@ -57,8 +63,9 @@ def solve(
         plain = system.detach()
         _check_finite(plain)
         solver = GridSolver(plain, max_steps=max_steps, method=method, fallback=fallback, check_every=check_every)
-        found = solver.solve(plain.residual(torch.zeros_like(plain.values)), atol)
-    x = found.x
+        x = torch.zeros_like(plain.values) if start is None else start.detach().masked_fill(plain.fixed, 0)
+        found = solver.solve(plain.residual(x), atol)
+        x = x.add_(found.x)
     if torch.is_grad_enabled() and any(t.requires_grad for t in system.tensors):
 
         def adjoint(grad: Tensor) -> Tensor:
@@ -67,6 +74,11 @@ def solve(
 
         x = ImplicitStep.apply(system.residual(x), x, adjoint)
     return Solution(energy.restore(system.insert(x)), found.converged, found.steps, found.error, found.method)
+
+
+def estimate_memory(height: int, width: int, *, batch: int = 1, channels: int = 2, itemsize: int = 4) -> int:
+    """Bytes that an iterative solve takes at its peak, about, beside its inputs."""
+    return batch * height * width * (BYTES_A_PIXEL + BYTES_A_CHANNEL * channels) * itemsize // 4
 
 
 def _check_finite(system: GridSystem) -> None:

@@ -10,7 +10,7 @@ from recolor_torch.linalg.geometric import GeometricHierarchy
 from recolor_torch.linalg.graph import aggregate, csr, row_numbers, strong_entries, strong_ties
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
 from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
-from recolor_torch.linalg.solve import solve
+from recolor_torch.linalg.solve import estimate_memory, solve
 
 LEVIN = [
     {},
@@ -132,6 +132,26 @@ def test_iteration_that_fails_falls_back_or_says_so():
     saved = solve(energy, method="aggregation", max_steps=1)
     assert saved.converged
     assert saved.method == "direct"
+
+
+def test_warm_start_saves_steps():
+    energy = LevinEnergy(*case(dtype=torch.float32))
+    cold = solve(energy, method="aggregation")
+    warm = solve(energy, method="aggregation", start=cold.x + 0.002)
+    assert warm.steps < cold.steps
+    assert (warm.x - cold.x).abs().amax() < 1 / 255
+
+
+def test_one_look_at_the_end():
+    """Fixed steps: nothing waits for the device before the end."""
+    found = solve(LevinEnergy(*case()), method="aggregation", max_steps=20, check_every=20, fallback=False)
+    assert found.steps == 20
+    assert found.converged
+
+
+def test_memory_grows_with_the_picture():
+    assert estimate_memory(10_000, 10_000) == 100 * estimate_memory(1000, 1000)
+    assert 200 < estimate_memory(1000, 1000) / 1e6 < 500
 
 
 def test_squared_system_by_iteration():
