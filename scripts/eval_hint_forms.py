@@ -102,7 +102,7 @@ def main() -> None:
     for f, file in enumerate(files):
         with Image.open(file) as picture:
             small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-        rgb = torch.from_numpy(np.asarray(small)).permute(2, 0, 1)[None].float() / 255
+        rgb = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
         y, chroma = to_yuv(rgb)
         gray[f] = psnr(to_rgb(y, 0 * chroma), rgb)
         for p, points in enumerate(args.points):
