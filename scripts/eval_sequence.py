@@ -8,6 +8,10 @@ by itself). Flicker is the mean change of chroma along the true motion, in level
 some too, from resampling.
 
     python scripts/eval_sequence.py ../shared/data/photos/kodak --clips 3 [--frames 12] [--points 30]
+    python scripts/eval_sequence.py --pairs ../shared/data/pairs
+
+With --pairs, a coarse check on real motion: two frames of a video (NAME_ref.jpg and NAME_target.jpg, 5 to 30
+frames apart), hints on the first, error of the second.
 """
 
 import argparse
@@ -31,12 +35,20 @@ Clip = tuple[Tensor, Tensor, Tensor]  # frames (T, 3, H, W); flow to the frame b
 def main() -> None:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="photographs of at least 384 x 288 pixels")
+    parser.add_argument("folder", type=Path, nargs="?", help="photographs of at least 384 x 288 pixels")
     parser.add_argument("--clips", type=int, default=3, help="photographs taken")
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--points", type=int, default=30, help="hints on a hinted frame")
-    parser.add_argument("--sheet", type=Path, help="PNG with frames of the last clip")
+    parser.add_argument("--pairs", type=Path, help="folder with video/NAME_ref.jpg and video/NAME_target.jpg")
     args = parser.parse_args()
+    if args.pairs is not None:
+        video_pairs(args.pairs)
+    if args.folder is not None:
+        clips(args)
+
+
+def clips(args: argparse.Namespace) -> None:
+    """Error and flicker on clips that are made here."""
     photos = [p for p in sorted(args.folder.iterdir()) if p.suffix in (".png", ".jpg")]
     pictures = [read_picture(p).image for p in photos]
     pictures = [p for p in pictures if p.shape[-2] >= 288 and p.shape[-1] >= 384][: args.clips + 1]
@@ -56,6 +68,29 @@ def main() -> None:
     for (kind, where, name), values in totals.items():
         psnr, flicker = torch.tensor(values).mean(0).tolist()
         print(f"{kind:8} {where:15} {name:12} {psnr:8.2f} {flicker:8.3f}")
+
+
+def video_pairs(folder: Path, side: int = 384, points: int = 60) -> None:
+    """The second of two frames, coloured from hints on the first."""
+    print(f"{'pair':20} {'gray':>8} {'alone':>8} {'no motion':>9} {'sequence':>9}   PSNR dB of the second frame")
+    rows = []
+    for file in sorted((folder / "video").glob("*_ref.jpg")):
+        name = file.name.removesuffix("_ref.jpg")
+        both = [read_picture(file.with_name(f"{name}_{which}.jpg")).image for which in ("ref", "target")]
+        frames = torch.cat([F.interpolate(x, (side * 9 // 16, side), mode="area") for x in both])
+        clip = frames, torch.zeros(2, 2, *frames.shape[-2:]), torch.zeros_like(frames[:, :1])
+        ways = colour_all(clip, draw_points(frames, [0], points, seed=0), [0])
+        ways["gray"] = torch.zeros_like(ways["truth"])
+        rows.append([measure_second(frames, ways[way]) for way in ("gray", "alone", "no motion", "sequence")])
+        print(f"{name:20} {rows[-1][0]:8.2f} {rows[-1][1]:8.2f} {rows[-1][2]:9.2f} {rows[-1][3]:9.2f}", flush=True)
+    mean = torch.tensor(rows).mean(0).tolist()
+    print(f"{'mean':20} {mean[0]:8.2f} {mean[1]:8.2f} {mean[2]:9.2f} {mean[3]:9.2f}")
+
+
+def measure_second(frames: Tensor, chroma: Tensor) -> float:
+    """PSNR of the second frame."""
+    out = fit_gamut(rgb_to_luminance(frames[1:]), chroma[1:])
+    return float(-10 * (out - frames[1:]).square().mean().log10())
 
 
 def view(picture: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -126,7 +161,7 @@ def draw_points(frames: Tensor, hinted: list[int], points: int, seed: int) -> Te
     mask = torch.zeros_like(frames[:, :1])
     for t in hinted:
         for _ in range(points):
-            y, x = (int(torch.randint(0, n - 4, (1,), generator=generator)) for n in SIZE)
+            y, x = (int(torch.randint(0, n - 4, (1,), generator=generator)) for n in frames.shape[-2:])
             mask[t, :, y : y + 4, x : x + 4] = 1
     return mask
 
