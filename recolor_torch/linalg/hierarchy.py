@@ -29,11 +29,11 @@ from recolor_torch.linalg.graph import (
 )
 from recolor_torch.linalg.phases import PhaseOperator
 
-# Strength of connection, for the cells of pixels and for the graphs. Between .05 and .08 every form was
-# seen to converge; it halves from graph to graph, as Vanek, Mandel and Brezina have it.
-CELL_THETA = 0.08
+# Strength of connection, for the cells of pixels and for the first graph: tried from .05 to .12 on all forms;
+# from graph to graph it falls, as in Vanek, Mandel and Brezina.
+CELL_THETA = 0.12
 GRAPH_THETA = 0.08
-THETA_DECAY = 0.5
+THETA_DECAY = 0.7
 # Forward and backward Gauss-Seidel sweeps for the near-null vectors.
 NULL_SWEEPS = 8
 GRAPH_NULL_STEPS = 20
@@ -45,8 +45,8 @@ MOST_DENSE = 4000
 SPAN = 0.25
 # Laplacians are bounded by 2; the rows of a coarse matrix may say more, but its spectrum rarely does.
 MOST_BOUND = 2.0
-# Ties weaker than this are left out of the prolongation.
-FILTER = 0.01
+# Ties weaker than this share of a strong one are left out of the prolongation.
+FILTER = 0.2
 # Damping of the smoothed prolongation.
 OMEGA = 2 / 3
 
@@ -170,11 +170,11 @@ def _coarsen(matrix: Tensor, diagonal: Tensor, theta: float, symmetric: bool) ->
     members = (group >= 0).nonzero()[:, 0]
     ones = torch.ones(members.numel(), dtype=diagonal.dtype, device=diagonal.device)
     tentative = csr_sorted(members.int(), group[members], ones, (n, count))
-    level.prolongation = multiply(_smoother(matrix, diagonal, group, theta / 5), tentative)
+    level.prolongation = multiply(_smoother(matrix, diagonal, group, FILTER * theta), tentative)
     if matrix_t is None:
         level.restriction = transpose(level.prolongation)
     else:
-        level.restriction_t = multiply(_smoother(matrix_t, diagonal, group, theta / 5), tentative)
+        level.restriction_t = multiply(_smoother(matrix_t, diagonal, group, FILTER * theta), tentative)
         level.restriction = transpose(level.restriction_t)
         level.prolongation_t = transpose(level.prolongation)
     coarse = multiply(level.restriction, multiply(matrix, level.prolongation))

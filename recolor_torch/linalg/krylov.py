@@ -113,7 +113,6 @@ class BiCGStab:
         self.v, self.direction = torch.zeros_like(rhs), torch.zeros_like(rhs)
         self.steps = 0
         self.last: Tensor | None = None
-        self.before: Tensor | None = None
 
     def step(self) -> None:
         rho = dot(self.shadow, self.residual)
@@ -124,7 +123,7 @@ class BiCGStab:
         self.rho, self.alpha = rho, divide(rho, dot(self.shadow, self.v))
         self.residual.addcmul_(self.alpha, self.v, value=-1)
         self.x.addcmul_(self.alpha, first)
-        self.before, self.last = self.last, first.mul_(self.alpha)
+        self.last = first.mul_(self.alpha)
         second = self.preconditioner(self.residual)
         image = self.operator(second)
         self.omega = divide(dot(image, self.residual), dot(image, image))
@@ -134,9 +133,7 @@ class BiCGStab:
         self.steps += 1
 
     def error(self) -> Tensor:
-        """Estimate of the largest error of ``x``, (B, C): a share of the last two steps."""
+        """Estimate of the largest error of ``x``, (B, C): a share of the last step."""
         if self.last is None:
             return peak(self.preconditioner(self.residual))
-        now = LEFT * peak(self.last)
-        # Progress is uneven, and one short step proves little.
-        return now if self.before is None else torch.maximum(now, LEFT * peak(self.before))
+        return LEFT * peak(self.last)

@@ -144,19 +144,21 @@ class GridSolver:
             lambda r: engine.cycle(r, transposed),
             engine.enter(rhs, transposed),
         )
-        best = error = first = float("inf")
+        best = error = first = now = float("inf")
         since, converged = 0, False
         for step in range(1, self.max_steps + 1):
             krylov.step()
             if step % self.check_every and step < self.max_steps:
                 continue
-            error = float(krylov.error().amax())
-            first = error if step <= self.check_every else first
+            # Progress is uneven, and one good look proves little: the worse of two counts.
+            last, now = now, float(krylov.error().amax())
+            error = max(now, last) if self.check_every < self.max_steps else now
+            first = now if step <= self.check_every else first
             unit = float(krylov.x.abs().amax()) if relative else 1.0
             converged = error * SAFETY <= atol * unit
-            best, since = (error, 0) if error < best else (best, since + self.check_every)
+            best, since = (now, 0) if now < best else (best, since + self.check_every)
             # NaN compares as neither, and ends here too.
-            if converged or not error <= DIVERGED * first or since > STALLED_STEPS:
+            if converged or not now <= DIVERGED * first or since > STALLED_STEPS:
                 break
         x = engine.leave(krylov.x, transposed)
         if error != error:
