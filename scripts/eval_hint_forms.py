@@ -22,12 +22,12 @@ from recolor_torch.linalg.solve import solve
 SIDE, PATCH = 256, 6
 INDEPENDENT = "independent SciPy solve, 8 neighbours, kappa 2"
 FORMS: dict[str, dict] = {
-    "laplacian, one sigma .02 (default)": {},
+    "laplacian, one sigma .03 (default)": {},
     "laplacian, one sigma .01": {"sigma": 0.01},
-    "laplacian, one sigma .03": {"sigma": 0.03},
+    "laplacian, one sigma .02": {"sigma": 0.02},
     "laplacian, one sigma .05": {"sigma": 0.05},
-    "laplacian, one sigma .03, pull 1e-6": {"sigma": 0.03, "pull": 1e-6},
-    "laplacian, one sigma .03, pull 1e-8": {"sigma": 0.03, "pull": 1e-8},
+    "laplacian, one sigma .03, pull 1e-5": {"pull": 1e-5},
+    "laplacian, one sigma .03, pull 1e-8": {"pull": 1e-8},
     "laplacian, one sigma .03, floor 1e-3": {"sigma": 0.03, "floor": 1e-3},
     "laplacian, one sigma .05, pull 1e-8": {"sigma": 0.05, "pull": 1e-8},
     "laplacian, one sigma .03, 4 neighbours": {"sigma": 0.03, "neighbours": 4},

@@ -69,12 +69,12 @@ class LevinEnergy:
         form: Form = "laplacian",
         neighbours: int = 8,
         weights: WeightRule = "global",
-        sigma: float = 0.02,
+        sigma: float = 0.03,
         kappa: float = 2.0,
         floor: float = 1e-4,
         prior: Tensor | None = None,
         confidence: Tensor | None = None,
-        pull: float = 1e-5,
+        pull: float = 1e-6,
     ) -> None:
         check_image(luminance, "luminance", 1)
         check_image(hints_chroma, "hints_chroma")

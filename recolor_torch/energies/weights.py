@@ -24,7 +24,7 @@ def full_offsets(neighbours: int) -> tuple[Offset, ...]:
     return {4: FULL_4, 8: FULL_8}[neighbours]
 
 
-def global_weights(luminance: Tensor, neighbours: int = 8, sigma: float = 0.02, floor: float = 1e-4) -> Weights:
+def global_weights(luminance: Tensor, neighbours: int = 8, sigma: float = 0.03, floor: float = 1e-4) -> Weights:
     r"""One sharpness for the whole picture, symmetric, for ``half_offsets``.
 
     .. math:: a_{rs} = \frac{\exp(-(t_r - t_s)^2 / 2\sigma^2) + \text{floor}}{|r - s|}

@@ -22,7 +22,7 @@ def case(h=9, w=11, batch=2, seed=0, points=6, dtype=torch.float64):
     return luminance, hints, mask.view(batch, 1, h, w)
 
 
-def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.02, floor=1e-4):
+def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.03, floor=1e-4):
     """w_rs pixel by pixel, from the formulas alone (an independent, slow reading)."""
     t = luminance[b, 0].tolist()
     h, w = len(t), len(t[0])
@@ -54,7 +54,7 @@ def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.02, floor=1e-4):
 def dense_solution(luminance, hints, mask, b, form, neighbours, rule, prior=None, confidence=None, **constants):
     n = luminance[0].numel()
     w = rows(luminance, b, neighbours, rule, **constants)
-    pull = 1e-5
+    pull = 1e-6
     eye = torch.eye(n, dtype=torch.float64)
     f = eye - w / w.sum(1, keepdim=True)
     if form == "report":
