@@ -1,7 +1,5 @@
 """``recolor colorize``: files in, coloured files out."""
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -173,9 +171,3 @@ def _device(name: str) -> tuple[str, Any]:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("No MPS device was found; use --device cpu.")
     return kind, 1
-
-
-def print_json(entry: dict[str, Any]) -> None:
-    """A line of JSON on the standard output."""
-    sys.stdout.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
-    sys.stdout.flush()

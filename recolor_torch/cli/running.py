@@ -1,5 +1,6 @@
 """Running a prediction for the command line: quiet Lightning, progress, errors, the closing line."""
 
+import json
 import logging
 import sys
 import time
@@ -13,7 +14,6 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from recolor_torch.cli.colorize import print_json
 from recolor_torch.compose import working_size
 from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.data.pictures import PictureWarning
@@ -119,6 +119,12 @@ class ReportingWriter(PictureWriter):
             for note in entry["notes"]:
                 if not self.console.quiet:
                     sys.stderr.write(f"{entry['target']}: {note}\n")
+
+
+def print_json(entry: dict[str, Any]) -> None:
+    """A line of JSON on the standard output."""
+    sys.stdout.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
 
 
 def quiet_lightning() -> None:
