@@ -15,6 +15,7 @@ _PUBLIC = {
     "Recolorizer": "recolor_torch.methods",
     "METHODS": "recolor_torch.methods",
     "build_method": "recolor_torch.methods",
+    "read_hints": "recolor_torch.data.hints",
     "read_picture": "recolor_torch.data",
     "write_picture": "recolor_torch.output",
 }
@@ -23,6 +24,7 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from recolor_torch.data import read_picture as read_picture
+    from recolor_torch.data.hints import read_hints as read_hints
     from recolor_torch.methods import METHODS as METHODS
     from recolor_torch.methods import Guide as Guide
     from recolor_torch.methods import Recolorizer as Recolorizer

@@ -132,10 +132,25 @@ def _draw_lambda(args: Namespace) -> "Figure":
     return plot_lambda({"target": target, "reference": reference, **results})
 
 
+def _hints_arguments(parser: Parser) -> None:
+    parser.add_argument("hints", metavar="HINTS", help="JSON, overlay or marked copy")
+    parser.add_argument("--target", type=str, metavar="PICTURE", help="the picture that the hints are for")
+
+
+def _draw_hints(args: Namespace) -> "Figure":
+    from recolor_torch.data.hints import read_hints
+    from recolor_torch.output.hint_plots import plot_hints
+
+    target = _read(args.target) if args.target else None
+    hints = read_hints(args.hints, target)
+    return plot_hints(target, hints.image, hints.mask, hints.describe())
+
+
 KINDS: dict[str, tuple[str, Callable[[Parser], None], Callable[[Namespace], "Figure"]]] = {
     "histogram": ("R, G and B of target, reference and result", _histogram_arguments, _draw_histogram),
     "wavelet": ("the wavelet coefficients of a picture, level by level", _wavelet_arguments, _draw_wavelet),
     "edges": ("edge kernels, edge probability and what it leaves out", _edges_arguments, _draw_edges),
+    "hints": ("given colours as they were understood", _hints_arguments, _draw_hints),
     "lambda": ("a strip of wavelet merging results over schedules", _lambda_arguments, _draw_lambda),
 }
 
@@ -143,5 +158,6 @@ EXAMPLES = {
     "histogram": "old.jpg -r colour.jpg -o histograms.png",
     "wavelet": "photo.jpg -o pyramid.png --levels 4",
     "edges": "photo.jpg -o edges.svg --threshold 0.3",
+    "hints": "marked.png --target old.png -o hints.png",
     "lambda": "old.jpg -r colour.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
 }

@@ -71,6 +71,10 @@ class RecolorModule(pl.LightningModule):
             max_side=self.max_side,
         )
 
+    def on_predict_start(self) -> None:
+        """A run begins without what an earlier one left."""
+        self.method.reset()
+
     def predict_step(self, batch: PictureBatch, batch_idx: int = 0) -> list[Result]:
         """Results for all jobs of the batch; where the batch fails, its pictures are tried one by one."""
         results = [Result(job, error=message) for job, message in batch.failures]

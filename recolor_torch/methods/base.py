@@ -82,6 +82,9 @@ class Recolorizer(nn.Module):
         """Recolour ``image``, (B, 3, H, W) in ``space``."""
         raise NotImplementedError
 
+    def reset(self) -> None:
+        """Forget what earlier batches left behind; called before a run. Most methods have no memory."""
+
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments by name, as the run record and configs state them."""
         names = list(inspect.signature(type(self).__init__).parameters)[1:]

@@ -129,7 +129,7 @@ class PictureWriter(BasePredictionWriter):
                 {"path": str(r), "weight": w, "mask": m and str(m), "sha256": _hash_or_none(r)}
                 for r, w, m in zip(job.references, job.weights, job.reference_masks)
             ],
-            "hints": job.hints and str(job.hints),
+            "hints": job.hints and {"path": str(job.hints), "sha256": _hash_or_none(job.hints)},
             "target_mask": job.target_mask and str(job.target_mask),
             "input_sha256": result.hash,
             "settings_sha256": job.settings,

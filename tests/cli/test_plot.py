@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from PIL import Image
 
@@ -14,9 +16,12 @@ from recolor_torch.cli import main
         ("wavelet", "old.png", "--levels", 2),
         ("edges", "old.png", "--threshold", 0.5),
         ("lambda", "old.png", "-r", "ref.jpg", "--schedules", "hard:2", "linear:0.3,0.2"),
+        ("hints", "hints.json", "--target", "old.png"),
     ],
 )
 def test_kinds(recolor, folder, args, suffix):
+    points = [{"x": 5, "y": 6, "radius": 3, "color": "#cc2200"}]
+    (folder / "hints.json").write_text(json.dumps({"size": [24, 16], "points": points}))
     code, out, err = recolor("plot", *args, "-o", f"plot.{suffix}")
     assert (code, err) == (0, "")
     assert out == f"{args[0]}, in plot.{suffix}\n"
@@ -50,7 +55,7 @@ def test_mistakes_are_one_sentence(recolor, args, words):
     assert words in err
 
 
-@pytest.mark.parametrize("kind", ["histogram", "wavelet", "edges", "lambda"])
+@pytest.mark.parametrize("kind", ["histogram", "wavelet", "edges", "hints", "lambda"])
 def test_help_of_each_kind_has_an_example(kind, capsys):
     with pytest.raises(SystemExit):
         main(["plot", kind, "--help"])
