@@ -89,10 +89,10 @@ class LevinColorization(Recolorizer):
         form: Form = "laplacian",
         weights: WeightRule = "global",
         neighbours: int = 8,
-        sigma: float = 0.02,
+        sigma: float = 0.03,
         kappa: float = 2.0,
         floor: float = 1e-4,
-        pull: float = 1e-5,
+        pull: float = 1e-6,
         tolerance: float = 0.5,
         sequence: bool = False,
     ) -> None:
