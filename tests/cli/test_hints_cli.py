@@ -35,7 +35,8 @@ def test_hints_alone_mean_levin(recolor, hints, entries):
     assert (code, err) == (0, "")
     (entry,) = entries(".")
     assert entry["method"] == "levin"
-    assert entry["hints"] == "old.json"
+    assert entry["hints"]["path"] == "old.json"
+    assert len(entry["hints"]["sha256"]) == 64
     new, given = read_picture("new.png").image, read_hints("old.json")
     gap = (rgb_to_yuv(new) - rgb_to_yuv(given.image))[:, 1:] * given.mask
     # Rounding of R, G and B, and the gamut.
@@ -67,7 +68,7 @@ def test_a_folder_of_hints_goes_by_stem_and_tree(recolor, hints, entries):
         err.strip()
         == "in/frame_2.png: there are no hints for it in hints, where a file named frame_2.* would hold them."
     )
-    done = {e["output"]: e["hints"] for e in entries("out") if e["status"] == "done"}
+    done = {e["output"]: e["hints"]["path"] for e in entries("out") if e["status"] == "done"}
     assert done["sub/photo.jpg"] == "hints/sub/photo.json"
 
 
@@ -209,7 +210,8 @@ def test_a_sequence_colours_frames_without_hints(recolor, hints, entries):
     assert (code, err) == (0, "")
     assert out.startswith("3 done")
     lines = entries("out")
-    assert [e["hints"] for e in sorted(lines, key=lambda e: e["output"])] == ["hints/frame_0.json", None, None]
+    hints = [e["hints"] and e["hints"]["path"] for e in sorted(lines, key=lambda e: e["output"])]
+    assert hints == ["hints/frame_0.json", None, None]
     assert all(e["parameters"]["sequence"] for e in lines)
     assert recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")[1].startswith("0 done, 3 skipped")
 

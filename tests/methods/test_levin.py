@@ -29,7 +29,7 @@ def hinted(rgb):
     return yuv[:, :1], yuv[:, 1:] * mask, mask
 
 
-def independent(luminance, hints, mask, sigma=0.02, floor=1e-4, pull=1e-5):
+def independent(luminance, hints, mask, sigma=0.03, floor=1e-4, pull=1e-6):
     """The default system of one picture, pixel by pixel and solved by SciPy."""
     t, known = luminance[0, 0].double().numpy(), mask[0, 0].numpy() > 0.5
     height, width = t.shape
