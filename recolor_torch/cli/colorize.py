@@ -50,7 +50,7 @@ def make_parser() -> Parser:
     add(
         "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
     )
-    add("--target-mask", type=str, metavar="PICTURE", help="white where targets are to be recoloured")
+    add("--target-mask", type=str, metavar="PICTURE", help="white where to recolour; resized to each target")
     add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
     add("--sequence", action="store_true", help="targets are frames of a clip: hints on some are carried to all")
     add(
@@ -59,7 +59,12 @@ def make_parser() -> Parser:
         default="gray",
         help="gray: the target's own colour (a tint) is dropped first",
     )
-    add("--keep", choices=["luma", "none"], default="luma", help="luma: the result has exactly the target's luminance")
+    add(
+        "--keep",
+        choices=["luma", "none"],
+        default="luma",
+        help="luma: the target's luminance is kept (before JPEG's own loss)",
+    )
     add("--strength", type=float, default=1.0, metavar="0..1", help="0 returns the input, 1 the full result")
     add(
         "--max-side", type=int, metavar="N", help="work on a copy with this longer side; chroma is brought to full size"
@@ -107,6 +112,7 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
     references, hints = _kinds_given(args)
     name = args.method or _choose_method(references, hints)
+    _refuse_other_settings(argv, name)
     device = _device(args.device)
 
     # Lightning is slow to import: mistakes that can be seen without it are seen without it.
@@ -118,6 +124,15 @@ def main(argv: list[str]) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return colorize(method, args, device, trainer_settings, start)
+
+
+def _refuse_other_settings(argv: list[str], name: str) -> None:
+    """A setting of a method that is not the one at work would be passed over in silence."""
+    for flag in argv:
+        other = flag.removeprefix("--").partition(".")[0]
+        if flag.startswith("--") and "." in flag and other in METHODS and other != name:
+            flag = flag.partition("=")[0]
+            raise UsageError(f"{flag} is a setting of {other}, and the method is {name}: choose with -m {other}.")
 
 
 def _settings(name: str, args: Namespace) -> dict[str, Any]:

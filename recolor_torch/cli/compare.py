@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.plot import refuse_inputs
 from recolor_torch.data import PictureError, read_picture
 from recolor_torch.data.hints import read_hints
 from recolor_torch.errors import UsageError
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     if not args.output or Path(args.output).suffix.lower() not in (".png", ".svg"):
         raise UsageError("Say where the sheet goes: -o SHEET.png or -o SHEET.svg.")
+    refuse_inputs(args)
     try:
         panels, lines = _panels(args)
         write_figure(args.output, plot_strip(panels))

@@ -1,5 +1,6 @@
 """``--config FILE``: the YAML of ``recolor predict``, read as defaults for the flags of ``colorize``."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def _method(part: Any, path: Path) -> tuple[str, dict[str, Any]]:
     settings = {} if isinstance(part, str) else part.get("init_args") or {}
     for name, cls in METHODS.items():
         if class_path.rpartition(".")[2] == cls.__name__:
+            _only(settings, set(signature(cls).parameters), path, "model.init_args.method.init_args.")
             return name, settings
     known = ", ".join(f"recolor_torch.methods.{cls.__name__}" for cls in METHODS.values())
     raise UsageError(f"{path}: unknown method {class_path!r}. Known methods: {known}.")

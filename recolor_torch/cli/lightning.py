@@ -24,7 +24,17 @@ class RecolorCLI(LightningCLI):
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     quiet_lightning()
-    cli = RecolorCLI(
+    try:
+        return _close(_run(argv))
+    except SystemExit as stop:
+        # Lightning turns a KeyboardInterrupt into an exit with code 1.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stop
+        raise
+
+
+def _run(argv: list[str]) -> LightningCLI:
+    return RecolorCLI(
         pl.LightningModule,
         pl.LightningDataModule,
         subclass_mode_model=True,
@@ -33,7 +43,6 @@ def main(argv: list[str]) -> int:
         parser_kwargs={"prog": "recolor", "predict": {"description": PREDICT}},
         args=argv,
     )
-    return _close(cli)
 
 
 def _close(cli: LightningCLI) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import jsonargparse
@@ -25,7 +26,9 @@ class Parser(jsonargparse.ArgumentParser):
         text = " ".join(str(message).split()).removesuffix(".").replace("typing.Literal", "one of ")
         if "unrecognized arguments" in text.lower():
             flags = sorted(flag for flag in self._option_string_actions if flag.startswith("--"))
-            text = f"{text}. Known flags: {' '.join(flags)}"
+            near = [f for word in text.split() for f in get_close_matches(word, flags, n=1, cutoff=0.7)]
+            hint = f" Did you mean {near[0]}?" if near else ""
+            text = f"{text}.{hint} Known flags: {' '.join(flags)}"
         raise UsageError(f"{text}.")
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:

@@ -1,5 +1,6 @@
 """``recolor plot``: pictures that explain a result."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ def main(argv: list[str]) -> int:
         raise UsageError("Say where the plot goes: -o PLOT.png or -o PLOT.svg.")
     from recolor_torch.output.plots import write_figure
 
+    refuse_inputs(args)
     try:
         write_figure(args.output, draw(args))
     except PictureError as error:
@@ -54,6 +56,15 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"{args.output}: cannot write this file ({error.strerror}).") from error
     print(f"{argv[0]}, in {args.output}")
     return 0
+
+
+def refuse_inputs(args: Namespace) -> None:
+    """Raise ``UsageError`` where the output is one of the files that are read."""
+    output = os.path.realpath(args.output)
+    for key, value in vars(args).items():
+        for path in value if isinstance(value, list) else [value]:
+            if key != "output" and isinstance(path, str) and os.path.exists(path) and os.path.realpath(path) == output:
+                raise UsageError(f"{path} is an input, and inputs are never overwritten: choose another output.")
 
 
 def _read(path: str) -> Tensor:

@@ -67,7 +67,11 @@ def colorize(
             options["precision"] = args.precision
         interrupted = run_trainer(module, data, writer, options)
     counts = {**writer.entries, "skipped": len(plan.skipped), "seconds": round(time.perf_counter() - start, 1)}
+    if interrupted:
+        sys.stderr.write("Interrupted; the same command goes on from here.\n")
     if args.json:
+        for job in plan.skipped:
+            print_json({"status": "skipped", "target": str(job.target), "output": job.key})
         print_json({"summary": counts})
     elif not args.quiet:
         print(

@@ -175,6 +175,8 @@ def _read_mask(mask: Path, of: Path) -> Tensor:
             f"{mask}: a reference mask must have the size of its reference, {info.width} x {info.height}, "
             f"got {values.shape[-1]} x {values.shape[-2]}."
         )
+    if not bool((values > 0.5).any()):
+        raise PictureError(f"{mask}: the mask is white nowhere, so that nothing of {of} counts.")
     return values
 
 

@@ -1,18 +1,33 @@
 """LightningDataModules."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
+from recolor_torch.data import record
 from recolor_torch.data.batches import BatchDataset
 from recolor_torch.data.pictures import PictureError, probe
 from recolor_torch.data.plan import Guidance, Plan, make_plan
 from recolor_torch.data.sequences import SequenceDataset, clip_windows
 from recolor_torch.data.targets import Target, find_targets, read_list, read_pairs
 from recolor_torch.errors import UsageError
+
+
+class _Share(DistributedSampler):
+    """Every n-th batch for each of n processes, none twice; a process may get none.
+
+    Lightning's own sampler for prediction fails where there are fewer batches than processes.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.rank, len(self.dataset), self.num_replicas))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(range(self.rank, len(self.dataset), self.num_replicas))  # type: ignore[arg-type]
 
 
 class PictureDataModule(pl.LightningDataModule):
@@ -62,6 +77,7 @@ class PictureDataModule(pl.LightningDataModule):
         max_pixels: int = 1_000_000_000,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer batches than processes
         self.targets = list(targets or [])
         self.output = None if output is None else Path(output)
         self.guidance = Guidance(
@@ -91,6 +107,10 @@ class PictureDataModule(pl.LightningDataModule):
         """
         if self.output is None:
             raise UsageError("Say where the result goes: no output was given.")
+        if self.batch_size < 1 or self.workers < -1:
+            raise UsageError(f"A batch has 1 picture or more, got {self.batch_size}; workers are -1 or more.")
+        if "/" in self.suffix or "\\" in self.suffix:
+            raise UsageError(f"A suffix is put into a name and holds no slash, got {self.suffix!r}.")
         self._check_guidance()
         targets = self._find_targets()
         single = len(self.targets) == 1 and len(targets) == 1 and Path(self.targets[0]).expanduser().is_file()
@@ -123,25 +143,43 @@ class PictureDataModule(pl.LightningDataModule):
             _make_folder(job.output.parent)
 
     def predict_dataloader(self) -> DataLoader:
-        """Batches of the plan's jobs. The sampler is Lightning's to replace: batches are shared out to processes."""
+        """Batches of the plan's jobs, shared out to the processes."""
         assert self.plan is not None
+        assert self.trainer is not None
         dataset: BatchDataset
         if self.sequence:
             dataset = SequenceDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
         else:
             dataset = BatchDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
         workers = _default_workers(len(dataset)) if self.workers < 0 else self.workers
-        return DataLoader(dataset, batch_size=None, num_workers=workers, prefetch_factor=1 if workers else None)
+        share = _Share(dataset, self.trainer.world_size, self.trainer.global_rank, shuffle=False)
+        ahead = 1 if workers else None
+        return DataLoader(dataset, batch_size=None, sampler=share, num_workers=workers, prefetch_factor=ahead)
 
     def _find_targets(self) -> list[Target]:
         if self.pairs is not None:
             if self.targets or self.target_list:
                 raise UsageError("Targets come from the pairs: give either pairs or targets, not both.")
-            return read_pairs(Path(self.pairs))
+            pairs = read_pairs(Path(self.pairs))
+            if self.guidance.references and any(pair.references for pair in pairs):
+                raise UsageError("The pairs name their references: give either those or -r, not both.")
+            return pairs
         names = self.targets + (read_list(Path(self.target_list)) if self.target_list else [])
         if not names:
-            raise UsageError("No targets were given: name files, folders or globs.")
-        return self._without_hints(names, find_targets(names, skip=self.output))
+            raise UsageError(
+                "No targets were given: name files, folders or globs (./-x.jpg for -x.jpg)."
+            )
+        targets = self._without_hints(names, find_targets(names, skip=self.output))
+        return self._without_results(targets)
+
+    def _without_results(self, targets: list[Target]) -> list[Target]:
+        """The targets without what earlier runs put into the output folder, where that is a folder of targets."""
+        assert self.output is not None
+        if not self.output.is_dir():
+            return targets
+        made = {(self.output / name).absolute() for name in record.load(self.output)}
+        left = [t for t in targets if t.path.absolute() not in made]
+        return left if left else targets
 
     def _without_hints(self, names: list[str], targets: list[Target]) -> list[Target]:
         """The targets without those in the folder of hints, where that lies in a folder of targets."""
@@ -157,7 +195,7 @@ class PictureDataModule(pl.LightningDataModule):
         for path in (*g.references, *g.reference_masks, g.target_mask):
             if path is not None and not path.is_file():
                 what = "is a folder, not a picture" if path.is_dir() else "no such file"
-                raise UsageError(f"{path}: {what}.")
+                raise UsageError(f"{path}: {what}.")  # one file each: folders and globs are for targets
             if path is not None:
                 try:
                     probe(path, self.max_pixels)

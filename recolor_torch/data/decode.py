@@ -65,6 +65,9 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             info = read_info(image, path, orientation)
             profile = read_profile(image)
         notes: list[str] = []
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and info.format != "MPO":  # its other frames are previews
+            notes.append(f"The first of {frames} pages or frames was read; the others are not in the result.")
         had_profile = profile is not None
         alpha = None
         if isinstance(image, OddTiff):

@@ -88,7 +88,9 @@ def read_pairs(path: Path) -> list[Target]:
         if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
-            delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+            head = text.partition("\n")[0]
+            comma = ";" if ";" in head and "," not in head else ","
+            delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else comma
             rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True))
     except (OSError, ValueError) as error:
         raise UsageError(f"Cannot read the pairs {path}: {_reason(error)}.") from error
@@ -104,7 +106,7 @@ def read_pairs(path: Path) -> list[Target]:
         new = (*old.references, *(_existing(r, path, number) for r in references))
         targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
     if not targets:
-        raise UsageError(f"{path}: there are no pairs in it.")
+        raise UsageError(f"{path}: there are no pairs in it; the first line names the columns, as target,reference.")
     return list(targets.values())
 
 
@@ -120,7 +122,7 @@ def _pictures_in(folder: Path, skip: Path | None) -> list[Path]:
     files = []
     for file in folder.rglob("*"):
         inner = file.relative_to(folder)
-        if any(part.startswith(".") for part in inner.parts) or file.suffix.lower() not in suffixes:
+        if _is_hidden(inner) or file.suffix.lower() not in suffixes:
             continue
         if hidden is not None and hidden != folder.absolute() and hidden in file.absolute().parents:
             continue
@@ -136,7 +138,12 @@ def _glob(pattern: str) -> list[tuple[Path, Path]]:
     base = Path(*parts[:first]) if first else Path()
     suffixes = set(Image.registered_extensions())
     files = [f for f in base.glob(str(Path(*parts[first:]))) if f.is_file() and f.suffix.lower() in suffixes]
-    return [(f, f.relative_to(base)) for f in sorted(files, key=natural_key)]
+    return [(f, f.relative_to(base)) for f in sorted(files, key=natural_key) if not _is_hidden(f.relative_to(base))]
+
+
+def _is_hidden(path: Path) -> bool:
+    """Hidden files and folders, and the stages that ``--save-stages`` puts beside results."""
+    return any(part.startswith(".") or part.endswith(".stages") for part in path.parts)
 
 
 def _existing(name: Any, file: Path, number: int) -> Path:

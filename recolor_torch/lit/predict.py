@@ -14,7 +14,7 @@ from recolor_torch.data.plan import Job
 from recolor_torch.methods import Guide, Recolorizer, method_name
 from recolor_torch.pipeline import recolor
 
-BYTES_PER_PIXEL = 100
+BYTES_PER_PIXEL = 120
 """Memory at the target's full size, beside the method's own: reading, composing, writing (measured)."""
 
 
@@ -38,6 +38,7 @@ class RecolorModule(pl.LightningModule):
         max_side: int | None = None,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer batches than processes
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must be in [0, 1], got {strength}.")
         self.method = method

@@ -45,6 +45,11 @@ class Guide:
     prior: Tensor | None = None
     confidence: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        for r in self.references:
+            if not isinstance(r, Reference):
+                raise TypeError(f"references must hold Reference(image) objects, got {type(r).__name__}.")
+
     def to(self, like: Tensor) -> "Guide":
         """The same guide with its tensors on the device and in the dtype of ``like``."""
 

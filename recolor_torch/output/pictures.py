@@ -7,6 +7,7 @@ Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG 
 import os
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -213,7 +214,10 @@ def _write_with_pillow(
     elif format == "WEBP":
         options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
         options["exact"] = True  # colour under full transparency stays
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, format, **options)
+    # By way of memory: written straight to a full disk, Pillow's JPEG is cut short without an error.
+    buffer = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format, **options)
+    file.write(buffer.getbuffer())
 
 
 def _cannot_write(path: str | os.PathLike, error: OSError) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
@@ -64,6 +65,14 @@ class PictureWriter(BasePredictionWriter):
             for entry in pool.map(self._write, results):
                 self.entries[entry["status"]] += 1
                 self.on_entry(entry)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Add up the counts of all processes. (A process without batches comes here, and not to ``on_predict_end``.)"""
+        if trainer.world_size > 1:
+            names = list(self.entries)
+            counts = torch.tensor([self.entries[name] for name in names], device=pl_module.device)
+            total = trainer.strategy.reduce(counts, reduce_op="sum")
+            self.entries = dict(zip(names, total.tolist()))
 
     def on_entry(self, entry: dict[str, Any]) -> None:
         """Called with each line of the record; for progress and for ``--json``."""

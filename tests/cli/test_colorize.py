@@ -213,6 +213,10 @@ def test_config_is_the_lightning_schema_and_flags_come_before_it(recolor, folder
         ("model: {init_args: {strenght: 1}}", "unknown key model.init_args.strenght. Known keys: keep, max_side"),
         ("modle: {}", "unknown key modle"),
         ("[1, 2]", "is not a config"),
+        (
+            "model: {init_args: {method: {class_path: HistogramTransfer, init_args: {moed: rgb}}}}",
+            "unknown key model.init_args.method.init_args.moed. Known keys: edge_threshold, mode",
+        ),
         ("a: [", "Cannot read the config"),
         ("model: {init_args: {method: {class_path: Foo}}}", "unknown method 'Foo'. Known methods: .*HistogramTransfer"),
     ],
@@ -247,10 +251,15 @@ def test_bad_configs(recolor, folder, text, words):
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--reference-weights", "1,2"), "2 reference weights were given"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--histogram.smoothing", "-1"), "smoothing must be 0 or more"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--histogram.mode", "no"), "histogram.mode"),
+        (("old.png", "-r", "ref.jpg", "-o", "x.png", "--levin.sigma", "1"), "is a setting of levin, and the method is"),
+        (("in", "-r", "ref.jpg", "-o", "out", "--suffix", "a/b"), "holds no slash, got 'a/b'"),
+        (("in", "-r", "ref.jpg", "-o", "out", "--batch-size", "0"), "A batch has 1 picture or more, got 0"),
+        (("--pairs", "pairs.csv", "-r", "ref.jpg", "-o", "out"), "The pairs name their references"),
         (("old.png", "-r", "ref.jpg", "-o", "/proc/x/y.png"), "/proc/x: cannot make this folder"),
     ],
 )
 def test_usage_errors_are_one_sentence_with_exit_code_2(recolor, folder, args, words):
+    (folder / "pairs.csv").write_text("target;reference\nold.png;ref.jpg\n")
     before = sorted(folder.rglob("*"))
     code, out, err = recolor("colorize", *args)
     assert code == 2
@@ -266,6 +275,32 @@ def test_unknown_flag_lists_the_known(recolor):
     assert "Known flags:" in err
     assert "--histogram.mode" in err
     assert "--max-side" in err
+
+
+def test_a_misspelt_flag_is_guessed(recolor):
+    assert "Did you mean --strength?" in recolor("colorize", "old.png", "--strenght", "0.5")[2]
+
+
+def test_results_beside_their_targets_are_no_targets(recolor, folder):
+    args = ("colorize", "in", "-r", "ref.jpg", "-o", "in", "--suffix", "_new")
+    assert recolor(*args)[1].startswith("4 done, 0 skipped")
+    assert recolor(*args)[1].startswith("0 done, 4 skipped")
+
+
+def test_pages_that_are_left_out_are_said(recolor, folder, entries):
+    pages = [Image.new("L", (8, 6), level) for level in (50, 100, 150)]
+    pages[0].save(folder / "pages.tif", save_all=True, append_images=pages[1:])
+    code, _, err = recolor("colorize", "pages.tif", "-r", "ref.jpg", "-o", "out")
+    assert code == 0
+    assert "pages.tif: The first of 3 pages or frames was read" in err
+    assert "first of 3" in entries("out")[0]["notes"][0]
+
+
+def test_a_mask_that_leaves_nothing_fails(recolor, folder):
+    Image.new("L", (30, 20), 0).save(folder / "black.png")
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "--reference-mask", "black.png", "-o", "new.png")
+    assert code == 3
+    assert "black.png: the mask is white nowhere" in err
 
 
 def test_a_broken_reference_is_refused_before_work(recolor, folder):

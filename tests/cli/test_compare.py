@@ -25,6 +25,7 @@ def test_settings_and_truth(recolor, folder):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
+        (("old.png", "-r", "ref.jpg", "-o", "old.png"), "old.png is an input"),
         (("old.png", "-o", "x.png"), "Say what colours are wanted"),
         (("old.png", "-r", "ref.jpg"), "Say where the sheet goes"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--try", "histgram"), "Unknown method 'histgram'"),

@@ -38,6 +38,8 @@ def test_kinds(recolor, folder, args, suffix):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
+        (("edges", "old.png", "-o", "old.png"), "old.png is an input, and inputs are never overwritten"),
+        (("histogram", "old.png", "-r", "ref.png", "-o", "./ref.png"), "ref.png is an input"),
         (("histgram", "old.png"), "unknown kind 'histgram'. Known kinds: histogram"),
         (("histogram", "old.png", "-r", "ref.jpg"), "Say where the plot goes"),
         (("histogram", "old.png", "-r", "ref.jpg", "-o", "x.pdf"), "-o PLOT.png or -o PLOT.svg"),
@@ -47,7 +49,8 @@ def test_kinds(recolor, folder, args, suffix):
         (("wavelet", "old.png", "-o", "x.png", "--wavelet", "daub"), "daub"),
     ],
 )
-def test_mistakes_are_one_sentence(recolor, args, words):
+def test_mistakes_are_one_sentence(recolor, folder, args, words):
+    Image.new("RGB", (8, 8)).save(folder / "ref.png")
     code, out, err = recolor("plot", *args)
     assert (code, out) == (2, "")
     assert err.startswith("recolor plot: ")

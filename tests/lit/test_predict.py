@@ -118,6 +118,7 @@ def test_two_processes_write_each_of_an_odd_number_once(folder, devices):
     run = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     lines = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
+    assert "5 done, 0 skipped, 0 failed" in run.stdout
     assert sorted(line["output"] for line in lines) == [f"{n}.png" for n in range(5)]
     assert sorted(p.name for p in (folder / "out").glob("*.png")) == [f"{n}.png" for n in range(5)]
 
@@ -129,3 +130,25 @@ def test_the_script_of_30_lines(folder):
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
     assert len(entries(folder)) == 6
+
+
+@pytest.mark.slow
+def test_more_processes_than_pictures(folder):
+    code = (
+        "import lightning.pytorch as pl\n"
+        "from recolor_torch.data.datamodule import PictureDataModule\n"
+        "from recolor_torch.lit import RecolorModule\n"
+        "from recolor_torch.methods import HistogramTransfer\n"
+        "from recolor_torch.output.writer import PictureWriter\n"
+        "writer = PictureWriter()\n"
+        "options = {'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp', 'logger': False}\n"
+        "trainer = pl.Trainer(callbacks=[writer], **options)\n"
+        "data = PictureDataModule(['in/0.png'], 'new.png', ['ref.png'])\n"
+        "trainer.predict(RecolorModule(HistogramTransfer()), data, return_predictions=False)\n"
+        "print(writer.entries)\n"
+    )
+    (folder / "run.py").write_text(code)
+    run = subprocess.run([sys.executable, "run.py"], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert "{'done': 1, 'failed': 0}" in run.stdout
+    assert (folder / "new.png").exists()

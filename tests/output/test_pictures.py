@@ -347,3 +347,28 @@ def test_real_photographs_come_back(shared, tmp_path):
         assert back.image.shape == like.image.shape
         difference = (back.image - like.image).abs()
         assert difference.max() == 0 if like.info.lossless else difference.mean() < 0.01
+
+
+class FullDisk:
+    """A file on a full disk, whose descriptor takes more than the disk holds (as a page of memory does)."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def flush(self):
+        self.file.flush()
+
+    def write(self, data):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "BMP"])
+def test_a_full_disk_is_noticed(tmp_path, format):
+    from recolor_torch.output.pictures import _write_with_pillow
+
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    with (tmp_path / "x").open("wb") as file, pytest.raises(OSError, match="No space left"):
+        _write_with_pillow(FullDisk(file), format, pixels, None, Image.Exif(), None, False)
