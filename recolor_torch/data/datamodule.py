@@ -166,9 +166,7 @@ class PictureDataModule(pl.LightningDataModule):
             return pairs
         names = self.targets + (read_list(Path(self.target_list)) if self.target_list else [])
         if not names:
-            raise UsageError(
-                "No targets were given: name files, folders or globs (./-x.jpg for -x.jpg)."
-            )
+            raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
         targets = self._without_hints(names, find_targets(names, skip=self.output))
         return self._without_results(targets)
 
