@@ -63,9 +63,6 @@ def write_atomically(
             _sync(target.parent)
 
 
-atomic_path = write_atomically
-
-
 def write_bytes_atomically(path: str | os.PathLike, data: bytes, *, fsync: bool = True) -> None:
     """Write ``data`` to ``path``; the file is the old one or the new one, never a part."""
     with write_atomically(path, fsync=fsync) as part:
