@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from recolor_torch.errors import UsageError
+
 NAME = "run.jsonl"
 
 
@@ -32,9 +34,12 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
 def load(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """The lines about each output in the record of ``folder``, oldest first, by the output's path; {} without one."""
     entries: dict[str, list[dict[str, Any]]] = {}
-    for entry in _lines(folder / NAME):
-        if isinstance(entry, dict) and isinstance(entry.get("output"), str):
-            entries.setdefault(entry["output"], []).append(entry)
+    try:
+        for entry in _lines(folder / NAME):
+            if isinstance(entry, dict) and isinstance(entry.get("output"), str):
+                entries.setdefault(entry["output"], []).append(entry)
+    except OSError as error:
+        raise UsageError(f"{folder / NAME}: cannot read the run record ({error.strerror}).") from error
     return entries
 
 

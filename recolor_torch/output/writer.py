@@ -16,6 +16,7 @@ import recolor_torch
 from recolor_torch.data import record
 from recolor_torch.data.batches import PictureBatch, Result
 from recolor_torch.data.pictures import PictureError
+from recolor_torch.errors import UsageError
 from recolor_torch.output.atomic import remove_stale_parts, write_bytes_atomically
 from recolor_torch.output.pictures import copy_unchanged, write_picture
 
@@ -94,7 +95,12 @@ class PictureWriter(BasePredictionWriter):
         error = result.error or self._try_to_write(result, note)
         if error:
             entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
-            record.append(result.job.folder, entry)
+            try:
+                record.append(result.job.folder, entry)
+            except OSError as failure:
+                # Without a record nothing that follows could be found again.
+                path = result.job.folder / record.NAME
+                raise UsageError(f"{path}: cannot write the run record ({failure.strerror}).") from failure
         return entry
 
     def _try_to_write(self, result: Result, note: Callable[[Path], None]) -> str | None:
@@ -112,6 +118,8 @@ class PictureWriter(BasePredictionWriter):
             write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
         except PictureError as error:
             return str(error)
+        except OSError as error:
+            return f"{job.output}: cannot write its stages ({error.strerror})."
         return None
 
     def _write_stages(self, result: Result) -> None:

@@ -327,6 +327,23 @@ def test_save_stages(recolor, folder):
     assert "LUT_3D_SIZE" in (folder / "new.png.stages/table.cube").read_text()
 
 
+def test_stages_that_cannot_be_written_fail_their_picture_alone(recolor, folder):
+    (folder / "out").mkdir()
+    (folder / "out/frame_1.png.stages").write_text("a file where the folder would be")
+    code, out, err = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out", "--save-stages")
+    assert code == 3
+    assert out.startswith("3 done, 0 skipped, 1 failed")
+    assert "frame_1.png: cannot write its stages (File exists)" in err
+
+
+def test_a_record_that_cannot_be_written_is_one_sentence(recolor, folder):
+    (folder / "out/run.jsonl").mkdir(parents=True)
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "out/new.png")
+    assert code == 2
+    assert "run.jsonl" in err
+    assert err.count("\n") == 1
+
+
 def test_workers_give_the_same_pictures(recolor, folder):
     recolor("colorize", "in", "-r", "ref.jpg", "-o", "a", "--workers", 0, "--batch-size", 1)
     recolor("colorize", "in", "-r", "ref.jpg", "-o", "b", "--workers", 2, "--batch-size", 2)
