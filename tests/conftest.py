@@ -36,3 +36,12 @@ def shared():
     if not (root / "data").is_dir():
         pytest.skip(f"no test pictures at {root}: set RECOLOR_TEST_DATA")
     return root
+
+
+@pytest.fixture(scope="session")
+def vgg19_path(shared):
+    """The first five convolutions of the activation-normalised VGG-19; skips where the file is missing."""
+    path = shared / "weights" / "vgg19_normalised_conv3_1.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no VGG-19 weights at {path}")
+    return path

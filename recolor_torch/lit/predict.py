@@ -54,6 +54,7 @@ class RecolorModule(pl.LightningModule):
         return {
             "method": method_name(self.method),
             "parameters": self.method.settings(),
+            **self.method.provenance(),
             "target_color": self.target,
             "keep": self.keep,
             "strength": self.strength,

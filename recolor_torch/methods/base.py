@@ -87,6 +87,17 @@ class Recolorizer(nn.Module):
         """Recolour ``image``, (B, 3, H, W) in ``space``."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Load what the method needs, such as weights; called before a run, and by ``forward`` without one.
+
+        Raises:
+            WeightsMissing: weights are needed and are nowhere to be found.
+        """
+
+    def provenance(self) -> dict[str, str]:
+        """What the result depends on beside the settings, such as ``{"weights": digest}``, for the run record."""
+        return {}
+
     def reset(self) -> None:
         """Forget what earlier batches left behind; called before a run. Most methods have no memory."""
 

@@ -1,0 +1,165 @@
+"""Finding and reading the weights of VGG-19, or of its first layers."""
+
+import hashlib
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.features.layers import CHANNELS, feature_index
+
+Preprocessing = Literal["torchvision", "caffe"]
+Triple = tuple[float, float, float]
+
+PREPROCESSING: dict[str, tuple[float, Triple, Triple]] = {
+    "torchvision": (1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe": (255.0, (0.48501961, 0.45795686, 0.40760392), (1.0, 1.0, 1.0)),
+}
+"""Scale, mean and deviation by name: the network sees ``scale * (rgb - mean) / std``."""
+
+HUB_NAME = "vgg19-dcbb9e9d.pth"
+URL = f"https://download.pytorch.org/models/{HUB_NAME}"
+
+
+@dataclass(frozen=True)
+class VggWeights:
+    """The first ``depth`` convolutions of a VGG-19, and how its input is made.
+
+    Args:
+        state: ``features.N.weight`` and ``features.N.bias`` with the layout of
+            ``torchvision.models.vgg19().features``, float32.
+        scale, mean, std: the network sees ``scale * (rgb - mean) / std`` of sRGB in [0, 1].
+        source: where they come from, for messages and records.
+    """
+
+    state: Mapping[str, Tensor]
+    scale: float
+    mean: Triple
+    std: Triple
+    source: str
+
+    @property
+    def depth(self) -> int:
+        """How many convolutions there are."""
+        return len(self.state) // 2
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the numbers and the preprocessing: equal exactly where the features are."""
+        digest = hashlib.sha256(repr((self.scale, self.mean, self.std)).encode())
+        for k in range(1, self.depth + 1):
+            for part in ("weight", "bias"):
+                digest.update(self.state[f"features.{feature_index(k)}.{part}"].contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def find_vgg19(
+    path: str | Path | None = None,
+    *,
+    depth: int = 1,
+    download: bool = False,
+    preprocessing: str | None = None,
+) -> VggWeights:
+    """The first ``depth`` convolutions of VGG-19, from the first place that has them.
+
+    In order: ``path``, the file that the environment variable ``RECOLOR_VGG19`` names, torchvision's
+    hub cache, and, only with ``download``, torchvision's download of 550 MB. Files are safetensors or
+    torch state dicts; one that holds only the first layers serves as far as it goes.
+
+    Args:
+        path: a file of weights, in torchvision's layout.
+        depth: how many convolutions are needed, 1 to 16; no more are read.
+        download: let torchvision fetch its weights where none are found.
+        preprocessing: ``torchvision`` or ``caffe`` in place of what the file's metadata says
+            (its key ``input``; without one, torchvision's).
+
+    Raises:
+        WeightsMissing: there are none, or the file has fewer layers; the message says which it has.
+        UsageError: the file is no VGG-19.
+    """
+    named = path or os.environ.get("RECOLOR_VGG19")
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / HUB_NAME
+    if named:
+        file = Path(named).expanduser()
+        if not file.is_file():
+            raise WeightsMissing(f"{file}: there is no such file of VGG-19 weights.")
+    elif cached.is_file():
+        file = cached
+    elif download:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(URL, str(cached), hash_prefix=HUB_NAME[6:14])
+        file = cached
+    else:
+        raise WeightsMissing(
+            "No VGG-19 weights were found: name a file with --weights or RECOLOR_VGG19, "
+            f"put torchvision's at {cached}, or let --download fetch them (550 MB)."
+        )
+    state, metadata = _read(file)
+    scale, mean, std = _preprocessing(metadata.get("input", ""), preprocessing, file)
+    return VggWeights(_first_layers(state, depth, file), scale, mean, std, str(file))
+
+
+def save_vgg19(weights: VggWeights, path: str | Path) -> None:
+    """Write weights as safetensors that ``find_vgg19`` reads, preprocessing included."""
+    said = f"{weights.scale!r}*(rgb-mean)/std, rgb in [0,1], mean={weights.mean!r}, std={weights.std!r}"
+    save_file({k: v.contiguous() for k, v in weights.state.items()}, path, {"format": "pt", "input": said})
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, "pt") as f:
+                return {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}  # noqa: SIM118
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UsageError(f"{file} cannot be read as weights, safetensors or a torch state dict: {reason}") from error
+    if not isinstance(state, Mapping):
+        raise UsageError(f"{file} holds a {type(state).__name__}, not the state dict of a VGG-19.")
+    return dict(state), {}
+
+
+def _first_layers(state: Mapping[str, Tensor], depth: int, file: Path) -> dict[str, Tensor]:
+    """The tensors of the first ``depth`` convolutions, shapes checked."""
+    first: dict[str, Tensor] = {}
+    for k in range(1, depth + 1):
+        name = f"features.{feature_index(k)}"
+        if f"{name}.weight" not in state or f"{name}.bias" not in state:
+            if k == 1:
+                raise UsageError(f"{file} has no features.0.weight and features.0.bias, so it is no VGG-19.")
+            raise WeightsMissing(f"{file} has only conv_1 to conv_{k - 1} of VGG-19, and conv_{depth} is needed.")
+        shape = (CHANNELS[k - 1], 3 if k == 1 else CHANNELS[k - 2], 3, 3)
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        if tuple(weight.shape) != shape or tuple(bias.shape) != shape[:1]:
+            got = "x".join(str(n) for n in weight.shape)
+            raise UsageError(f"{file}: {name}.weight is {got}, and VGG-19 has {'x'.join(map(str, shape))}.")
+        first[f"{name}.weight"], first[f"{name}.bias"] = weight.float(), bias.float()
+    return first
+
+
+def _preprocessing(said: str, override: str | None, file: Path) -> tuple[float, Triple, Triple]:
+    if override is not None or not said:
+        name = override or "torchvision"
+        if name not in PREPROCESSING:
+            raise UsageError(f"Unknown VGG preprocessing {name!r}. Known: {', '.join(PREPROCESSING)}.")
+        return PREPROCESSING[name]
+    scale = re.match(r"\s*(?:([\d.]+)\s*\*)?\s*\(rgb\s*-\s*mean\)", said)
+    mean, std = _triple(said, "mean"), _triple(said, "std")
+    if scale is None or mean is None:
+        raise UsageError(f"{file}: its preprocessing {said!r} is not understood; say which with --vgg-preprocessing.")
+    return float(scale[1] or 1), mean, std or (1.0, 1.0, 1.0)
+
+
+def _triple(text: str, name: str) -> Triple | None:
+    match = re.search(name + r"\s*=\s*\(([^)]*)\)", text)
+    numbers = [float(part) for part in match[1].split(",")] if match else []
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
