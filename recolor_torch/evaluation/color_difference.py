@@ -79,13 +79,6 @@ def color_error(image: Tensor, truth: Tensor) -> Tensor:
     return ciede2000(rgb_to_lab(image.double()), rgb_to_lab(truth.double())).mean((1, 2, 3))
 
 
-def psnr(image: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB over the three channels of sRGB in [0, 1], for each of the batch: (B,)."""
-    check_image(image, "image", channels=3)
-    check_same_size(truth, "truth", image)
-    return -10 * (image.double() - truth.double()).square().mean((1, 2, 3)).log10()
-
-
 def _seventh_root_share(chroma: Tensor) -> Tensor:
     power = chroma**7
     return (power / (power + _25_POW_7)).sqrt()

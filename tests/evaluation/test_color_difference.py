@@ -1,10 +1,8 @@
 import numpy as np
-import pytest
 import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
-from skimage.metrics import peak_signal_noise_ratio
 
-from recolor_torch.evaluation import ciede2000, color_error, psnr
+from recolor_torch.evaluation import ciede2000, color_error
 
 # Pairs 1 to 34 of Sharma, Wu and Dalal (2005), table 1: L1 a1 b1 L2 a2 b2 and the difference.
 SHARMA = """
@@ -60,12 +58,7 @@ def test_equals_skimage(rgb):
 
 def test_mean_over_the_picture(rgb):
     lab = [rgb2lab(x.double().cpu().numpy().transpose(1, 2, 0)) for x in rgb]
-    assert abs(float(color_error(rgb[:1], rgb[1:])) - deltaE_ciede2000(*lab).mean()) < 1e-2  # kornia's Lab
+    assert abs(float(color_error(rgb[:1], rgb[1:])) - deltaE_ciede2000(*lab).mean()) < (
+        1e-4 if rgb.dtype == torch.float64 else 1e-2
+    )
     assert float(color_error(rgb, rgb).max()) == 0
-
-
-def test_psnr(rgb):
-    a, b = (x.double().cpu().numpy() for x in rgb)
-    assert abs(float(psnr(rgb[:1], rgb[1:])) - peak_signal_noise_ratio(a, b, data_range=1)) < 1e-4
-    with pytest.raises(ValueError, match="truth must be"):
-        psnr(rgb, rgb[..., :3])

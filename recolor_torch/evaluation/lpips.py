@@ -1,0 +1,115 @@
+"""LPIPS (Zhang et al. 2018), from backbone weights that the user has: nothing is downloaded."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from recolor_torch.checks import check_image, check_same_size
+from recolor_torch.errors import UsageError, WeightsMissing
+
+# Layers of torchvision's ``features`` after which activations are compared, by the name of torchmetrics' file.
+_TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
+_MODELS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
+_SMALLEST = {"alex": 63, "vgg": 16, "squeeze": 19}
+# Zhang et al. state mean and deviation of ImageNet for inputs in [-1, 1].
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+
+class Lpips(nn.Module):
+    """Perceptual distance of two pictures: weighted squared differences of normalised activations.
+
+    The backbone comes from a file in torchvision's layout (AlexNet, VGG-16 or SqueezeNet 1.1, told apart by
+    their layers); the weights of the layers are those that torchmetrics ships (version 0.1 of LPIPS).
+
+    Args:
+        path: the backbone's state dict, as torch or safetensors.
+
+    Raises:
+        WeightsMissing: there is no such file.
+        UsageError: it holds none of the three networks.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        state = _read(Path(path).expanduser())
+        self.backbone = _which(state, path)
+        self.smallest_side = _SMALLEST[self.backbone]
+        self.digest = _digest(state)
+        import torchvision
+
+        features = getattr(torchvision.models, _MODELS[self.backbone])(weights=None).features
+        try:
+            features.load_state_dict(state)
+        except RuntimeError as error:
+            raise UsageError(f"{path}: these weights do not fit {_MODELS[self.backbone]} of torchvision.") from error
+        self.features = features
+        self.taps = _TAPS[self.backbone]
+        for k, weight in enumerate(_linear(self.backbone)):
+            self.register_buffer(f"linear_{k}", weight)
+        self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1))
+        self.register_buffer("scale", torch.tensor(_SCALE).view(1, 3, 1, 1))
+        self.requires_grad_(False).eval()
+
+    def forward(self, image: Tensor, truth: Tensor) -> Tensor:
+        """Distance of each pair of sRGB pictures, (B, 3, H, W) in [0, 1]: (B,)."""
+        check_image(image, "image", channels=3)
+        check_same_size(truth, "truth", image)
+        x = ((torch.cat((image, truth)) * 2 - 1) - self.shift) / self.scale
+        total = image.new_zeros(len(image))
+        for k, layer in enumerate(self.features):
+            x = layer(x)
+            if k in self.taps:
+                one, other = (x / (1e-8 + x.square().sum(1, keepdim=True)).sqrt()).chunk(2)
+                weight = getattr(self, f"linear_{self.taps.index(k)}")
+                total = total + ((one - other).square() * weight).sum(1).mean((-2, -1))
+            if k == self.taps[-1]:
+                break
+        return total
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise WeightsMissing(f"{path}: there is no such file of weights for LPIPS.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        return {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+    except Exception as error:  # whatever is wrong with the bytes, its reader has an error of its own for it
+        raise UsageError(f"{path}: cannot be read as weights ({' '.join(str(error).split())[:120]}).") from error
+
+
+def _which(state: dict[str, Tensor], path: str | Path) -> str:
+    first = state.get("0.weight")
+    shape = None if first is None else tuple(first.shape)
+    if "3.squeeze.weight" in state:
+        return "squeeze"
+    if shape == (64, 3, 11, 11):
+        return "alex"
+    if shape == (64, 3, 3, 3):
+        return "vgg"
+    raise UsageError(f"{path}: holds neither AlexNet, VGG-16 nor SqueezeNet 1.1 of torchvision, which LPIPS needs.")
+
+
+def _digest(state: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _linear(backbone: str) -> list[Tensor]:
+    """How much each channel counts, layer by layer, (1, C, 1, 1)."""
+    import torchmetrics
+
+    file = Path(torchmetrics.__file__).parent / "functional" / "image" / "lpips_models" / f"{backbone}.pth"
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return [state[f"lin{k}.model.1.weight"] for k in range(len(_TAPS[backbone]))]

@@ -1,0 +1,196 @@
+"""What is measured of a result, and how: each metric with its protocol."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from recolor_torch.checks import check_choice, check_image, check_same_size
+from recolor_torch.color import rgb_to_lab, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.evaluation.color_difference import ciede2000
+from recolor_torch.evaluation.lpips import Lpips
+from recolor_torch.filters.blockiness import blockiness
+
+SSIM_SIDE = 11
+BLOCK = 8
+LARGEST_PSNR = 100.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that is reported of a result.
+
+    Args:
+        title: for tables.
+        better: ``lower`` or ``higher``; ``""`` where neither is better by itself.
+        protocol: how it is computed, in words that let another program give the same number.
+        needs_truth: it compares with the true colours.
+    """
+
+    title: str
+    better: Literal["lower", "higher", ""]
+    protocol: str
+    needs_truth: bool = True
+
+
+METRICS: dict[str, Metric] = {
+    "ciede2000": Metric(
+        "CIEDE2000", "lower", "mean over the pixels of CIEDE2000 (k = 1), Lab of sRGB under D65, 2 degrees"
+    ),
+    "ciede2000_p95": Metric(
+        "its 95th percentile", "lower", "95th percentile over the pixels of CIEDE2000, linear between ranks"
+    ),
+    "psnr": Metric("PSNR, dB", "higher", f"over R, G and B in [0, 1]; at most {LARGEST_PSNR:g}, for equal pictures"),
+    "chroma_psnr": Metric(
+        "PSNR of chroma, dB",
+        "higher",
+        f"over U and V of full-range BT.601, whose range is 1; at most {LARGEST_PSNR:g}",
+    ),
+    "ssim": Metric(
+        "SSIM",
+        "higher",
+        f"mean over R, G and B, Gauss window of {SSIM_SIDE} pixels with sigma 1.5, K1 .01, K2 .03, without a margin of "
+        f"{SSIM_SIDE // 2} pixels; none for smaller pictures",
+    ),
+    "lpips": Metric("LPIPS", "lower", "Zhang et al. 2018, version 0.1, input in [-1, 1] at the size of the comparison"),
+    "luminance_error": Metric(
+        "luminance error", "lower", "mean over the pixels of |Y - Y of the gray target|, in levels of 255", False
+    ),
+    "colorfulness": Metric(
+        "colourfulness",
+        "",
+        "Hasler and Suesstrunk 2003: rg = R - G and yb = (R + G) / 2 - B with signs, 0 to 255",
+        False,
+    ),
+    "colorfulness_abs": Metric(
+        "colourfulness, absolute", "", "the variant of newer papers: |R - G| and |(R + G) / 2 - B|, 0 to 255", False
+    ),
+    "colorfulness_gap": Metric(
+        "colourfulness off by", "lower", "|colourfulness - that of the truth|, the form with signs"
+    ),
+    "blockiness": Metric(
+        "blockiness",
+        "",
+        f"of U and V: mean step across the lines of a grid of {BLOCK} pixels over that elsewhere; 1 is no grid",
+        False,
+    ),
+}
+"""All metrics by name, in the order of the tables."""
+
+
+def score(result: Tensor, truth: Tensor | None, target: Tensor, lpips: Lpips | None = None) -> dict[str, float]:
+    """Every metric that can be computed, by name.
+
+    Args:
+        result: sRGB, (1, 3, H, W), [0, 1].
+        truth: the true colours, of the same size, or None where they are not known.
+        target: the picture that was coloured, whose luminance should have been kept.
+        lpips: the network, where its weights are there.
+
+    Returns:
+        A number for each name in ``METRICS`` that has one here.
+
+    Raises:
+        TypeError: an argument is not a floating point tensor.
+        ValueError: shapes are wrong or differ.
+    """
+    check_image(result, "result", channels=3)
+    check_same_size(target, "target", result, "result")
+    result, target = result.double(), target.double()
+    values = {
+        "luminance_error": 255 * (rgb_to_luminance(result) - rgb_to_luminance(target)).abs().mean(),
+        "colorfulness": colorfulness(result),
+        "colorfulness_abs": colorfulness(result, "absolute"),
+    }
+    if max(result.shape[-2:]) > BLOCK:
+        values["blockiness"] = blockiness(rgb_to_yuv(result)[:, 1:], BLOCK)
+    if truth is not None:
+        check_same_size(truth, "truth", result, "result")
+        values |= _compare(result, truth.double(), lpips)
+    return {name: float(values[name]) for name in METRICS if name in values}
+
+
+def _compare(result: Tensor, truth: Tensor, lpips: Lpips | None) -> dict[str, Tensor]:
+    difference = ciede2000(rgb_to_lab(result), rgb_to_lab(truth))
+    values = {
+        "ciede2000": difference.mean(),
+        "ciede2000_p95": percentile(difference, 0.95),
+        "psnr": psnr(result, truth).clamp_max(LARGEST_PSNR),
+        "chroma_psnr": chroma_psnr(result, truth).clamp_max(LARGEST_PSNR),
+        "colorfulness_gap": (colorfulness(result) - colorfulness(truth)).abs(),
+    }
+    if min(result.shape[-2:]) >= SSIM_SIDE:
+        values["ssim"] = ssim(result, truth)
+    if lpips is not None and min(result.shape[-2:]) >= lpips.smallest_side:
+        values["lpips"] = lpips(result.float(), truth.float())
+    return values
+
+
+def psnr(image: Tensor, truth: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB over all channels of pictures in [0, 1], for each of the batch: (B,)."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # slow to import
+
+    check_image(image, "image")
+    check_same_size(truth, "truth", image)
+    image, truth = image.double(), truth.double()
+    return peak_signal_noise_ratio(image, truth, data_range=1.0, reduction="none", dim=(1, 2, 3))
+
+
+def chroma_psnr(image: Tensor, truth: Tensor) -> Tensor:
+    """PSNR in dB of U and V alone, of sRGB pictures (B, 3, H, W): (B,). Their range is 1 too."""
+    return psnr(rgb_to_yuv(image)[:, 1:], rgb_to_yuv(truth)[:, 1:])
+
+
+def ssim(image: Tensor, truth: Tensor) -> Tensor:
+    """Structural similarity of R, G and B (Wang et al. 2004) for each of the batch: (B,).
+
+    By torchmetrics, whose mean goes over windows that hang over the border too, filled up by reflection: here those
+    are left out, as in the paper and in scikit-image.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # slow to import
+
+    check_image(image, "image", channels=3)
+    check_same_size(truth, "truth", image)
+    settings: dict[str, Any] = {"data_range": 1.0, "reduction": "none", "return_full_image": True}
+    _, full = structural_similarity_index_measure(image.double(), truth.double(), **settings)
+    margin = SSIM_SIDE // 2
+    return full[..., margin:-margin, margin:-margin].mean((1, 2, 3))
+
+
+def colorfulness(image: Tensor, form: Literal["signed", "absolute"] = "signed") -> Tensor:
+    r"""How colourful a picture looks, from 0 for gray to about 110.
+
+    .. math::
+        \sqrt{\sigma_{rg}^2 + \sigma_{yb}^2} + 0.3 \sqrt{\mu_{rg}^2 + \mu_{yb}^2},
+        \quad rg = R - G, \quad yb = \tfrac{1}{2}(R + G) - B
+
+    of levels 0 to 255: Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003).
+
+    Args:
+        image: sRGB, (B, 3, H, W), [0, 1].
+        form: ``signed`` is the published one; ``absolute``, used by newer papers, takes |rg| and |yb| first.
+
+    Returns:
+        (B,).
+
+    Example:
+        >>> float(colorfulness(torch.full((1, 3, 2, 2), 0.5)))
+        0.0
+    """
+    check_image(image, "image", channels=3)
+    check_choice(form, "form", ("signed", "absolute"))
+    red, green, blue = (255 * image).unbind(1)
+    opponents = torch.stack((red - green, (red + green) / 2 - blue), 1)
+    if form == "absolute":
+        opponents = opponents.abs()
+    variance, mean = torch.var_mean(opponents, dim=(-2, -1), correction=0)
+    return variance.sum(1).sqrt() + 0.3 * mean.square().sum(1).sqrt()
+
+
+def percentile(x: Tensor, share: float) -> Tensor:
+    """The value below which ``share`` of all values lie, linear between ranks; of any number of values."""
+    values = x.flatten().sort().values  # torch.quantile stops at 16 million
+    place = share * (values.numel() - 1)
+    low = int(place)
+    return torch.lerp(values[low], values[min(low + 1, values.numel() - 1)], place - low)
