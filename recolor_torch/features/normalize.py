@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +12,9 @@ from recolor_torch.features.vgg import VGG19
 from recolor_torch.features.weights import VggWeights
 
 
-def normalize_activations(weights: VggWeights, images: Iterable[Tensor]) -> VggWeights:
+def normalize_activations(
+    weights: VggWeights, images: Iterable[Tensor], pooling: Literal["average", "max"] = "average"
+) -> VggWeights:
     r"""Scale each filter so that its mean activation after ReLU is 1 over images and positions.
 
     .. math::
@@ -25,6 +28,8 @@ def normalize_activations(weights: VggWeights, images: Iterable[Tensor]) -> VggW
     Args:
         weights: the network to normalise, as deep as it is.
         images: batches of sRGB in [0, 1], (B, 3, H, W), of any sizes.
+        pooling: the means are one under this pooling. (The network that Gatys et al. published has unit
+            means under max pooling, and about 0.6 at conv3_1 under average pooling.)
 
     Raises:
         ValueError: there are no images.
@@ -35,7 +40,7 @@ def normalize_activations(weights: VggWeights, images: Iterable[Tensor]) -> VggW
     counts = dict.fromkeys(names, 0)
     with torch.no_grad():
         for batch in images:
-            vgg = (vgg or VGG19(weights, names)).to(batch)
+            vgg = (vgg or VGG19(weights, names, pooling)).to(batch)
             for name, x in vgg(batch).items():
                 total = x.sum((0, 2, 3), dtype=torch.float64)
                 sums[name] = total if name not in sums else sums[name] + total
