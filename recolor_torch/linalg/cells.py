@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.linalg.graph import csr
+from recolor_torch.linalg.graph import compressed
 from recolor_torch.linalg.phases import PhaseOperator, neighbour_phase
 from recolor_torch.linalg.stencil import slices
 
@@ -27,21 +27,13 @@ class Cells:
         self.part = self._parts(op, theta)
         dtype, free = null.dtype, op.free > 0
         number = torch.arange(4, device=free.device).view(1, 1, 4, 1, 1)
-        root = free & (self.part == number)
-        self.roots = root.flatten().nonzero()[:, 0]
+        self.roots = (free & (self.part == number)).flatten().nonzero()[:, 0]
         self.n = self.roots.numel()
-        node = torch.zeros(root.numel(), dtype=torch.int32, device=free.device)
-        node[self.roots] = torch.arange(self.n, dtype=torch.int32, device=free.device)
-        node = node.view(root.shape)
-        node = torch.gather(node, 2, self.part.long())  # of each pixel: that of the first pixel of its part
         # masks[s][k]: the near-null vector where pixel s + k of a cell is in the part of pixel s, else 0.
         self.masks = [
             [((self.part[:, :, p] == s) & free[:, :, p]).to(dtype) * null[:, :, p] for p in range(s, 4)]
             for s in range(4)
         ]
-        leak = op.multiply(null * op.free)
-        summed = self._sum(leak).flatten()[self.roots]
-        self.matrix, self.diagonal = self._galerkin(op, null, node, summed)
 
     @staticmethod
     def _parts(op: PhaseOperator, theta: float) -> Tensor:
@@ -87,8 +79,36 @@ class Cells:
                 x[:, :, s + k].addcmul_(self.masks[s][k], grid[:, :, s])
         return x
 
-    def _galerkin(self, op: PhaseOperator, null: Tensor, node: Tensor, leak: Tensor) -> tuple[Tensor, Tensor]:
+    def galerkin(self, op: PhaseOperator, null: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse matrix and its diagonal."""
+        runs = self._runs(op, null)
+        # Leak and near-null vector of a part: the row sum of its node, without cancellation.
+        diagonal = self._sum(op.multiply(null * op.free)).flatten()[self.roots]
+        # Each run has a node once at most, so that the place of an entry in its row is known by counting.
+        place = torch.ones(self.n, dtype=torch.int32, device=diagonal.device)
+        for u, _, w in runs:
+            place.index_add_(0, u, torch.ones_like(u))
+            diagonal.index_add_(0, u, w)
+        starts = torch.nn.functional.pad(place.cumsum(0, dtype=torch.int32), (1, 0))
+        number = torch.arange(self.n, dtype=torch.int32, device=diagonal.device)
+        cols = torch.empty(int(starts[-1]), dtype=torch.int32, device=diagonal.device)
+        values = torch.empty(cols.shape, dtype=diagonal.dtype, device=diagonal.device)
+        place.copy_(starts[:-1])
+        runs.append((number, number, -diagonal))
+        while runs:
+            u, v, w = runs.pop()
+            at = place.index_select(0, u)
+            cols[at] = v
+            values[at] = w.neg_()
+            place.index_add_(0, u, torch.ones_like(u))
+        return compressed(starts, cols, values, (self.n, self.n)), diagonal
+
+    def _runs(self, op: PhaseOperator, null: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """The ties of the coarse graph: (from, to, strength), each list with a node at most once in its first part."""
+        root = torch.zeros(op.free.numel(), dtype=torch.int32, device=null.device)
+        root[self.roots] = torch.arange(self.n, dtype=torch.int32, device=null.device)
+        node = torch.gather(root.view(op.free.shape), 2, self.part.long())  # that of the first pixel of its part
+        del root
         tables: dict[tuple[int, int], dict[tuple[int, int], Tensor]] = {}
         for tie, offset in zip(op.ties, op.offsets):
             for i in range(4):
@@ -102,8 +122,9 @@ class Cells:
                     value, i, s, sx = moved, s, i, 1
                 table = tables.setdefault((sy, sx), {})
                 table[i, s] = table[i, s] + value if (i, s) in table else value
-        us, vs, ws = [], [], []
-        for (sy, sx), table in tables.items():
+        runs = []
+        for sy, sx in list(tables):
+            table = tables.pop((sy, sx))
             if (sy, sx) == (0, 0):
                 table = self._merge_inside(table, op.symmetric)
             else:
@@ -112,17 +133,12 @@ class Cells:
                 (y0, y1), (x0, x1) = slices(sy, value.shape[-2]), slices(sx, value.shape[-1])
                 part = value[..., y0, x0].flatten()
                 keep = (part > 0).nonzero()[:, 0]
-                us.append(node[:, :, i][..., y0, x0].flatten()[keep])
-                vs.append(node[:, :, s][..., y1, x1].flatten()[keep])
-                ws.append(part[keep])
-        u, v, w = torch.cat(us), torch.cat(vs), torch.cat(ws)
-        del us, vs, ws, tables
-        if op.symmetric:
-            u, v, w = torch.cat([u, v]), torch.cat([v, u]), torch.cat([w, w])
-        diagonal = leak.index_add(0, u, w)
-        number = torch.arange(self.n, dtype=torch.int32, device=u.device)
-        matrix = csr(torch.cat([u, number]), torch.cat([v, number]), torch.cat([w.neg_(), diagonal]), (self.n, self.n))
-        return matrix, diagonal
+                u, v = node[:, :, i][..., y0, x0].flatten()[keep], node[:, :, s][..., y1, x1].flatten()[keep]
+                w = part[keep]
+                runs.append((u, v, w))
+                if op.symmetric:
+                    runs.append((v, u, w.clone()))
+        return runs
 
     def _merge_inside(self, table: dict[tuple[int, int], Tensor], symmetric: bool) -> dict[tuple[int, int], Tensor]:
         """Ties between the parts of one cell: one of each pair of parts, or ordered pair if not symmetric."""

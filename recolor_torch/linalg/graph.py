@@ -1,19 +1,17 @@
 """Sparse graphs of the coarse levels: compressed rows, strength, maximal independent sets, aggregates."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 # Rounds of the independent set; a handful suffices, what is left over becomes a root.
 MAX_ROUNDS = 20
-
-
-def csr(rows: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A compressed-row matrix with int32 indices from entries in any order (none twice)."""
-    rows, order = torch.sort(rows.int(), stable=True)
-    return csr_sorted(rows, cols[order], values[order], shape)
+# Ties that are worked on at a time: the integers that they need are much larger than the ties.
+CHUNK = 2**18
 
 
 def csr_sorted(rows: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -31,10 +29,15 @@ def compressed(starts: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, i
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
     """Product of two sparse matrices, with int32 indices."""
+    if a.device.type == "cpu":
+        # torch's own product on a CPU (2.14, with MKL) never frees the copy that MKL makes of the result.
+        return _from_scipy(_to_scipy(a) @ _to_scipy(b))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         c = a @ b
-    return compressed(c.crow_indices().int(), c.col_indices().int(), c.values(), (a.shape[0], b.shape[1]))
+    # Detached: a view of the values would keep the int64 indices of the product.
+    values = c.values().detach()
+    return compressed(c.crow_indices().int(), c.col_indices().int(), values, (a.shape[0], b.shape[1]))
 
 
 def row_numbers(a: Tensor) -> Tensor:
@@ -45,17 +48,44 @@ def row_numbers(a: Tensor) -> Tensor:
 
 
 def transpose(a: Tensor) -> Tensor:
-    """The transpose, by one stable sort."""
-    return csr(a.col_indices(), row_numbers(a), a.values(), (a.shape[1], a.shape[0]))
+    """The transpose: by counting on a CPU, by one stable sort elsewhere."""
+    if a.device.type == "cpu":
+        return _from_scipy(_to_scipy(a).T.tocsr())
+    rows, order = torch.sort(a.col_indices(), stable=True)
+    return csr_sorted(rows, row_numbers(a)[order], a.values()[order], (a.shape[1], a.shape[0]))
+
+
+def _to_scipy(a: Tensor) -> sp.csr_matrix:
+    """The same memory as SciPy sees it."""
+    arrays = tuple(t.detach().numpy() for t in (a.values(), a.col_indices(), a.crow_indices()))
+    return sp.csr_matrix(arrays, shape=tuple(a.shape))
+
+
+def _from_scipy(a: sp.csr_matrix) -> Tensor:
+    starts, cols = torch.from_numpy(a.indptr).int(), torch.from_numpy(a.indices).int()
+    return compressed(starts, cols, torch.from_numpy(a.data), a.shape)
 
 
 @dataclass(frozen=True)
 class StrongTies:
-    """Directed pairs (row, col), both ways, of strongly connected nodes, with their strength."""
+    """Pairs (row, col) of strongly connected nodes, with their strength; int32, int32, float32.
+
+    Args:
+        both_ways: each pair counts as (col, row) too; otherwise both are there.
+    """
 
     rows: Tensor
     cols: Tensor
     strength: Tensor
+    both_ways: bool
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The directed pairs, some at a time; rows as int64."""
+        for start in range(0, self.rows.numel(), CHUNK):
+            rows, cols, strength = (t[start : start + CHUNK] for t in (self.rows, self.cols, self.strength))
+            yield rows.long(), cols, strength
+            if self.both_ways:
+                yield cols.long(), rows, strength
 
 
 def strong_entries(rows: Tensor, cols: Tensor, values: Tensor, diagonal: Tensor, theta: float) -> Tensor:
@@ -71,13 +101,10 @@ def strong_ties(
 ) -> StrongTies:
     """The pairs of ``strong`` entries; both ways where either is strong, if the matrix is not symmetric."""
     keep = strong.nonzero()[:, 0]
-    rows, cols, values = rows[keep], cols[keep], values[keep]
+    rows, cols, strength = rows[keep], cols[keep], values[keep].neg_()
     scale = diagonal.clamp_min(1e-30).rsqrt_()
-    strength = -values * scale.index_select(0, rows) * scale.index_select(0, cols)
-    if not symmetric:
-        rows, cols = torch.cat([rows, cols]), torch.cat([cols, rows])
-        strength = torch.cat([strength, strength])
-    return StrongTies(rows.long(), cols, strength)
+    strength.mul_(scale.index_select(0, rows)).mul_(scale.index_select(0, cols))
+    return StrongTies(rows, cols, strength.float(), both_ways=not symmetric)
 
 
 def aggregate(ties: StrongTies, n: int) -> tuple[Tensor, int]:
@@ -92,12 +119,16 @@ def aggregate(ties: StrongTies, n: int) -> tuple[Tensor, int]:
     """
     device = ties.rows.device
     tied = torch.zeros(n, dtype=torch.bool, device=device)
-    tied[ties.rows] = True
+    for rows, _, _ in ties.chunks():
+        tied[rows] = True
     generator = torch.Generator().manual_seed(n)
-    rank = torch.randperm(n, generator=generator).to(device, torch.int32) + 1
+    rank = torch.randperm(n, generator=generator, dtype=torch.int32).to(device) + 1
 
     def spread(key: Tensor) -> Tensor:
-        return key.scatter_reduce(0, ties.rows, key.index_select(0, ties.cols), "amax")
+        out = key.clone()
+        for rows, cols, _ in ties.chunks():
+            out.scatter_reduce_(0, rows, key.index_select(0, cols), "amax")
+        return out
 
     # The key of a node is its rank; n more if it is a root; 0 once it is near a root.
     key = torch.where(tied, rank, 0)
@@ -112,10 +143,11 @@ def aggregate(ties: StrongTies, n: int) -> tuple[Tensor, int]:
     root = key > 0
     group = torch.where(root, root.cumsum(0) - 1, -1)
     for _ in range(2):  # each of the others joins the group it is tied to most, one step and then two steps away
-        theirs = group.index_select(0, ties.cols)
-        # Strength and group in one integer: bits of positive floats sort as the floats do.
-        key = (ties.strength.float().view(torch.int32).long() << 32) + theirs
-        key = torch.where(theirs >= 0, key, -1)
-        best = torch.full((n,), -1, dtype=torch.long, device=device).scatter_reduce(0, ties.rows, key, "amax")
+        best = torch.full((n,), -1, dtype=torch.long, device=device)
+        for rows, cols, strength in ties.chunks():
+            theirs = group.index_select(0, cols)
+            # Strength and group in one integer: bits of positive floats sort as the floats do.
+            pair = (strength.view(torch.int32).long() << 32).add_(theirs).masked_fill_(theirs < 0, -1)
+            best.scatter_reduce_(0, rows, pair, "amax")
         group = torch.where((group < 0) & (best >= 0), best & 0xFFFFFFFF, group)
     return group, int(root.sum())

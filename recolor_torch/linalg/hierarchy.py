@@ -12,6 +12,7 @@ without it the cycle diverges on sharp weights.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,7 +20,6 @@ from torch import Tensor
 from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import (
     aggregate,
-    compressed,
     csr_sorted,
     multiply,
     row_numbers,
@@ -53,22 +53,26 @@ OMEGA = 2 / 3
 
 @dataclass
 class GraphLevel:
-    """A graph, its smoother and the way to the next: x += P e, with restriction R."""
+    """A graph, its smoother and the way to the next: x += P e, with restriction R.
+
+    Rows of a nonsymmetric graph are scaled by ``row_scale``.
+    """
 
     matrix: Tensor
     inverse_diagonal: Tensor
     weights: tuple[float, float]
+    row_scale: Tensor | None = None
     prolongation: Tensor | None = None
     restriction: Tensor | None = None
-    matrix_t: Tensor | None = None
-    row_scale: Tensor | None = None
-    prolongation_t: Tensor | None = None
-    restriction_t: Tensor | None = None
 
-    def operator(self, transposed: bool) -> Tensor:
-        if not transposed or self.matrix_t is None:
-            return self.matrix
-        return self.matrix_t
+    @cached_property
+    def transposed(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Matrix, prolongation and restriction of the transposed graph, made when the first adjoint asks."""
+        if self.row_scale is None:
+            return self.matrix, self.prolongation, self.restriction
+        if self.prolongation is None or self.restriction is None:
+            return transpose(self.matrix), None, None
+        return transpose(self.matrix), transpose(self.restriction), transpose(self.prolongation)
 
 
 class AggregationHierarchy:
@@ -84,10 +88,12 @@ class AggregationHierarchy:
         self.op = op
         if not op.symmetric:
             op.scale_rows(_near_null(op, transposed=True))
-        self.cells = Cells(op, CELL_THETA, _near_null(op, transposed=False))
+        null = _near_null(op, transposed=False)
+        self.cells = Cells(op, CELL_THETA, null)
         self.levels: list[GraphLevel] = []
         self.inverse: Tensor | None = None
-        matrix, diagonal = self.cells.matrix, self.cells.diagonal
+        matrix, diagonal = self.cells.galerkin(op, null)
+        del null
         self.sizes = [self.cells.n]
         while matrix.shape[0] > DENSE:
             level, matrix, diagonal = _coarsen(
@@ -118,15 +124,13 @@ class AggregationHierarchy:
             assert self.inverse is not None
             return (self.inverse.t() if transposed else self.inverse) @ b
         level = self.levels[depth]
-        a, inv, (first, second) = level.operator(transposed), level.inverse_diagonal, level.weights
-        p, r = level.prolongation, level.restriction
+        inv, (first, second) = level.inverse_diagonal, level.weights
+        a, p, r = level.transposed if transposed else (level.matrix, level.prolongation, level.restriction)
         if level.row_scale is not None and not transposed:
             b = b * level.row_scale
         x = inv * b * first
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
         if p is not None and r is not None:
-            if transposed and level.restriction_t is not None and level.prolongation_t is not None:
-                p, r = level.restriction_t, level.prolongation_t
             coarse = r @ torch.addmm(b, a, x, alpha=-1)
             x = torch.addmm(x, p, self._descend(coarse, depth + 1, transposed))
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
@@ -147,36 +151,38 @@ def _near_null(op: PhaseOperator, transposed: bool) -> Tensor:
 
 
 def _coarsen(matrix: Tensor, diagonal: Tensor, theta: float, symmetric: bool) -> tuple[GraphLevel, Tensor, Tensor]:
-    """A level of smoothed aggregation, the coarse matrix and its diagonal."""
+    """A level of smoothed aggregation, the coarse matrix and its diagonal. ``matrix`` becomes part of the level."""
     n = matrix.shape[0]
     scale, matrix_t = None, None
     if not symmetric:
-        scale = _left_null(transpose(matrix), diagonal)
-        values = matrix.values() * scale.index_select(0, row_numbers(matrix))
-        matrix = compressed(matrix.crow_indices(), matrix.col_indices(), values, (n, n))
-        diagonal = diagonal * scale
         matrix_t = transpose(matrix)
+        scale = _left_null(matrix_t, diagonal)
+        matrix.values().mul_(scale.index_select(0, row_numbers(matrix)))
+        matrix_t.values().mul_(scale.index_select(0, matrix_t.col_indices()))
+        diagonal = diagonal * scale
     rows, cols, values = row_numbers(matrix), matrix.col_indices(), matrix.values()
     strong = strong_entries(rows, cols, values, diagonal, theta)
-    group, count = aggregate(strong_ties(rows, cols, values, diagonal, strong, symmetric), n)
+    ties = strong_ties(rows, cols, values, diagonal, strong, symmetric)
+    del strong
+    group, count = aggregate(ties, n)
+    del ties
     inverse = 1 / diagonal
     magnitude = torch.zeros_like(diagonal).index_add_(0, rows, values.abs())
     bound = float((magnitude * inverse).amax())
-    del rows, cols, values, strong, magnitude
-    level = GraphLevel(matrix, inverse[:, None], _chebyshev(min(bound, MOST_BOUND)), matrix_t=matrix_t)
+    del rows, cols, values, magnitude
+    level = GraphLevel(matrix, inverse[:, None], _chebyshev(min(bound, MOST_BOUND)))
     level.row_scale = None if scale is None else scale[:, None]
     if count == 0 or count > 0.9 * n:
         return level, matrix, diagonal
     members = (group >= 0).nonzero()[:, 0]
     ones = torch.ones(members.numel(), dtype=diagonal.dtype, device=diagonal.device)
     tentative = csr_sorted(members.int(), group[members], ones, (n, count))
+    if matrix_t is not None:
+        level.restriction = transpose(multiply(_smoother(matrix_t, diagonal, group, FILTER * theta), tentative))
+        del matrix_t
     level.prolongation = multiply(_smoother(matrix, diagonal, group, FILTER * theta), tentative)
-    if matrix_t is None:
+    if level.restriction is None:
         level.restriction = transpose(level.prolongation)
-    else:
-        level.restriction_t = multiply(_smoother(matrix_t, diagonal, group, FILTER * theta), tentative)
-        level.restriction = transpose(level.restriction_t)
-        level.prolongation_t = transpose(level.prolongation)
     coarse = multiply(level.restriction, multiply(matrix, level.prolongation))
     rows = row_numbers(coarse)
     on_diagonal = (rows == coarse.col_indices()).nonzero()[:, 0]

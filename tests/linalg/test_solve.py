@@ -7,7 +7,16 @@ from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
 from recolor_torch.linalg import hierarchy as hierarchy_module
 from recolor_torch.linalg.geometric import GeometricHierarchy
-from recolor_torch.linalg.graph import aggregate, csr, row_numbers, strong_entries, strong_ties
+from recolor_torch.linalg.graph import (
+    aggregate,
+    compressed,
+    csr_sorted,
+    multiply,
+    row_numbers,
+    strong_entries,
+    strong_ties,
+    transpose,
+)
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
 from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
 from recolor_torch.linalg.solve import estimate_memory, solve
@@ -163,13 +172,32 @@ def test_squared_system_by_iteration():
     assert (found.x - exact).abs().amax() < 0.5 / 255
 
 
+def sparse(rows, cols, seed, device):
+    """A random compressed-row matrix with int32 indices, and the same dense."""
+    g = torch.Generator().manual_seed(seed)
+    dense = torch.rand(rows, cols, generator=g) * (torch.rand(rows, cols, generator=g) < 0.2)
+    a = dense.to_sparse_csr()
+    return compressed(
+        *(t.to(device) for t in (a.crow_indices().int(), a.col_indices().int(), a.values())), a.shape
+    ), dense
+
+
+def test_sparse_products_and_transposes(device):
+    (a, dense_a), (b, dense_b) = sparse(30, 20, 0, device), sparse(20, 25, 1, device)
+    product, turned = multiply(a, b), transpose(a)
+    torch.testing.assert_close(product.to_dense().cpu(), dense_a @ dense_b)
+    torch.testing.assert_close(turned.to_dense().cpu(), dense_a.t().contiguous())
+    for matrix in (product, turned):
+        assert matrix.col_indices().dtype == matrix.crow_indices().dtype == torch.int32
+
+
 def test_aggregates_are_around_roots_two_apart():
     n = 60
     i = torch.arange(n - 1, dtype=torch.int32)
-    rows = torch.cat([i, i + 1, torch.arange(n, dtype=torch.int32)])
-    cols = torch.cat([i + 1, i, torch.arange(n, dtype=torch.int32)])
-    values = torch.cat([-torch.ones(2 * n - 2), 2 * torch.ones(n)])
-    matrix = csr(rows, cols, values, (n, n))
+    rows, order = torch.cat([i, i + 1, torch.arange(n, dtype=torch.int32)]).sort()
+    cols = torch.cat([i + 1, i, torch.arange(n, dtype=torch.int32)])[order]
+    values = torch.cat([-torch.ones(2 * n - 2), 2 * torch.ones(n)])[order]
+    matrix = csr_sorted(rows, cols, values, (n, n))
     rows, cols, values = row_numbers(matrix), matrix.col_indices(), matrix.values()
     diagonal = torch.full((n,), 2.0)
     strong = strong_entries(rows, cols, values, diagonal, 0.1)
