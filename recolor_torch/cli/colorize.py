@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.data.targets import read_pairs
-from recolor_torch.errors import UsageError
+from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.methods import METHODS, build_method
 
 DESCRIPTION = """Put colour into pictures.
@@ -73,6 +73,13 @@ def make_parser() -> Parser:
     precisions = ["32-true", "64-true", "16-mixed", "bf16-mixed"]
     add("--precision", choices=precisions, default="32-true", help="arithmetic of the method")
     add("--seed", type=int, metavar="N", help="make what is random repeatable")
+    add("--weights", type=str, metavar="FILE", help="weights of the method's network: VGG-19's, or the network's own")
+    add("--download", action="store_true", help="let torchvision fetch VGG-19 (550 MB) where no weights are found")
+    add(
+        "--vgg-preprocessing",
+        choices=["torchvision", "caffe"],
+        help="how VGG-19's input is made, where the weights' file does not say",
+    )
     add("--suffix", type=str, default="", help="put between an output's name and its extension, as _colour")
     add(
         "--ext",
@@ -111,7 +118,7 @@ def main(argv: list[str]) -> int:
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
     references, hints = _kinds_given(args)
-    name = args.method or _choose_method(references, hints)
+    name = args.method or _choose_method(references, hints, args)
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
@@ -136,13 +143,14 @@ def _refuse_other_settings(argv: list[str], name: str) -> None:
 
 
 def _settings(name: str, args: Namespace) -> dict[str, Any]:
-    """The method's settings from its flags; ``--sequence`` is one of them."""
+    """The method's settings from its flags, and from the flags that set one whatever the method."""
     settings = args[name].as_dict()
-    if args.sequence:
-        if "sequence" not in settings:
-            can = [method for method in METHODS if "sequence" in args[method]]
-            raise UsageError(f"{name} does not carry colour through a clip; --sequence is for {', '.join(can)}.")
-        settings["sequence"] = True
+    for flag in ("sequence", "weights", "download", "vgg_preprocessing"):
+        if args[flag]:
+            if flag not in settings:
+                can = ", ".join(method for method in METHODS if flag in args[method])
+                raise UsageError(f"{name} has no use for --{flag.replace('_', '-')}, which is for {can or 'none yet'}.")
+            settings[flag] = args[flag]
     return settings
 
 
@@ -152,7 +160,7 @@ def _kinds_given(args: Namespace) -> tuple[bool, bool]:
     return bool(args.reference) or any(p.references for p in pairs), bool(args.hints) or any(p.hints for p in pairs)
 
 
-def _choose_method(references: bool, hints: bool) -> str:
+def _choose_method(references: bool, hints: bool, args: Namespace) -> str:
     if references and hints:
         if "semi_interactive" in METHODS:
             return "semi_interactive"
@@ -163,10 +171,21 @@ def _choose_method(references: bool, hints: bool) -> str:
     if hints:
         return "levin"
     if references:
-        return next(name for name in REFERENCE_METHODS if name in METHODS)
+        return next(name for name in REFERENCE_METHODS if name in METHODS and _is_ready(name, args))
     if "network" in METHODS:
         return "network"
     raise UsageError("Say what colours are wanted: give a reference picture with -r, or hints with --hints.")
+
+
+def _is_ready(name: str, args: Namespace) -> bool:
+    """Whether the weights that a method needs are there. Weights that were named and are not are an error."""
+    try:
+        build_method(name, **_settings(name, args)).prepare()
+    except WeightsMissing:
+        if args.weights:
+            raise
+        return False
+    return True
 
 
 def _device(name: str) -> tuple[str, Any]:

@@ -95,9 +95,7 @@ def find_vgg19(
     elif cached.is_file():
         file = cached
     elif download:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(URL, str(cached), hash_prefix=HUB_NAME[6:14])
-        file = cached
+        file = _download(cached)
     else:
         raise WeightsMissing(
             "No VGG-19 weights were found: name a file with --weights or RECOLOR_VGG19, "
@@ -112,6 +110,15 @@ def save_vgg19(weights: VggWeights, path: str | Path) -> None:
     """Write weights as safetensors that ``find_vgg19`` reads, preprocessing included."""
     said = f"{weights.scale!r}*(rgb-mean)/std, rgb in [0,1], mean={weights.mean!r}, std={weights.std!r}"
     save_file({k: v.contiguous() for k, v in weights.state.items()}, path, {"format": "pt", "input": said})
+
+
+def _download(to: Path) -> Path:
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(URL, str(to), hash_prefix=HUB_NAME[6:14])
+    except (OSError, RuntimeError) as error:
+        raise WeightsMissing(f"{URL} could not be fetched: {' '.join(str(error).split())[:120]}.") from error
+    return to
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

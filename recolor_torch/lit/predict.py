@@ -50,7 +50,8 @@ class RecolorModule(pl.LightningModule):
         self.register_buffer("_place", torch.zeros(()), persistent=False)
 
     def describe(self) -> dict[str, Any]:
-        """What the run record says of the method, and what a result depends on."""
+        """What the run record says of the method, and what a result depends on; loads what the method needs."""
+        self.method.prepare()
         return {
             "method": method_name(self.method),
             "parameters": self.method.settings(),

@@ -88,3 +88,12 @@ def test_preprocessing_that_is_not_understood_is_refused(tmp_path):
     assert find_vgg19(tmp_path / "vgg.safetensors", preprocessing="torchvision").std == (0.229, 0.224, 0.225)
     with pytest.raises(UsageError, match="Unknown VGG preprocessing 'bgr'. Known: torchvision, caffe"):
         find_vgg19(tmp_path / "vgg.safetensors", preprocessing="bgr")
+
+
+def test_a_failed_download_is_one_sentence(monkeypatch):
+    def refuse(url, *args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(WeightsMissing, match=r"vgg19-dcbb9e9d\.pth could not be fetched: no route to host\."):
+        find_vgg19(download=True)
