@@ -10,7 +10,7 @@ from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.data.targets import read_pairs
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.methods import METHODS, build_method
+from recolor_torch.methods import METHODS, Recolorizer, build_method
 
 DESCRIPTION = """Put colour into pictures.
 
@@ -125,8 +125,8 @@ def main(argv: list[str]) -> int:
     # Lightning is slow to import: mistakes that can be seen without it are seen without it.
     from recolor_torch.cli.running import colorize
 
+    method = _build(name, args)
     try:
-        method = build_method(name, **_settings(name, args))
         method.require_kinds(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -140,6 +140,13 @@ def _refuse_other_settings(argv: list[str], name: str) -> None:
         if flag.startswith("--") and "." in flag and other in METHODS and other != name:
             flag = flag.partition("=")[0]
             raise UsageError(f"{flag} is a setting of {other}, and the method is {name}: choose with -m {other}.")
+
+
+def _build(name: str, args: Namespace) -> Recolorizer:
+    try:
+        return build_method(name, **_settings(name, args))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _settings(name: str, args: Namespace) -> dict[str, Any]:
@@ -180,7 +187,7 @@ def _choose_method(references: bool, hints: bool, args: Namespace) -> str:
 def _is_ready(name: str, args: Namespace) -> bool:
     """Whether the weights that a method needs are there. Weights that were named and are not are an error."""
     try:
-        build_method(name, **_settings(name, args)).prepare()
+        _build(name, args).prepare()
     except WeightsMissing:
         if args.weights:
             raise
