@@ -27,12 +27,7 @@ def plot_hints(target: Tensor | None, hints: Tensor, mask: Tensor, caption: str 
     if target is not None:
         check_image(target, "target", channels=3)
         check_same_size(hints, "hints", target, "target")
-    known = mask > 0.5
-    gray = rgb_to_luminance(hints) if target is None else rgb_to_luminance(target)
-    # Chroma counts and luminance does not: drawn at a middle luminance, every hint shows its colour.
-    drawn = fit_gamut(0.3 + 0.4 * gray, rgb_to_yuv(hints)[:, 1:])
-    faded = (0.65 + 0.35 * gray if target is not None else torch.full_like(gray, 0.85)).expand_as(hints)
-    panels = [("hints", torch.where(known, drawn, faded)), ("mask", known.to(hints).expand_as(hints))]
+    panels = [("hints", draw_hints(target, hints, mask)), ("mask", (mask > 0.5).to(hints).expand_as(hints))]
     if target is not None:
         panels.insert(0, ("target", target))
     height = _WIDTH * hints.shape[-2] / hints.shape[-1]
@@ -44,3 +39,12 @@ def plot_hints(target: Tensor | None, hints: Tensor, mask: Tensor, caption: str 
     if caption:
         figure.supxlabel(caption, fontsize=8, wrap=True)
     return figure
+
+
+def draw_hints(target: Tensor | None, hints: Tensor, mask: Tensor) -> Tensor:
+    """The hints over the faded target, sRGB (1, 3, H, W); arguments as for ``plot_hints``."""
+    gray = rgb_to_luminance(hints if target is None else target)
+    # Chroma counts and luminance does not: drawn at a middle luminance, every hint shows its colour.
+    drawn = fit_gamut(0.3 + 0.4 * gray, rgb_to_yuv(hints)[:, 1:])
+    faded = (0.65 + 0.35 * gray if target is not None else torch.full_like(gray, 0.85)).expand_as(hints)
+    return torch.where(mask > 0.5, drawn, faded)
