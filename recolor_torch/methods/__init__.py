@@ -3,12 +3,14 @@
 from typing import Any
 
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
+from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer
 from recolor_torch.methods.levin import LevinColorization
 from recolor_torch.methods.poisson import PoissonMerging
 from recolor_torch.methods.wavelet import WaveletMerging
 
 METHODS: dict[str, type[Recolorizer]] = {
+    "gram": GramTransfer,
     "histogram": HistogramTransfer,
     "levin": LevinColorization,
     "poisson": PoissonMerging,
@@ -17,6 +19,7 @@ METHODS: dict[str, type[Recolorizer]] = {
 
 __all__ = [
     "METHODS",
+    "GramTransfer",
     "Guide",
     "HistogramTransfer",
     "LevinColorization",

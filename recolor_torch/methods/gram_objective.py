@@ -1,0 +1,172 @@
+"""The objective of Gram transfer (report, eq. 10): losses of a picture by name, and their gradient."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.features import VGG19, layer_depth
+from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation, weighted_gram
+from recolor_torch.methods.base import Reference, total_weight
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the losses; all stand inside of the square, as the report has them.
+
+    Args:
+        style: weight by layer.
+        content: weight by layer.
+        total_variation: weight; 0 leaves it out.
+        luminance: weight; 0 leaves it out.
+
+    Raises:
+        ValueError: a layer is unknown, a weight negative, or all are 0.
+    """
+
+    style: Mapping[str, float] = field(default_factory=dict)
+    content: Mapping[str, float] = field(default_factory=dict)
+    total_variation: float = 0.0
+    luminance: float = 0.0
+
+    def __post_init__(self) -> None:
+        values = [*self.style.values(), *self.content.values(), self.total_variation, self.luminance]
+        if not all(0 <= v < float("inf") for v in values):
+            raise ValueError(f"Loss weights must be 0 or more, got {values}.")
+        if not self.layers:
+            raise ValueError("At least one layer must have a style or content weight above 0.")
+        self.depth  # noqa: B018  an unknown layer raises here
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that are needed, each once."""
+        wanted = [name for part in (self.style, self.content) for name, weight in part.items() if weight]
+        return list(dict.fromkeys(wanted))
+
+    @property
+    def depth(self) -> int:
+        """How many convolutions are needed."""
+        return max(layer_depth(name) for name in self.layers)
+
+
+class Evaluation(NamedTuple):
+    """Losses by name, as ``style/conv_1``, and the gradient of their sum in the picture."""
+
+    terms: dict[str, Tensor]
+    gradient: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the losses."""
+        return torch.stack(list(self.terms.values())).sum()
+
+
+class GramObjective:
+    r"""Losses of one picture against a target and references.
+
+    .. math::
+        \sum_l \|w_l F^l(X) - w_l F^l(T)\|^2 + \sum_l \|w_l G^l(X) - w_l G^l(S)\|^2
+
+    as mean squares (report, eq. 10). One forward and one backward pass through the network as far as the
+    losses reach; its weights have no gradients.
+
+    Args:
+        vgg: the network, with at least the layers of ``weights``.
+        target: T, sRGB, (1, 3, H, W).
+        references: S, sRGB, (1, 3, H', W') each, with masks; their Gram matrices are averaged by weight.
+        weights: of the losses.
+        mask: pixels of the picture that count in its Gram matrices and that may change, (1, 1, H, W).
+        low_precision: convolutions in bfloat16; Gram matrices and losses stay in float32.
+    """
+
+    def __init__(
+        self,
+        vgg: VGG19,
+        target: Tensor,
+        references: tuple[Reference, ...],
+        weights: LossWeights,
+        mask: Tensor | None = None,
+        low_precision: bool = False,
+    ) -> None:
+        self.vgg, self.target, self.weights, self.mask = vgg, target, weights, mask
+        self.low_precision = low_precision
+        with torch.no_grad():
+            self.grams = reference_grams(vgg, references, weights)
+            content = [name for name, w in weights.content.items() if w]
+            self.content = {name: x for name, x in vgg(target).items() if name in content} if content else {}
+
+    def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
+        """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""
+        low = self.low_precision if low_precision is None else low_precision
+        with torch.enable_grad():
+            image = image.detach().requires_grad_()
+            terms = self.terms(image, low)
+            (gradient,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), image)
+        if self.mask is not None:
+            gradient = gradient * self.mask
+        return Evaluation({name: loss.detach() for name, loss in terms.items()}, gradient)
+
+    def terms(self, image: Tensor, low_precision: bool = False) -> dict[str, Tensor]:
+        """Losses of ``image`` by name, differentiable."""
+        with network_precision(image, low_precision):
+            features = self.vgg(image)
+        terms: dict[str, Tensor] = {}
+        for name, weight in self.weights.style.items():
+            if weight:
+                mask = None if self.mask is None else shrink_mask(self.mask, features[name])
+                terms[f"style/{name}"] = style_loss(features[name], self.grams[name], weight, mask).sum()
+        for name, weight in self.weights.content.items():
+            if weight:
+                terms[f"content/{name}"] = content_loss(features[name], self.content[name], weight).sum()
+        return terms | picture_terms(image, self.target, self.weights)
+
+
+def picture_terms(image: Tensor, target: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+    """The losses that need no network."""
+    terms = {}
+    if weights.total_variation:
+        terms["total_variation"] = total_variation(image, weights.total_variation).sum()
+    if weights.luminance:
+        terms["luminance"] = luminance_loss(image, target, weights.luminance).sum()
+    return terms
+
+
+def reference_grams(vgg: VGG19, references: tuple[Reference, ...], weights: LossWeights) -> dict[str, Tensor]:
+    """The Gram matrices to reach, (1, C, C) by layer: means over the references by their weights."""
+    total = total_weight(references)
+    grams: dict[str, Tensor] = {}
+    for reference in references:
+        features = vgg(reference.image)
+        for name, weight in weights.style.items():
+            if weight:
+                mask = None if reference.mask is None else shrink_mask(reference.mask, features[name])
+                gram = weighted_gram(features[name], mask) * (reference.weight / total)
+                grams[name] = gram if name not in grams else grams[name] + gram
+    return grams
+
+
+def shrink_mask(mask: Tensor, features: Tensor) -> Tensor:
+    """The share of each position of ``features`` that the mask covers."""
+    return F.interpolate(mask, features.shape[-2:], mode="area")
+
+
+def network_precision(image: Tensor, low: bool) -> AbstractContextManager:
+    """bfloat16 for convolutions, or the image's own precision whatever surrounds this."""
+    kind = image.device.type
+    if low:
+        return torch.autocast(kind, dtype=torch.bfloat16)
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        known = (getattr(torch.cpu, f"_is_{kind}_supported", None) for kind in ("avx512_bf16", "amx_tile"))
+        return any(is_supported() for is_supported in known if is_supported is not None)
+    return False
