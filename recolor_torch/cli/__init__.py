@@ -7,12 +7,13 @@ VERBS = {
     "colorize": ("recolor_torch.cli.colorize", "put colour into pictures, one or ten thousand"),
     "compare": ("recolor_torch.cli.compare", "several methods on one target, side by side"),
     "evaluate": ("recolor_torch.cli.evaluate", "methods judged on many pictures, with a report"),
+    "fit": ("recolor_torch.cli.lightning", "optimise a picture or train a network from a Lightning config"),
     "hints": ("recolor_torch.cli.hints", "look at given colours, and turn one form of file into another"),
     "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
     "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
 }
 
-LIGHTNING = ("predict",)
+LIGHTNING = ("fit", "predict", "test", "validate")
 """Verbs of LightningCLI, whose parser reads the verb itself."""
 
 HELP = """usage: recolor VERB ...

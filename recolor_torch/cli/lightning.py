@@ -1,15 +1,20 @@
-"""``recolor predict`` (and the other verbs of LightningCLI): runs from a config, on any number of devices."""
+"""``recolor fit``, ``predict`` and the other verbs of LightningCLI: runs from a config, on any number of devices."""
 
 import lightning.pytorch as pl
 from lightning.pytorch.cli import LightningCLI
 
 from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.data.datamodule import PictureDataModule
+from recolor_torch.lit import GramTransferModule
 from recolor_torch.output.writer import PictureWriter
 
 PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
 recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml
 --data.targets '[scans/]' --data.references '[colour.jpg]' --data.output coloured/ --trainer.devices 2"""
+
+FIT = """Optimise a picture, or train a network, from a config under Lightning's Trainer. Example:
+recolor fit --config configs/gram/report-fig31.yaml --data.target old.jpg --data.references '[style.jpg]'
+--trainer.max_steps 200; later --ckpt_path FILE goes on where a checkpoint was. recolor plot loss shows the log."""
 
 
 class RecolorCLI(LightningCLI):
@@ -40,12 +45,15 @@ def _run(argv: list[str]) -> LightningCLI:
         subclass_mode_model=True,
         subclass_mode_data=True,
         save_config_callback=None,
-        parser_kwargs={"prog": "recolor", "predict": {"description": PREDICT}},
+        parser_kwargs={"prog": "recolor", "fit": {"description": FIT}, "predict": {"description": PREDICT}},
         args=argv,
     )
 
 
 def _close(cli: LightningCLI) -> int:
+    if isinstance(cli.model, GramTransferModule) and cli.model.losses:
+        _say_transfer(cli)
+        return 0
     writers = [c for c in cli.trainer.callbacks if isinstance(c, PictureWriter)]  # type: ignore[attr-defined]
     if not writers or not isinstance(cli.datamodule, PictureDataModule):
         return 0
@@ -54,3 +62,9 @@ def _close(cli: LightningCLI) -> int:
     if cli.trainer.is_global_zero:
         print(f"{counts['done']} done, {skipped} skipped, {counts['failed']} failed, in {cli.datamodule.output}")
     return 3 if counts["failed"] else 0
+
+
+def _say_transfer(cli: LightningCLI) -> None:
+    loss, rounded = cli.model.final_losses()
+    steps, folder = len(cli.model.losses), cli.trainer.log_dir or cli.trainer.default_root_dir
+    print(f"{steps} steps, loss {loss:.6g}, {rounded:.6g} after rounding to 8 bits, in {folder}")

@@ -167,7 +167,7 @@ class GramTransfer(Recolorizer):
         work = [self._most_steps(i, sizes) * h * w for i, (h, w) in enumerate(sizes)]
         picture: Tensor | None = None
         for level, (height, width) in enumerate(sizes):
-            problem = self._problem_at((height, width), target, guide)
+            problem = self.problem_at((height, width), target, guide)
 
             def on_step(step: int, loss: float, level: int = level, width: int = width, height: int = height) -> None:
                 log.append(f"{index},{width},{height},{step},{loss:.9g}")
@@ -204,6 +204,14 @@ class GramTransfer(Recolorizer):
         objective = GramObjective(self.network(target), target, prepared, self.losses, mask, low)
         region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
         return Problem(objective, region, fitted, target)
+
+    def problem_at(self, size: tuple[int, int], target: Tensor, guide: Guide) -> Problem:
+        """``problem`` for the target of a guide at a smaller size."""
+        mask = guide.target_mask
+        if size != target.shape[-2:]:
+            target = F.interpolate(target, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+            mask = None if mask is None else F.interpolate(mask, size, mode="area")
+        return self.problem(target, guide.references, mask)
 
     def solve(
         self,
@@ -248,13 +256,6 @@ class GramTransfer(Recolorizer):
                 network = VGG19(self._found, self.losses.layers, self.pooling)
                 self._networks[key] = network.to(device=like.device, dtype=like.dtype)
         return self._networks[key]
-
-    def _problem_at(self, size: tuple[int, int], target: Tensor, guide: Guide) -> Problem:
-        mask = guide.target_mask
-        if size != target.shape[-2:]:
-            target = F.interpolate(target, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
-            mask = None if mask is None else F.interpolate(mask, size, mode="area")
-        return self.problem(target, guide.references, mask)
 
     def _guide_of(self, guide: Guide, i: int) -> Guide:
         mask = guide.target_mask
