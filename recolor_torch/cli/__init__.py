@@ -6,11 +6,13 @@ from importlib import import_module
 VERBS = {
     "colorize": ("recolor_torch.cli.colorize", "put colour into pictures, one or ten thousand"),
     "compare": ("recolor_torch.cli.compare", "several methods on one target, side by side"),
+    "gallery": ("recolor_torch.cli.gallery", "a collection in which the reference for a target is found by itself"),
     "evaluate": ("recolor_torch.cli.evaluate", "methods judged on many pictures, with a report"),
     "fit": ("recolor_torch.cli.lightning", "optimise a picture or train a network from a Lightning config"),
     "hints": ("recolor_torch.cli.hints", "look at given colours, and turn one form of file into another"),
     "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
     "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
+    "sweep": ("recolor_torch.cli.sweep", "what settings do: a grid of results on one sheet"),
 }
 
 LIGHTNING = ("fit", "predict", "test", "validate")

@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from recolor_torch.cli.given import build, method_from_text, torch_device
+from recolor_torch.cli.given import add_weights, build, method_parts, torch_device
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.cases import Case, find_cases
@@ -93,6 +93,7 @@ def make_parser() -> Parser:
     add("--methods", type=str, metavar="a,b,c", help="names of methods; all that apply without it")
     add("--try", action="append", metavar='"METHOD [SETTING=VALUE]..."', help="a method to judge; may be repeated")
     add_protocol(parser)
+    add_weights(parser)
     add("--lpips", type=str, metavar="FILE", help="weights of AlexNet, VGG-16 or SqueezeNet 1.1: adds LPIPS")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add("-q", "--quiet", action="store_true", help="print errors alone")
@@ -123,7 +124,9 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
     tries = vars(args)["try"] or []
     names = [name.strip() for name in (args.methods or "").split(",") if name.strip()]
     if names or tries:
-        return {name: build(name, {}) for name in names} | {text: method_from_text(text) for text in tries}
+        return {name: build(name, {}, args) for name in names} | {
+            text: build(*method_parts(text), args) for text in tries
+        }
     photographs = any(case.truth and not case.references and not case.hints for case in cases)
     given = {
         "reference": any(c.references for c in cases) or (photographs and protocol.references != "none"),
@@ -132,7 +135,7 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
     methods = {}
     for name, cls in sorted(METHODS.items()):
         if all(given[need] for need in cls.needs):
-            method = build(name, {})
+            method = build(name, {}, args)
             try:
                 method.prepare()
                 methods[name] = method

@@ -1,8 +1,9 @@
 """What several verbs are given: methods as text, a target with its guidance, a device."""
 
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -10,10 +11,12 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
+from recolor_torch.color import rgb_to_luminance
 from recolor_torch.data import read_picture
 from recolor_torch.data.hints import read_hints
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, Guide, Recolorizer, Reference, build_method
+from recolor_torch.output.hint_plots import draw_hints
 
 
 def add_guidance(parser: Parser) -> None:
@@ -26,6 +29,13 @@ def add_guidance(parser: Parser) -> None:
     add("--target-color", action="store_true", help="let methods see the target's own colour")
     add("--max-side", type=int, default=1024, metavar="N", help="work on copies with this longer side")
     add("--seed", type=int, default=0, metavar="N", help="make what is random repeatable")
+    add_weights(parser)
+
+
+def add_weights(parser: Parser) -> None:
+    """The flags that :func:`build` reads."""
+    parser.add_argument("--weights", type=str, metavar="FILE", help="weights of VGG-19, for the methods that need it")
+    parser.add_argument("--download", action="store_true", help="let torchvision fetch them (550 MB)")
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,18 @@ class Given:
     target: Tensor
     guide: Guide
     truth: Tensor | None
+    kind: Literal["gray", "color"]
+
+    def panels(self) -> dict[str, Tensor]:
+        """What the methods see, as pictures by name."""
+        gray = rgb_to_luminance(self.target).expand(-1, 3, -1, -1)
+        panels = {"target": gray if self.kind == "gray" else self.target}
+        panels |= {f"reference {i}": r.image for i, r in enumerate(self.guide.references, start=1)}
+        if self.guide.hints is not None and self.guide.hint_mask is not None:
+            panels["hints"] = draw_hints(self.target, self.guide.hints, self.guide.hint_mask)
+        if self.truth is not None:
+            panels["truth"] = self.truth
+        return panels
 
 
 def read_given(args: Namespace) -> Given:
@@ -57,7 +79,7 @@ def read_given(args: Namespace) -> Given:
         hints=None if hints is None else hints.image,
         hint_mask=None if hints is None else hints.mask,
     )
-    return Given(target, guide, truth)
+    return Given(target, guide, truth, "color" if args.target_color else "gray")
 
 
 def check_sheet(output: str | None) -> None:
@@ -66,24 +88,40 @@ def check_sheet(output: str | None) -> None:
         raise UsageError("Say where the sheet goes: -o SHEET.png or -o SHEET.svg.")
 
 
-def build(name: str, settings: dict[str, Any]) -> Recolorizer:
-    """A method; what is wrong with its name or settings is one sentence."""
+def build(name: str, settings: dict[str, Any], args: Namespace) -> Recolorizer:
+    """A method; what is wrong with its name or settings is one sentence.
+
+    Args:
+        name: of the method.
+        settings: those that differ from the defaults.
+        args: with the flags of :func:`add_weights`, which reach the methods that look at pictures with VGG-19.
+    """
+    check_method(name)
+    if "download" in signature(METHODS[name]).parameters:
+        settings = {"weights": args.weights, "download": args.download, **settings}
     try:
         return build_method(name, **settings)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{name}: {error}" if name in METHODS else str(error)) from error
+        raise UsageError(f"{name}: {error}") from error
 
 
-def method_from_text(text: str) -> Recolorizer:
-    """A method from ``"NAME SETTING=VALUE ..."``, values as in YAML."""
+def method_parts(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and settings from ``"NAME SETTING=VALUE ..."``, values as in YAML."""
     name, *settings = text.split() or [""]
+    check_method(name)
     values: dict[str, Any] = {}
     for setting in settings:
         key, mark, value = setting.partition("=")
         if not mark:
             raise UsageError(f"{text!r}: a setting is written SETTING=VALUE, got {setting!r}.")
         values[key] = parse_value(value)
-    return build(name, values)
+    return name, values
+
+
+def check_method(name: str) -> None:
+    """Raise ``UsageError`` unless there is a method of this name."""
+    if name not in METHODS:
+        raise UsageError(f"Unknown method {name!r}. Known methods: {', '.join(sorted(METHODS))}.")
 
 
 def parse_value(text: str) -> Any:

@@ -19,7 +19,8 @@ h1{font-size:1.6em;margin:0 0 .3em} h2{font-size:1.25em;margin:1.8em 0 .4em;bord
 h3{font-size:1.05em;margin:1.2em 0 .3em} p{margin:.4em 0;max-width:60em} nav a{margin-right:1em}
 .scroll{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.4em 0}
 th,td{padding:.25em .55em;text-align:right;border-bottom:1px solid #e4e4e4}
-th:first-child,td:first-child{text-align:left} td.text{text-align:left}
+th:first-child,td:first-child{text-align:left} td.text{text-align:left;white-space:nowrap}
+td.text:nth-child(2):last-child{white-space:normal}
 td:first-child{white-space:nowrap}
 thead th{background:#f4f4f4;vertical-align:bottom;font-weight:600}
 th button{all:unset;cursor:pointer} th button:focus-visible{outline:2px solid #06c}
@@ -28,7 +29,7 @@ td.best{font-weight:700} .missing{color:#a00} .note{color:#555}
 .plots{display:flex;flex-wrap:wrap;gap:16px;align-items:flex-end}
 .strip{display:flex;flex-wrap:wrap;gap:8px;margin:.5em 0 1em}
 figure{margin:0} figcaption{font-size:13px;line-height:1.35;color:#333;margin-top:2px;overflow-wrap:anywhere}
-img{max-width:100%;display:block} .strip img{width:100%;image-rendering:auto;background:#eee}
+img{max-width:100%;display:block} .strip img{width:100%;max-height:300px;object-fit:contain;object-position:left}
 details{margin:.3em 0} summary{cursor:pointer}
 """
 

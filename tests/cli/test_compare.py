@@ -1,11 +1,16 @@
 import pytest
 from PIL import Image
 
+from recolor_torch.errors import WeightsMissing
+from recolor_torch.methods import METHODS, HistogramTransfer
+from recolor_torch.output.plots import plot_strip
+
 
 def test_every_applicable_method_is_on_the_sheet(recolor, folder):
     code, out, err = recolor("compare", "old.png", "-r", "ref.jpg", "-o", "sheet.png")
     assert (code, err) == (0, "")
-    names = [line.split(":")[0] for line in out.splitlines()[:-1]]
+    # Methods whose weights are not here are on the sheet too, and say so.
+    names = [line.split(":")[0] for line in out.splitlines()[:-1] if " s, " in line]
     assert {"histogram", "wavelet"} <= set(names)
     assert "levin" not in names  # there are no hints
     assert out.splitlines()[-1] == f"{len(names)} results, in sheet.png"
@@ -40,3 +45,32 @@ def test_mistakes_are_one_sentence(recolor, folder, args, words):
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_a_method_without_weights_says_so_in_its_panel(recolor, folder, monkeypatch):
+    class Weightless(HistogramTransfer):
+        def prepare(self):
+            raise WeightsMissing("No VGG-19 weights were found: name a file.")
+
+    monkeypatch.setitem(METHODS, "weightless", Weightless)
+    seen = {}
+    monkeypatch.setattr(
+        "recolor_torch.cli.compare.plot_strip", lambda panels: seen.update(panels) or plot_strip(panels)
+    )
+    code, out, err = recolor("compare", "old.png", "-r", "ref.jpg", "-o", "sheet.png")
+    assert (code, err) == (0, "")
+    assert "weightless: No VGG-19 weights were found: name a file.\n" in out
+    panel = seen["weightless\nweights missing"]
+    assert panel.amin() < 0.1 < 0.9 < panel.amax()  # there is writing on it
+    code, out, err = recolor("compare", "old.png", "-r", "ref.jpg", "-o", "other.png", "--try", "weightless")
+    assert (code, out) == (4, "")
+    assert not (folder / "other.png").exists()
+
+
+def test_all_kinds_of_guidance_reach_the_methods(recolor, folder):
+    hints = '{"size": [24, 16], "points": [{"x": 5, "y": 5, "radius": 2, "color": "#cc3311"}]}'
+    (folder / "hints.json").write_text(hints)
+    code, out, _ = recolor("compare", "old.png", "-r", "ref.jpg", "--hints", "hints.json", "-o", "sheet.png")
+    assert code == 0
+    assert {"histogram", "levin", "poisson", "wavelet"} <= {line.split(":")[0] for line in out.splitlines()}
+    assert "colourfulness" in out  # there is no truth
