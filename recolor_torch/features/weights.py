@@ -101,7 +101,7 @@ def find_vgg19(
             "No VGG-19 weights were found: name a file with --weights or RECOLOR_VGG19, "
             f"put torchvision's at {cached}, or let --download fetch them (550 MB)."
         )
-    state, metadata = _read(file)
+    state, metadata = read_state(file)
     scale, mean, std = _preprocessing(metadata.get("input", ""), preprocessing, file)
     return VggWeights(_first_layers(state, depth, file), scale, mean, std, str(file))
 
@@ -121,7 +121,8 @@ def _download(to: Path) -> Path:
     return to
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A state dict, and its metadata, of a safetensors or torch file; ``UsageError`` where it is neither."""
     try:
         if file.suffix == ".safetensors":
             with safe_open(file, "pt") as f:
@@ -131,7 +132,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         reason = " ".join(str(error).split())[:120]
         raise UsageError(f"{file} cannot be read as weights, safetensors or a torch state dict: {reason}") from error
     if not isinstance(state, Mapping):
-        raise UsageError(f"{file} holds a {type(state).__name__}, not the state dict of a VGG-19.")
+        raise UsageError(f"{file} holds a {type(state).__name__}, not a state dict.")
     return dict(state), {}
 
 

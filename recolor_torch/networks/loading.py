@@ -1,0 +1,104 @@
+"""Networks by name, with weights from a file."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from recolor_torch.checks import check_choice
+from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.features.weights import read_state
+from recolor_torch.networks.published import EightBlockNet, UserGuidedNet
+from recolor_torch.networks.unet import ColorUNet
+
+NETWORKS: dict[str, type[nn.Module]] = {"eccv16": EightBlockNet, "siggraph17": UserGuidedNet, "unet": ColorUNet}
+SHIPPED = Path(__file__).with_name("unet.safetensors")
+VARIABLE = "RECOLOR_NETWORK"
+
+_AVERAGED = "averaged.module."
+
+
+def load_network(name: str, path: str | Path | None = None) -> tuple[nn.Module, str]:
+    """A network for use, and the digest of its weights.
+
+    Args:
+        name: ``unet``, ``eccv16`` or ``siggraph17``.
+        path: safetensors, a torch state dict, or a checkpoint of training, whose averaged network is taken. Without
+            one, for the unet: the file that the environment variable ``RECOLOR_NETWORK`` names, else the one that
+            comes with this package.
+
+    Raises:
+        WeightsMissing: there is no such file.
+        UsageError: the file does not hold this network.
+    """
+    check_choice(name, "network", tuple(NETWORKS))
+    file = _find(name, path)
+    state = {k: v.float() if v.is_floating_point() else v for k, v in _states(read_state(file)[0], file).items()}
+    network = _empty(name, state)
+    problem = _difference(network.state_dict(), state)
+    if problem:
+        raise UsageError(f"{file} holds no {name} network: {problem}.")
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False), _digest(state)
+
+
+def save_network(network: nn.Module, path: str | Path) -> None:
+    """Write the weights as safetensors, in half the bits, as ``load_network`` reads them."""
+    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    save_file({k: v.contiguous().cpu() for k, v in state.items()}, path, {"format": "pt"})
+
+
+def _find(name: str, path: str | Path | None) -> Path:
+    if path is None and name != "unet":
+        raise WeightsMissing(f"The network {name} needs its published weights: name the file with --weights.")
+    named = path or os.environ.get(VARIABLE)
+    file = Path(named).expanduser() if named else SHIPPED
+    if not file.is_file():
+        if named:
+            raise WeightsMissing(f"{file}: there is no such file of weights.")
+        raise WeightsMissing(
+            "This copy of recolor_torch comes without weights for its network: "
+            f"name a file with --weights or {VARIABLE}, or train one with recolor fit."
+        )
+    return file
+
+
+def _states(state: Mapping[str, object], file: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict, or of the averaged network in a checkpoint of training."""
+    inner = state.get("state_dict")
+    if isinstance(inner, Mapping):
+        state = {k.removeprefix(_AVERAGED): v for k, v in inner.items() if k.startswith(_AVERAGED)}
+    if not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UsageError(f"{file} is not the state dict of a network.")
+    return dict(state)  # type: ignore[arg-type]
+
+
+def _empty(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    if name != "unet":
+        return NETWORKS[name]()
+    names = ["bottom.conv.weight", *(f"ups.{i}.conv.weight" for i in range(5))]
+    found = [len(state[n]) for n in names if n in state and state[n].ndim]
+    return ColorUNet(tuple(found)) if len(found) == len(names) else ColorUNet()  # type: ignore[arg-type]
+
+
+def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
+    """What sets a state dict apart from the one that is wanted; empty where nothing does."""
+    for name, tensor in wanted.items():
+        if name not in got:
+            return f"{name} is missing"
+        if got[name].shape != tensor.shape:
+            sizes = ["x".join(map(str, t.shape)) for t in (got[name], tensor)]
+            return f"{name} is {sizes[0]} in place of {sizes[1]}"
+    extra = [name for name in got if name not in wanted]
+    return f"{extra[0]} is not part of it" if extra else ""
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
