@@ -13,6 +13,7 @@ VERBS = {
     "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
     "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
     "sweep": ("recolor_torch.cli.sweep", "what settings do: a grid of results on one sheet"),
+    "tune": ("recolor_torch.cli.tune", "search for the settings that score best on a set of pictures"),
 }
 
 LIGHTNING = ("fit", "predict", "test", "validate")
