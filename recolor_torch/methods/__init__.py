@@ -3,22 +3,27 @@
 from typing import Any
 
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
+from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer
 from recolor_torch.methods.levin import LevinColorization
 from recolor_torch.methods.poisson import PoissonMerging
+from recolor_torch.methods.semi_interactive import SemiInteractive
 from recolor_torch.methods.wavelet import WaveletMerging
 
 METHODS: dict[str, type[Recolorizer]] = {
+    "correspondence": Correspondence,
     "gram": GramTransfer,
     "histogram": HistogramTransfer,
     "levin": LevinColorization,
     "poisson": PoissonMerging,
+    "semi_interactive": SemiInteractive,
     "wavelet": WaveletMerging,
 }
 
 __all__ = [
     "METHODS",
+    "Correspondence",
     "GramTransfer",
     "Guide",
     "HistogramTransfer",
@@ -26,6 +31,7 @@ __all__ = [
     "PoissonMerging",
     "Recolorizer",
     "Reference",
+    "SemiInteractive",
     "WaveletMerging",
     "build_method",
     "method_name",

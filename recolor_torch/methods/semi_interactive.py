@@ -1,0 +1,204 @@
+"""A reference's colours where they fit, corrected by a person's strokes."""
+
+import inspect
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_choice, check_image
+from recolor_torch.color import fit_gamut, from_rgb, to_rgb
+from recolor_torch.errors import WeightsMissing
+from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.correspondence import Correspondence
+from recolor_torch.methods.levin import given, spread_chroma
+
+# The strengths between which the hints decide; 0 is Levin propagation alone.
+STRENGTHS = (0.0, 0.001, 0.01, 0.1)
+# Hints are held out by cells of a grid of so many to the longer side, in so many parts.
+CELLS = 12
+PARTS = 5
+# The longer side at which the strengths are tried.
+TRIAL_SIDE = 96
+
+
+def spread_with_prior(
+    luminance: Tensor,
+    hints: Tensor,
+    mask: Tensor,
+    prior: Tensor,
+    confidence: Tensor,
+    strength: Tensor,
+    *,
+    tolerance: float = 0.5,
+) -> Tensor:
+    r"""Hints exactly, the prior elsewhere as far as it is believed, both spread along like luminance.
+
+    Solves :math:`(L + s\,C)\,u = s\,C\,p` with u fixed at the hints.
+
+    Args:
+        luminance: (B, 1, H, W).
+        hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
+        mask: (B or 1, 1, H, W).
+        prior: chroma p, (B, 2, H, W).
+        confidence: C, (B, 1, H, W), 0 to 1.
+        strength: s, (B, 1, 1, 1); 0 is propagation of the hints alone.
+        tolerance: largest error of the solve, in 8-bit levels.
+    """
+    return spread_chroma(luminance, hints, mask, prior=prior, confidence=strength * confidence, tolerance=tolerance)
+
+
+def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tensor, confidence: Tensor) -> Tensor:
+    """How far the hints bear the prior out, by cross-validation: (B, 1, 1, 1), one of ``STRENGTHS``.
+
+    At a small size, a part of the hints is left out, the picture is coloured from the others and the prior, and
+    the result is compared with what was left out; each part in turn, for each strength. A prior from a wrong
+    reference loses against propagation alone and is dropped.
+
+    Args:
+        luminance, hints, mask, prior, confidence: as ``spread_with_prior`` takes them.
+    """
+    batch, _, height, width = luminance.shape
+    scale = min(1.0, TRIAL_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    known = (mask > 0.5).to(luminance).expand(batch, -1, -1, -1)
+    share = F.adaptive_avg_pool2d(known, size)
+    color = F.adaptive_avg_pool2d(hints * known, size) / share.clamp(min=1e-6)
+    gray, soft, trust = (F.adaptive_avg_pool2d(x, size) for x in (luminance, prior, confidence))
+    part = _parts(size, luminance.device)
+    held = torch.stack([part == i for i in range(PARTS)]).unsqueeze(1)  # (PARTS, 1, h, w)
+    there = (share > 0).unsqueeze(0)
+    kept, left = (there & ~held.unsqueeze(1)).to(gray), (there & held.unsqueeze(1)).to(gray)
+
+    def many(x: Tensor) -> Tensor:
+        return x.unsqueeze(0).expand(PARTS, -1, -1, -1, -1).flatten(0, 1)
+
+    errors = []
+    for strength in STRENGTHS:
+        factor = torch.full_like(many(gray)[:, :, :1, :1], strength)
+        found = spread_with_prior(
+            many(gray), many(color), kept.flatten(0, 1), many(soft), many(trust), factor, tolerance=2.0
+        )
+        distance = (found.unflatten(0, (PARTS, batch)) - color).square().sum(2, keepdim=True).sqrt()
+        errors.append((distance * left).sum((0, 2, 3, 4)) / left.sum((0, 2, 3, 4)).clamp(min=1))
+    best = torch.stack(errors).argmin(0)
+    return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(batch, 1, 1, 1)
+
+
+def _parts(size: tuple[int, int], device: torch.device) -> Tensor:
+    """The part of each pixel: cells of a grid, a knight's move apart."""
+    cell = max(1, -(-max(size) // CELLS))
+    y, x = (torch.arange(n, device=device) // cell for n in size)
+    return (y[:, None] * 2 + x) % PARTS
+
+
+class SemiInteractive(Recolorizer):
+    """Colours from references, corrected by hints: pixels with a hint have its chroma exactly.
+
+    A reference method colours the picture; its result is the prior of a propagation in which the hints are fixed.
+    How far the prior is believed is decided by the hints: where it contradicts them, they win.
+
+    Args:
+        transfer: the reference method that makes the prior. ``auto`` is ``correspondence``, which says by itself where
+            it is sure, or ``histogram`` where there are no weights for it.
+        several: with ``correspondence`` and several references, ``all`` searches them together and ``best`` takes the
+            one that fits best.
+        strength: weight of the prior against the ties between neighbours; chosen by cross-validation on the hints
+            without it.
+        tolerance: largest error of the solve, in 8-bit levels of chroma.
+        weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19 or torchvision's.
+        download: let torchvision fetch its weights (550 MB) where none are found.
+    """
+
+    space = "yuv"
+    needs = ("reference", "hints")
+    bytes_per_pixel = 500
+    largest_side: ClassVar[int] = 1024
+
+    def __init__(
+        self,
+        transfer: str = "auto",
+        several: Literal["all", "best"] = "all",
+        strength: float | None = None,
+        tolerance: float = 0.5,
+        weights: str | None = None,
+        download: bool = False,
+    ) -> None:
+        super().__init__()
+        check_choice(several, "several", ("all", "best"))
+        self.transfer, self.several, self.strength, self.tolerance = transfer, several, strength, tolerance
+        self.weights, self.download = weights, download
+        self._method: Recolorizer | None = None
+
+    def _transfer(self) -> Recolorizer:
+        """The reference method, made at its first use."""
+        if self._method is None:
+            if self.transfer == "auto":
+                self._method = self._make("correspondence")
+                try:
+                    self._method.prepare()
+                except WeightsMissing:
+                    if self.weights is not None:
+                        raise
+                    self._method = self._make("histogram")
+            else:
+                self._method = self._make(self.transfer)
+        return self._method
+
+    def _make(self, name: str) -> Recolorizer:
+        from recolor_torch.methods import METHODS, build_method  # this module is one of them
+
+        if name in METHODS and METHODS[name].needs != ("reference",):
+            raise ValueError(f"transfer must be a method that needs a reference alone, got {name!r}.")
+        takes = inspect.signature(METHODS[name]).parameters if name in METHODS else {}
+        passed = {"weights": self.weights, "download": self.download, "several": self.several}
+        return build_method(name, **{k: v for k, v in passed.items() if k in takes})
+
+    def prepare(self) -> None:
+        """Load what the reference method needs."""
+        self._transfer().prepare()
+
+    def provenance(self) -> dict[str, str]:
+        """The class of the reference method, and what that depends on."""
+        method = self._transfer()
+        return {"transfer": type(method).__name__, **method.provenance()}
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        self.require(guide)
+        check_image(image, "image", channels=3)
+        hints, mask = given(image, guide, all_pictures=False)
+        luminance, chroma = image[:, :1], hints[:, 1:]
+        prior, confidence = self._prior(image, guide)
+        if self.strength is None:
+            strength = choose_strength(luminance, chroma, mask, prior, confidence)
+        else:
+            strength = torch.full_like(luminance[:, :, :1, :1], self.strength)
+        result = spread_with_prior(luminance, chroma, mask, prior, confidence, strength, tolerance=self.tolerance)
+        if self.keep_stages:
+            for i, r in enumerate(guide.references, start=1):
+                self.stages[f"reference_{i}"] = to_rgb(r.image, "yuv")
+            self.stages["prior"] = fit_gamut(luminance, prior)
+            self.stages["confidence"] = (confidence * (strength > 0)).expand(-1, 3, -1, -1)
+            self.stages["result"] = fit_gamut(luminance, result)
+        return torch.cat((luminance, result), 1)
+
+    def _prior(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+        """Chroma of the reference method, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
+        method = self._transfer()
+        method.keep_stages = self.keep_stages
+        method.stages.clear()
+        references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in guide.references)
+        own = Guide(references, guide.target_mask, prior=guide.prior, confidence=guide.confidence)
+        if isinstance(method, Correspondence):
+            chroma, confidence = method.estimate(image, own)
+        else:
+            gray = image * torch.tensor([1.0, 0.0, 0.0], dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+            colored = method(from_rgb(to_rgb(gray, "yuv"), method.space), own)
+            chroma = from_rgb(to_rgb(colored, method.space), "yuv")[:, 1:]
+            confidence = torch.ones_like(chroma[:, :1])
+        if self.keep_stages:
+            self.stages |= method.stages
+        return chroma, confidence

@@ -1,0 +1,88 @@
+"""Hints with a prior from a reference: hints win, and decide how far the reference is believed."""
+
+import pytest
+import torch
+
+from recolor_torch.color import rgb_to_yuv
+from recolor_torch.evaluation import color_error
+from recolor_torch.methods import Guide, LevinColorization, Reference, SemiInteractive
+from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
+from recolor_torch.pipeline import recolor
+
+
+@pytest.fixture
+def scene():
+    """A picture of 48 x 64 whose colour changes where its luminance hardly does, and true points on it."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 64), indexing="ij")
+    picture = torch.stack((0.4 + 0.2 * (x > 0.5) + 0.1 * y, 0.5 - 0.1 * (x > 0.5), 0.4 + 0.2 * (y > 0.5)))[None]
+    mask = torch.zeros(1, 1, 48, 64)
+    for row, column in ((5, 5), (10, 50), (24, 20), (40, 10), (42, 55), (15, 30), (30, 40)):
+        mask[..., row : row + 2, column : column + 2] = 1
+    return picture, mask
+
+
+def parts(scene):
+    picture, mask = scene
+    yuv = rgb_to_yuv(picture)
+    return yuv[:, :1], yuv[:, 1:], mask
+
+
+def test_hints_are_exact(scene):
+    picture, mask = scene
+    method = SemiInteractive(transfer="histogram")
+    guide = Guide((Reference(1 - picture),), hints=picture, hint_mask=mask)
+    out = recolor(picture, method, guide)
+    there = mask.expand_as(out) > 0.5
+    torch.testing.assert_close(out[there], picture[there], atol=1e-5, rtol=0)
+
+
+def test_a_true_prior_is_believed_and_a_false_one_dropped(scene):
+    luminance, chroma, mask = parts(scene)
+    one = torch.ones_like(luminance)
+    both = torch.cat((chroma, -3 * chroma.flip(1) + 0.2))
+    strength = choose_strength(luminance.expand(2, -1, -1, -1), chroma, mask, both, one.expand(2, -1, -1, -1))
+    assert strength[0] > 0.05
+    assert strength[1] < 0.01
+
+
+def test_without_strength_it_is_levin(scene):
+    luminance, chroma, mask = parts(scene)
+    off = torch.zeros(1, 1, 1, 1)
+    found = spread_with_prior(luminance, chroma, mask, -chroma, torch.ones_like(luminance), off)
+    image = torch.cat((luminance, torch.zeros_like(chroma)), 1)
+    levin = LevinColorization()(image, Guide(hints=torch.cat((luminance, chroma), 1), hint_mask=mask))
+    torch.testing.assert_close(found, levin[:, 1:], atol=1 / 255, rtol=0)
+
+
+def test_a_good_reference_helps_and_a_bad_one_does_no_harm(scene):
+    picture, mask = scene
+    levin = color_error(recolor(picture, "levin", Guide(hints=picture, hint_mask=mask)), picture)
+    method = SemiInteractive(transfer="histogram")
+    for reference, bound in ((picture, 1.0), (picture.flip(1), 1.0)):
+        guide = Guide((Reference(reference),), hints=picture, hint_mask=mask)
+        assert color_error(recolor(picture, method, guide), picture) <= bound * levin + 0.1
+
+
+@pytest.mark.parametrize("transfer", ["correspondence", "wavelet", "auto"])
+def test_transfers_of_other_spaces(scene, vgg19_path, transfer):
+    picture, mask = scene
+    method = SemiInteractive(transfer=transfer, weights=str(vgg19_path))
+    method.keep_stages = True
+    out = recolor(picture, method, Guide((Reference(picture),), hints=picture, hint_mask=mask))
+    assert out.isfinite().all()
+    assert {"reference_1", "confidence", "prior", "result"} <= set(method.stages)
+    assert ("matches" in method.stages) == (transfer != "wavelet")
+
+
+def test_without_weights_auto_is_histogram(monkeypatch, tmp_path):
+    monkeypatch.delenv("RECOLOR_VGG19", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert SemiInteractive().provenance() == {"transfer": "HistogramTransfer"}
+
+
+@pytest.mark.parametrize("transfer", ["levin", "semi_interactive"])
+def test_a_transfer_needs_a_reference_alone(transfer):
+    with pytest.raises(ValueError, match=f"needs a reference alone, got '{transfer}'"):
+        SemiInteractive(transfer=transfer).prepare()
+    with pytest.raises(ValueError, match="Unknown method 'magic'"):
+        SemiInteractive(transfer="magic").prepare()
