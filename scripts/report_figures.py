@@ -1,13 +1,14 @@
-"""Remake the figures of the report with our own pictures, into one folder with an index page.
+"""Remake the figures of the report with our own pictures, into one folder with a page that shows them in order.
 
     python scripts/report_figures.py OUT [--pairs ../shared/data/pairs] [--figures 6 12-14] [--format png|svg]
 
 T. Zheng, "A Deep-Learning Based Semi-Interactive Method for Re-colorization", 2023. A figure is a function in
-``scripts/figures/`` under ``@figure(number, title)``; one that cannot be made says why in its place.
+``scripts/figures/`` under ``@figure(number, title)``; one that cannot be made says why in its place. Figures with
+VGG-19 look for its weights as the methods do (RECOLOR_VGG19 names a file). Exit codes: 0 all made, 3 some not,
+4 some not because their weights are missing.
 """
 
 import argparse
-import html
 import sys
 import time
 from pathlib import Path
@@ -15,20 +16,55 @@ from pathlib import Path
 import torch
 
 from recolor_torch.data import PictureError
+from recolor_torch.errors import WeightsMissing
+from recolor_torch.output.page import Page, Panel
 from recolor_torch.output.plots import write_figure
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from figures import FIGURES, Entry, Pictures
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Figures of the report</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:1200px;margin:2em auto;padding:0 1em}}
-img{{max-width:100%;display:block;margin:.5em 0}} nav a{{margin-right:.8em}} .missing{{color:#a00}}</style></head>
-<body><h1>Figures of the report, remade</h1><nav>{links}</nav>
-{sections}
-</body></html>
-"""
+TITLE = "Figures of the report, remade"
+INTRODUCTION = (
+    "The figures of T. Zheng, A Deep-Learning Based Semi-Interactive Method for Re-colorization (2023), in their "
+    "order and under their numbers, made by this package with other pictures. Slips of the report are corrected and "
+    "named where they change a picture. A click on a picture opens it at its full size."
+)
+# First figure of each chapter, its title, and what the reader has to know.
+CHAPTERS: dict[int, tuple[str, str]] = {
+    4: (
+        "What is given (section 1)",
+        "A target whose luminance is kept, and either a picture whose colours are wanted or colours at some pixels.",
+    ),
+    6: (
+        "Histograms (section 2.1)",
+        "A look-up table takes the levels of the target to those of the source so that both have the same cumulative "
+        "histogram; in R, G and B, then in Y, U and V. The results are as the method leaves them: the luminance of the "
+        "target is not put back.",
+    ),
+    11: (
+        "Wavelets (section 2.2)",
+        "Coarse coefficients are taken from the source and fine ones from the target: λ₀ weighs the coarsest "
+        "approximation of the target and λₖ its finest details.",
+    ),
+    17: (
+        "Edges (section 2.3)",
+        "The probability of an edge at each pixel, and statistics without the pixels on edges.",
+    ),
+    18: (
+        "Colour from given points (section 3)",
+        "Known colours spread over the picture by least squares: Poisson merging in R, G and B, and the equations of "
+        "Levin, Lischinski and Weiss (2004) in U and V. Titles with dB compare with the photograph in colour.",
+    ),
+    30: (
+        "Transfer by Gram matrices (section 4)",
+        "The target's pixels are changed until features of VGG-19 have its content and the source's style. "
+        "Where the weights of a layer are not here, the panel says so.",
+    ),
+}
+LEFT_OUT = (
+    "Figures 1 to 3 and 25 to 29 show data, other people's networks and diagrams; there is nothing in them to remake."
+)
 
 
 def numbers(text: str) -> list[int]:
@@ -37,21 +73,27 @@ def numbers(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def make(entry: Entry, pictures: Pictures, out: Path, suffix: str) -> str:
-    """Write the panels of a figure; its section of the page."""
+def make(page: Page, entry: Entry, pictures: Pictures, out: Path, suffix: str) -> int:
+    """Write the panels of a figure and its part of the page; returns an exit code."""
     start = time.perf_counter()
-    parts = [f'<h2 id="f{entry.number}">Figure {entry.number}: {html.escape(entry.title)}</h2>']
-    parts.append(f"<p>{html.escape(entry.caption)}</p>")
+    page.section(f"Figure {entry.number}: {entry.title}", f"f{entry.number}", 3)
+    page.text(entry.caption)
+    code = 0
     try:
+        panels = []
         for name, panel in entry.make(pictures).items():
             file = f"figure_{entry.number:02d}{'_' + name if name else ''}.{suffix}"
             write_figure(out / file, panel, dpi=110)
-            parts.append(f'<img src="{file}" alt="Figure {entry.number} {html.escape(name)}" loading="lazy">')
+            panels.append(Panel(file, name.replace("_", " ")))
+        page.pictures(panels)
     except (PictureError, OSError, ValueError) as error:
-        parts.append(f'<p class="missing">Not made: {html.escape(str(error))}</p>')
+        page.text(f"Not made: {error}", "missing")
         print(f"figure {entry.number}: not made: {error}", file=sys.stderr)
+        code = 4 if isinstance(error, WeightsMissing) else 3
+    module = entry.make.__module__.rpartition(".")[2]
+    page.text(f"scripts/figures/{module}.py, {entry.make.__name__}", "note")
     print(f"figure {entry.number}: {time.perf_counter() - start:.1f} s", flush=True)
-    return "\n".join(parts)
+    return code
 
 
 def main() -> int:
@@ -70,12 +112,21 @@ def main() -> int:
         parser.error(f"no figure {unknown[0]}; there are {', '.join(map(str, sorted(FIGURES)))}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(arguments.pairs, torch.device(arguments.device))
-    with torch.inference_mode():
-        sections = {n: make(FIGURES[n], pictures, arguments.out, arguments.format) for n in wanted}
-    links = "".join(f'<a href="#f{n}">{n}</a>' for n in sections)
-    page = PAGE.format(links=links, sections="\n".join(sections.values()))
-    (arguments.out / "index.html").write_text(page, encoding="utf-8")
-    return int(any('class="missing"' in section for section in sections.values()))
+    page = Page(TITLE)
+    page.text(INTRODUCTION)
+    page.text(LEFT_OUT, "note")
+    codes, chapter = [], None
+    for n in wanted:
+        first = max(start for start in CHAPTERS if start <= n)
+        if first != chapter:
+            chapter = first
+            page.section(CHAPTERS[first][0], f"chapter-{first}")
+            page.text(CHAPTERS[first][1])
+        with torch.no_grad():
+            codes.append(make(page, FIGURES[n], pictures, arguments.out, arguments.format))
+    page.write(arguments.out / "index.html")
+    # What failed for another reason than weights is the graver news.
+    return 3 if 3 in codes else max(codes)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ DESCRIPTION = """Judge methods on many pictures whose true colours are known.
 
 DATA is a folder of colour photographs, which are made gray and get simulated references and points, or a
 manifest: JSON with a list "pictures" of entries with target, truth, reference, hints, name, group, and
-"certain_color": true for things that have a certain colour in life, which are reported apart.
+"certain_color": true for things that have a certain colour in life, which are reported apart. Pictures of a
+manifest without hints get simulated points where their truth is known.
 
 REPORT has index.html, metrics.csv, summary.json, plots/ and pictures/. The same command goes on where a run
 was stopped.
@@ -127,10 +128,11 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
         return {name: build(name, {}, args) for name in names} | {
             text: build(*method_parts(text), args) for text in tries
         }
-    photographs = any(case.truth and not case.references and not case.hints for case in cases)
+    bare = any(c.truth and not c.references and not c.hints for c in cases)
+    unmarked = any(c.truth and not c.hints for c in cases)
     given = {
-        "reference": any(c.references for c in cases) or (photographs and protocol.references != "none"),
-        "hints": any(c.hints for c in cases) or (photographs and protocol.points > 0),
+        "reference": any(c.references for c in cases) or (bare and protocol.references != "none"),
+        "hints": any(c.hints for c in cases) or (unmarked and protocol.points > 0),
     }
     methods = {}
     for name, cls in sorted(METHODS.items()):

@@ -91,8 +91,8 @@ class Prepared:
 def prepare(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Prepared:
     """Read a case and bring it to the size of the comparison.
 
-    References and hints that the case names are taken as they are; a case without either whose truth is known gets
-    simulated ones.
+    References and hints that the case names are taken as they are. Where the truth is known, a case without hints
+    gets points, and one without either gets a reference too.
 
     Args:
         case: the case.
@@ -124,7 +124,7 @@ def prepare(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Pr
         read = read_hints(case.hints, full)
         hints, mask = place_pixels(read.image, read.mask, size)
         given["hints"] = "scribbles"
-    elif truth is not None and not own and protocol.points:
+    elif truth is not None and protocol.points:
         hints, mask = points_of(truth, protocol.points, random_numbers(protocol.seed, case.name, "points"))
         given["hints"] = _count(protocol.points, "point")
     guide = Guide(tuple(Reference(x) for x in references), hints=hints, hint_mask=mask)

@@ -137,7 +137,7 @@ class Page:
     def pictures(self, panels: Sequence[Panel]) -> None:
         """Pictures at their own size, side by side where there is room."""
         figures = "".join(
-            f'<figure><img src="{quote(p.file)}" alt="{_text(p.caption)}" loading="lazy">'
+            f'<figure><a href="{quote(p.file)}"><img src="{quote(p.file)}" alt="{_text(p.caption)}" loading="lazy"></a>'
             f"<figcaption>{_text(p.caption)}</figcaption></figure>"
             for p in panels
             if p.file is not None

@@ -77,8 +77,7 @@ def test_what_a_case_names_is_taken_as_it_is(photo, tmp_path):
     gray = save_picture(tmp_path / "gray.png", 61, 40, mode="L")
     got = prepare(Case("a", gray, photo.target, (reference,)), Protocol(side=0))
     assert torch.equal(got.guide.references[0].image, pixels(reference))
-    assert got.guide.hints is None  # no points beside a reference of its own
-    assert got.given == {"reference": "1 reference"}
+    assert got.given == {"reference": "1 reference", "hints": "10 points"}
     assert torch.equal(got.truth, pixels(photo.target))
     assert prepare(Case("a", gray, None), Protocol(side=0)).given == {}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from recolor_torch.errors import WeightsMissing
 from recolor_torch.output import write_picture
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -35,14 +36,17 @@ def test_figures_and_the_page_that_shows_them(script, monkeypatch, tmp_path):
     for number in (6, 7, 8):
         assert (tmp_path / "out" / f"figure_{number:02d}.png").stat().st_size > 1000
         assert f'src="figure_{number:02d}.png"' in page
+        assert f'id="f{number}"' in page
+    assert 'href="#chapter-6"' in page
     # The pictures of figure 10 are not there: the page says so in its place.
-    assert code == 1
+    assert code == 3
     assert page.count("Not made: ") == 1
     assert "exemplar_05" in page
 
 
 def test_every_figure_has_a_title_and_a_caption(script):
-    assert set(range(6, 18)) <= set(script.FIGURES)
+    assert {4, 5, *range(6, 25)} <= set(script.FIGURES)
+    assert min(script.CHAPTERS) <= min(script.FIGURES)
     for entry in script.FIGURES.values():
         assert entry.title
         assert entry.caption.endswith(".")
@@ -51,4 +55,17 @@ def test_every_figure_has_a_title_and_a_caption(script):
 def test_unknown_figures_are_named(script, monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run(script, monkeypatch, tmp_path, "--pairs", tmp_path, "--figures", "99")
-    assert "no figure 99; there are 6, 7" in capsys.readouterr().err
+    assert "no figure 99; there are 4, 5, 6, 7" in capsys.readouterr().err
+
+
+def test_missing_weights_are_said_in_the_place_of_the_figure(script, monkeypatch, tmp_path):
+    def weightless(pictures):
+        """A caption."""
+        raise WeightsMissing("No VGG-19 weights were found.")
+
+    monkeypatch.setitem(script.FIGURES, 30, script.Entry(30, "A strip", weightless))
+    code = run(script, monkeypatch, tmp_path / "out", "--pairs", tmp_path, "--figures", "30")
+    assert code == 4
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert '<p class="missing">Not made: No VGG-19 weights were found.</p>' in page
+    assert "Transfer by Gram matrices" in page
