@@ -45,3 +45,20 @@ def vgg19_path(shared):
     if not path.is_file():
         pytest.skip(f"no VGG-19 weights at {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def network_path(tmp_path_factory):
+    """A small colorization network with random weights, as a file."""
+    from recolor_torch.networks import ColorUNet
+    from recolor_torch.networks.loading import save_network
+
+    torch.manual_seed(0)
+    network = ColorUNet(widths=(16, 16, 16, 16, 8, 8))
+    torch.nn.init.normal_(network.regression.weight, std=0.3)
+    for layer in network.distribution:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.normal_(layer.weight, std=0.2)
+    path = tmp_path_factory.mktemp("network") / "unet.safetensors"
+    save_network(network, path)
+    return path

@@ -3,7 +3,7 @@
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -91,14 +91,19 @@ class CentredPictures(Dataset):
 
 
 class _Stretch(DistributedSampler):
-    """An epoch as the next stretch of the stream; each process has every n-th position."""
+    """An epoch as the next stretch of the stream; each process has every n-th position.
 
-    def __init__(self, dataset: Dataset, length: int, processes: int, rank: int) -> None:
+    The epoch is asked for: what Lightning tells samplers is one too many after it resumed at the end of an epoch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, length: int, processes: int, rank: int, current_epoch: Callable[[], int]
+    ) -> None:
         super().__init__(dataset, num_replicas=processes, rank=rank)
-        self.length = length
+        self.length, self.current_epoch = length, current_epoch
 
     def __iter__(self) -> Iterator[int]:
-        start = self.epoch * self.length
+        start = self.current_epoch() * self.length
         return iter(range(start + self.rank, start + self.length, self.num_replicas))
 
     def __len__(self) -> int:
@@ -172,8 +177,10 @@ class TrainingDataModule(pl.LightningDataModule):
         """Batches (B, 3, size, size), uint8."""
         dataset = TrainingPictures(self.training, self.size, self.least, self.seed)
         trainer = self.trainer
-        processes, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        sampler = _Stretch(dataset, self.epoch or len(dataset), processes, rank)
+        if trainer is None:
+            raise RuntimeError("Batches for training need a Trainer: it says which epoch they are for.")
+        length = self.epoch or len(dataset)
+        sampler = _Stretch(dataset, length, trainer.world_size, trainer.global_rank, lambda: trainer.current_epoch)
         return DataLoader(
             dataset,
             self.batch_size,

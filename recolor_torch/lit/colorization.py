@@ -1,6 +1,7 @@
 """A LightningModule that trains a colorization network on photographs."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -17,8 +18,10 @@ from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.data.hint_simulation import HintSimulation, gaussian_centres, paint_points
 from recolor_torch.data.training import TrainingDataModule
 from recolor_torch.errors import UsageError
+from recolor_torch.features.weights import read_state
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.networks import Estimate
+from recolor_torch.networks.loading import load_into
 
 VALIDATED_POINTS = (0, 10)
 
@@ -45,6 +48,8 @@ class ColorizationTraining(pl.LightningModule):
         grain: largest deviation of the noise that is added to the luminance, in [0, 1]: old pictures have some.
         tone: luminance is raised to a power drawn from 1 / (1 + tone) to 1 + tone.
         hints: how points are simulated; without it there are none.
+        start: file of weights that the network starts from.
+        bins: file of scripts/bin_statistics.py; without it the colours are counted on 2000 of the pictures.
         seed: of points and noise.
     """
 
@@ -66,14 +71,20 @@ class ColorizationTraining(pl.LightningModule):
         grain: float = 0.03,
         tone: float = 0.25,
         hints: HintSimulation | None = None,
+        start: str | None = None,
+        bins: str | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if start is not None:
+            load_into(network, start)
         self.network = network
+        self.bins = bins
         self.learning_rate, self.encoder_rate = learning_rate, encoder_rate
         self.frozen_steps, self.warmup, self.cooldown = frozen_steps, warmup, cooldown
         self.weight_decay, self.classification, self.regression = weight_decay, classification, regression
         self.mix, self.grain, self.tone, self.hints, self.seed = mix, grain, tone, hints, seed
+        self._start: float | None = None
         self.averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
         self.averaged.requires_grad_(False)
         # Counted on the pictures that are trained on, or read from a checkpoint; 0 says that neither has happened.
@@ -87,6 +98,9 @@ class ColorizationTraining(pl.LightningModule):
         """Count the colours of the training pictures, unless a checkpoint brought the counts."""
         if self.classification == 0 or self.bin_weights.any():
             return
+        if self.bins is not None:
+            self.bin_weights.copy_(rebalancing_weights(read_counts(self.bins), self.mix))
+            return
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, TrainingDataModule):
             raise UsageError("The colours are counted on a TrainingDataModule, got another data module.")
@@ -95,32 +109,39 @@ class ColorizationTraining(pl.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """The loss of a batch of pictures, (B, 3, H, W), uint8."""
-        generator = self._generator(self.global_step)
+        image, luminance, hints, mask = self.example(batch, self.global_step)
+        return self.loss(self.answer(luminance, hints, mask), image)
+
+    def example(self, batch: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """What a step learns from: the pictures with their tone changed, the luminance that the network is shown, and
+        the chroma and the mask of the points that it is given."""
+        generator = self._generator(step)
         image = _to_float(batch)
         image = image ** self._powers(len(image), generator)
-        chroma = rgb_to_yuv(image)[:, 1:]
-        hints, mask = self.hints(chroma, generator) if self.hints else (None, None)
+        hints, mask = self.hints(rgb_to_yuv(image)[:, 1:], generator) if self.hints else (None, None)
         luminance = rgb_to_luminance(image)
         strength = self.grain * torch.rand(len(image), 1, 1, 1, generator=generator, device=self.device).square()
         noise = torch.randn(luminance.shape, generator=generator, device=self.device)
-        estimate = self._train(luminance + strength * noise, hints, mask)
-        return self._loss(estimate, image, chroma)
+        return image, luminance + strength * noise, hints, mask
 
-    def _train(self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Estimate:
+    def answer(self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Estimate:
+        """The network's estimate in training, with the encoder held still in the first steps."""
         if self.global_step < self.frozen_steps:
             self.network.encoder.eval()  # type: ignore[union-attr]
             return self.network(luminance, hints, mask, frozen=True)
         self.network.train()
         return self.network(luminance, hints, mask)
 
-    def _loss(self, estimate: Estimate, image: Tensor, chroma: Tensor) -> Tensor:
+    def loss(self, estimate: Estimate, image: Tensor) -> Tensor:
+        """Classification and regression against the colours of ``image``; logs them."""
         loss = torch.zeros((), device=self.device)
         if estimate.logits is not None and self.classification > 0:
             entropy = distribution_loss(estimate.logits.float(), quarter_ab(image), self.bin_weights)
             self.log("train/classification", entropy)
             loss = loss + self.classification * entropy
         if estimate.chroma is not None and self.regression > 0:
-            huber = chroma_loss(chroma_to_unit(estimate.chroma.float()), chroma_to_unit(chroma))
+            truth = rgb_to_yuv(image)[:, 1:]
+            huber = chroma_loss(chroma_to_unit(estimate.chroma.float()), chroma_to_unit(truth))
             self.log("train/regression", huber)
             loss = loss + self.regression * huber
         self.log("train/loss", loss)
@@ -132,6 +153,8 @@ class ColorizationTraining(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log how fast it goes, over all devices."""
+        if self._start is None:  # resumed at the end of an epoch
+            return
         loader = self.trainer.train_dataloader
         pictures = len(loader) * loader.batch_size * self.trainer.world_size  # type: ignore[arg-type,union-attr]
         self.log("train/pictures_per_second", pictures / (time.perf_counter() - self._start))
@@ -200,6 +223,15 @@ def chroma_of(estimate: Estimate, luminance: Tensor) -> dict[str, Tensor]:
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         found["distribution"] = ab_to_chroma(luminance, ab)
     return found
+
+
+def read_counts(path: str | Path) -> Tensor:
+    """The counts of the bins, (313,), of a file of scripts/bin_statistics.py."""
+    state, _ = read_state(Path(path).expanduser()) if Path(path).expanduser().is_file() else ({}, None)
+    counts = state.get("counts")
+    if counts is None or counts.shape != (BINS,):
+        raise UsageError(f"{path} is no file of bin statistics.")
+    return counts
 
 
 def quarter_ab(image: Tensor) -> Tensor:

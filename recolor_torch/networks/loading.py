@@ -36,13 +36,23 @@ def load_network(name: str, path: str | Path | None = None) -> tuple[nn.Module, 
     """
     check_choice(name, "network", tuple(NETWORKS))
     file = _find(name, path)
-    state = {k: v.float() if v.is_floating_point() else v for k, v in _states(read_state(file)[0], file).items()}
+    state = _read(file)
     network = _empty(name, state)
-    problem = _difference(network.state_dict(), state)
-    if problem:
-        raise UsageError(f"{file} holds no {name} network: {problem}.")
-    network.load_state_dict(state)
+    _fill(network, state, file, name)
     return network.eval().requires_grad_(False), _digest(state)
+
+
+def load_into(network: nn.Module, path: str | Path) -> None:
+    """Give ``network`` the weights of a file that ``load_network`` would read.
+
+    Raises:
+        WeightsMissing: there is no such file.
+        UsageError: the file does not hold this network.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise WeightsMissing(f"{file}: there is no such file of weights.")
+    _fill(network, _read(file), file, type(network).__name__)
 
 
 def save_network(network: nn.Module, path: str | Path) -> None:
@@ -66,14 +76,23 @@ def _find(name: str, path: str | Path | None) -> Path:
     return file
 
 
-def _states(state: Mapping[str, object], file: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict, or of the averaged network in a checkpoint of training."""
+def _read(file: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict, or of the averaged network in a checkpoint of training, in float32."""
+    state: Mapping[str, object] = read_state(file)[0]
     inner = state.get("state_dict")
     if isinstance(inner, Mapping):
         state = {k.removeprefix(_AVERAGED): v for k, v in inner.items() if k.startswith(_AVERAGED)}
     if not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise UsageError(f"{file} is not the state dict of a network.")
-    return dict(state)  # type: ignore[arg-type]
+    tensors: dict[str, Tensor] = dict(state)  # type: ignore[arg-type]
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+
+
+def _fill(network: nn.Module, state: Mapping[str, Tensor], file: Path, name: str) -> None:
+    problem = _difference(network.state_dict(), state)
+    if problem:
+        raise UsageError(f"{file} holds no {name} network: {problem}.")
+    network.load_state_dict(state)
 
 
 def _empty(name: str, state: Mapping[str, Tensor]) -> nn.Module:
