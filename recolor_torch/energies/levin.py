@@ -117,9 +117,10 @@ class LevinEnergy:
         pull = self.pull * min(1.0, PULL_SIDE / max(height, width)) ** 2
         if self.form == "report":
             pull = pull**2  # FᵀF is the square of an operator that the pull is meant for
-        mass = torch.full_like(self.luminance, pull)
+        # One number each, seen as pictures: they cost no memory.
+        mass = self.luminance.new_full((1, 1, 1, 1), pull).expand_as(self.luminance)
         values = self.hints_chroma.expand(batch, channels, height, width)
-        source = torch.zeros_like(values)
+        source = values.new_zeros(1, 1, 1, 1).expand_as(values)
         if self.prior is not None and self.confidence is not None:
             mass = mass + self.confidence
             source = (self.confidence * self.prior).expand_as(values)

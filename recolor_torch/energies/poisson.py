@@ -65,7 +65,7 @@ class PoissonEnergy:
             symmetric=self.order == 1,
             squared=self.order == 2,
             mass=one * scale,
-            source=torch.zeros_like(self.target),
+            source=self.target.new_zeros(1, 1, 1, 1).expand_as(self.target),
             fixed=(self.mask > 0.5).expand(b, 1, h, w),
             values=(self.values - self.target).expand(b, c, h, w),
             mild=True,

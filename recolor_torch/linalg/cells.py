@@ -25,7 +25,7 @@ class Cells:
 
     def __init__(self, op: PhaseOperator, theta: float, null: Tensor) -> None:
         self.part = self._parts(op, theta)
-        dtype, free = null.dtype, op.free > 0
+        dtype, free = null.dtype, op.free
         number = torch.arange(4, device=free.device).view(1, 1, 4, 1, 1)
         self.roots = (free & (self.part == number)).flatten().nonzero()[:, 0]
         self.n = self.roots.numel()

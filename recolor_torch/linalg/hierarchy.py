@@ -29,13 +29,16 @@ from recolor_torch.linalg.graph import (
 )
 from recolor_torch.linalg.phases import PhaseOperator
 
-# Strength of connection, for the cells of pixels and for the first graph: tried from .05 to .12 on all forms;
-# from graph to graph it falls, as in Vanek, Mandel and Brezina.
-CELL_THETA = 0.12
-GRAPH_THETA = 0.08
+# Strength of connection, for the cells of pixels and for the first graph, of symmetric operators and of others:
+# tried from .05 to .25 on all forms. From graph to graph it falls, as in Vanek, Mandel and Brezina.
+CELL_THETA, CELL_THETA_ONE_WAY = 0.12, 0.16
+GRAPH_THETA, GRAPH_THETA_ONE_WAY = 0.08, 0.12
 THETA_DECAY = 0.7
+# Cycles of the second graph for each of the first: sharp weights without symmetry want it solved well.
+VISITS_ONE_WAY = 2
 # Forward and backward Gauss-Seidel sweeps for the near-null vectors.
 NULL_SWEEPS = 8
+LEFT_NULL_SWEEPS = 20
 GRAPH_NULL_STEPS = 20
 # Below this a graph is solved densely.
 DENSE = 500
@@ -74,6 +77,14 @@ class GraphLevel:
             return transpose(self.matrix), None, None
         return transpose(self.matrix), transpose(self.restriction), transpose(self.prolongation)
 
+    def residual(self, b: Tensor, x: Tensor, transposed: bool) -> Tensor:
+        """b - A x, or b - Aᵀ x, of the graph before its rows were scaled."""
+        if self.row_scale is None:
+            return torch.addmm(b, self.matrix, x, alpha=-1)
+        if transposed:
+            return torch.addmm(b, self.transposed[0], x / self.row_scale, alpha=-1)
+        return b - (self.matrix @ x) / self.row_scale
+
 
 class AggregationHierarchy:
     """One V-cycle for the operator of ``op``: ``cycle(b)`` approximates the inverse applied to b.
@@ -86,19 +97,20 @@ class AggregationHierarchy:
 
     def __init__(self, op: PhaseOperator) -> None:
         self.op = op
+        self.visits = 1 if op.symmetric else VISITS_ONE_WAY
         if not op.symmetric:
-            op.scale_rows(_near_null(op, transposed=True))
-        null = _near_null(op, transposed=False)
-        self.cells = Cells(op, CELL_THETA, null)
+            op.scale_rows(_near_null(op, LEFT_NULL_SWEEPS, transposed=True))
+        null = _near_null(op, NULL_SWEEPS, transposed=False)
+        self.cells = Cells(op, CELL_THETA if op.symmetric else CELL_THETA_ONE_WAY, null)
         self.levels: list[GraphLevel] = []
         self.inverse: Tensor | None = None
         matrix, diagonal = self.cells.galerkin(op, null)
         del null
         self.sizes = [self.cells.n]
+        theta = GRAPH_THETA if op.symmetric else GRAPH_THETA_ONE_WAY
         while matrix.shape[0] > DENSE:
-            level, matrix, diagonal = _coarsen(
-                matrix, diagonal, GRAPH_THETA * THETA_DECAY ** len(self.levels), op.symmetric
-            )
+            level, matrix, diagonal = _coarsen(matrix, diagonal, theta, op.symmetric)
+            theta *= THETA_DECAY
             self.levels.append(level)
             if level.prolongation is None:
                 break
@@ -119,6 +131,14 @@ class AggregationHierarchy:
             self.cells.prolong_add(x, e)
         return op.sweep(x, b, reverse=True, transposed=transposed)
 
+    def _visit(self, b: Tensor, depth: int, transposed: bool) -> Tensor:
+        """The correction from a level below the first graph, ``visits`` cycles of it."""
+        e = self._descend(b, depth, transposed)
+        if depth < len(self.levels):
+            for _ in range(1, self.visits):
+                e = e + self._descend(self.levels[depth].residual(b, e, transposed), depth, transposed)
+        return e
+
     def _descend(self, b: Tensor, depth: int, transposed: bool) -> Tensor:
         if depth == len(self.levels):
             assert self.inverse is not None
@@ -132,19 +152,19 @@ class AggregationHierarchy:
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
         if p is not None and r is not None:
             coarse = r @ torch.addmm(b, a, x, alpha=-1)
-            x = torch.addmm(x, p, self._descend(coarse, depth + 1, transposed))
+            x = torch.addmm(x, p, self._visit(coarse, depth + 1, transposed))
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
         x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=first)
         return x.mul_(level.row_scale) if level.row_scale is not None and transposed else x
 
 
-def _near_null(op: PhaseOperator, transposed: bool) -> Tensor:
+def _near_null(op: PhaseOperator, sweeps: int, transposed: bool) -> Tensor:
     """A vector around 1 that A (or Aᵀ) takes nearly to 0, (B, 1, 4, h, w).
 
     To the right that is 1, less beside fixed pixels; to the left, the importance of the pixels.
     """
     y, zero = torch.ones_like(op.leak), torch.zeros_like(op.leak)
-    for _ in range(NULL_SWEEPS):
+    for _ in range(sweeps):
         op.sweep(y, zero, transposed=transposed)
         op.sweep(y, zero, transposed=transposed, reverse=True)
     return y.clamp_(min=1e-3)

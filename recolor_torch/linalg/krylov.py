@@ -1,4 +1,4 @@
-"""Conjugate gradients and BiCGSTAB for batches of pictures and channels at once.
+"""Conjugate gradients and GMRES for batches of pictures and channels at once.
 
 Each (image, channel) is a system of its own with the operator of its image: the scalars of the
 iteration are (B, C, 1, ...) tensors, and nothing in an iteration waits for the device.
@@ -9,8 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# A step of BiCGSTAB leaves about this share of the error, or less, where the preconditioner is any good.
-LEFT = 0.5
+# GMRES starts again from its best solution once it holds this many vectors.
+BASIS = 16
+# Singular values below this share of the largest one belong to a channel that has converged, or was zero.
+RANK = 1e-6
 
 Operator = Callable[[Tensor], Tensor]
 
@@ -94,46 +96,92 @@ class ConjugateGradients:
         return torch.linalg.eigvalsh(tri)[..., 0].clamp_min(1e-6).to(self.x.dtype)
 
 
-class BiCGStab:
-    """Preconditioned BiCGSTAB, one ``step`` at a time (Saad 2003, Algorithm 7.7, right preconditioning).
+class GMRES:
+    """Preconditioned GMRES, one ``step`` at a time (Saad 2003, Algorithm 9.4, left preconditioning), restarted.
+
+    It makes the preconditioned residual, an estimate of the error, as small as it can be. The solution is
+    put together when it is asked for.
 
     Args:
         operator: any regular operator on the free pixels.
         preconditioner: close to its inverse.
         rhs: (B, C, H, W).
-        x: where to start, 0 by default. It is overwritten.
     """
 
-    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor, x: Tensor | None = None) -> None:
+    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor) -> None:
         self.operator, self.preconditioner = operator, preconditioner
-        self.x = torch.zeros_like(rhs) if x is None else x
-        self.residual = rhs.clone() if x is None else rhs - operator(x)
-        self.shadow = self.residual.clone()
-        self.rho = self.alpha = self.omega = torch.ones_like(dot(rhs, rhs))
-        self.v, self.direction = torch.zeros_like(rhs), torch.zeros_like(rhs)
         self.steps = 0
-        self.last: Tensor | None = None
+        self.before: Tensor | None = None
+        self._start(preconditioner(rhs))
+        self.looked = (0, self.size.flatten(1))
+
+    def _start(self, z: Tensor) -> None:
+        self.size = dot(z, z).sqrt()
+        self.basis = [divide(z, self.size)]
+        self.columns: list[list[Tensor]] = []
+        self.solved: tuple[Tensor, Tensor, Tensor] | None = None
 
     def step(self) -> None:
-        rho = dot(self.shadow, self.residual)
-        beta = divide(rho * self.alpha, self.rho * self.omega)
-        self.direction.addcmul_(self.omega, self.v, value=-1).mul_(beta).add_(self.residual)
-        first = self.preconditioner(self.direction)
-        self.v = self.operator(first)
-        self.rho, self.alpha = rho, divide(rho, dot(self.shadow, self.v))
-        self.residual.addcmul_(self.alpha, self.v, value=-1)
-        self.x.addcmul_(self.alpha, first)
-        self.last = first.mul_(self.alpha)
-        second = self.preconditioner(self.residual)
-        image = self.operator(second)
-        self.omega = divide(dot(image, self.residual), dot(image, image))
-        self.x.addcmul_(self.omega, second)
-        self.residual.addcmul_(self.omega, image, value=-1)
-        self.last.addcmul_(self.omega, second)
+        if len(self.columns) == BASIS:
+            self.before = self.x
+            self._start(self._combine(self._least_squares()[1]))
+        w = self.preconditioner(self.operator(self.basis[-1]))
+        column = []
+        for v in self.basis:
+            share = dot(w, v)
+            w.addcmul_(share, v, value=-1)
+            column.append(share)
+        length = dot(w, w).sqrt()
+        self.basis.append(divide(w, length))
+        self.columns.append([*column, length])
+        self.solved = None
         self.steps += 1
 
+    @property
+    def x(self) -> Tensor:
+        """The solution so far."""
+        if not self.columns:
+            return torch.zeros_like(self.basis[0]) if self.before is None else self.before
+        x = self._combine(self._least_squares()[0])
+        return x if self.before is None else x.add_(self.before)
+
     def error(self) -> Tensor:
-        """Estimate of the largest error of ``x``, (B, C): a share of the last step."""
-        if self.last is None:
-            return peak(self.preconditioner(self.residual))
-        return LEFT * peak(self.last)
+        """Estimate of the largest error of ``x``, (B, C): max |z| over what a step takes from the slowest error.
+
+        That is the smallest singular value so far, or the share by which z fell since the last look: an error
+        that the steps have not found yet shows as a z that stays.
+        """
+        if not self.columns:
+            return peak(self.basis[0] * self.size)
+        _, left, slowest = self._least_squares()
+        norm, (steps, before) = left.norm(dim=-1), self.looked
+        if 0 < steps < self.steps:
+            fallen = divide(norm, before).pow(1 / (self.steps - steps))
+            slowest = torch.minimum(slowest, (1 - fallen).clamp_min(1e-3))
+        self.looked = (self.steps, norm)
+        return peak(self._combine(left)) / slowest.clamp(max=1)
+
+    def _least_squares(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of the solution and of z in the basis, (B, C, n), and the smallest singular value, (B, C)."""
+        if self.solved is None:
+            n = len(self.columns)
+            hessenberg = self.size.new_zeros(*self.size.shape[:2], n + 1, n, dtype=torch.float64)
+            for j, column in enumerate(self.columns):
+                hessenberg[..., : j + 2, j] = torch.stack(column, -1).flatten(2)
+            first = torch.zeros_like(hessenberg[..., 0])
+            first[..., 0] = self.size.flatten(1)
+            u, s, vh = torch.linalg.svd(hessenberg, full_matrices=False)
+            kept = s > RANK * s[..., :1]
+            inverse = torch.where(kept, 1 / s, torch.zeros_like(s))
+            y = (vh.mT @ (inverse * (u.mT @ first[..., None])[..., 0])[..., None])[..., 0]
+            smallest = torch.where(kept, s, torch.full_like(s, torch.inf)).amin(-1)
+            left = first - (hessenberg @ y[..., None])[..., 0]
+            dtype = self.size.dtype
+            self.solved = (y.to(dtype), left.to(dtype), smallest.to(dtype))
+        return self.solved
+
+    def _combine(self, weights: Tensor) -> Tensor:
+        out = torch.zeros_like(self.basis[0])
+        for weight, v in zip(weights.unbind(-1), self.basis):
+            out.addcmul_(weight.view(self.size.shape), v)
+        return out

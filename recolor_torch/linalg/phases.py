@@ -65,7 +65,7 @@ class PhaseOperator:
                 leak[there] += lost * free[there]
             self.ties.append(self.split(tie))
         self.leak = self.split(leak + system.fixed, 1.0)
-        self.free = self.split(free)
+        self.free = self.split(~system.fixed)
         self.diagonal = self.split(system.diagonal(), 1.0)
         self.inverse_diagonal = 1 / self.diagonal
         self.row_scale: Tensor | None = None
@@ -90,7 +90,7 @@ class PhaseOperator:
         """A solution on the phases, as one of the system."""
         return self.join(y * self.row_scale if transposed and self.row_scale is not None else y)
 
-    def split(self, x: Tensor, value: float = 0.0) -> Tensor:
+    def split(self, x: Tensor, value: float = 0) -> Tensor:
         """A picture of the system's size to phases, padded with ``value``."""
         if any(self.padding):
             x = torch.nn.functional.pad(x, self.padding, value=value)

@@ -9,7 +9,7 @@ from recolor_torch.linalg.direct import solve_direct
 from recolor_torch.linalg.geometric import GeometricHierarchy
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
 from recolor_torch.linalg.implicit import ImplicitStep
-from recolor_torch.linalg.krylov import BiCGStab, ConjugateGradients
+from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
 from recolor_torch.linalg.phases import PhaseOperator
 from recolor_torch.linalg.system import Energy, GridSystem, Solution
 
@@ -63,9 +63,13 @@ def solve(
         plain = system.detach()
         _check_finite(plain)
         solver = GridSolver(plain, max_steps=max_steps, method=method, fallback=fallback, check_every=check_every)
-        x = torch.zeros_like(plain.values) if start is None else start.detach().masked_fill(plain.fixed, 0)
-        found = solver.solve(plain.residual(x), atol)
-        x = x.add_(found.x)
+        if start is None:
+            found = solver.solve(plain.residual(torch.zeros_like(plain.values)), atol)
+            x = found.x
+        else:
+            x = start.detach().masked_fill(plain.fixed, 0)
+            found = solver.solve(plain.residual(x), atol)
+            x = x.add_(found.x)
     if torch.is_grad_enabled() and any(t.requires_grad for t in system.tensors):
 
         def adjoint(grad: Tensor) -> Tensor:
@@ -139,7 +143,7 @@ class GridSolver:
             self.engine = _Squared(self.system) if self.system.squared else _engine(self.system, self.method)
         engine = self.engine
         conjugate = self.system.symmetric or self.system.squared
-        krylov = (ConjugateGradients if conjugate else BiCGStab)(
+        krylov = (ConjugateGradients if conjugate else GMRES)(
             lambda x: engine.multiply(x, transposed),
             lambda r: engine.cycle(r, transposed),
             engine.enter(rhs, transposed),
