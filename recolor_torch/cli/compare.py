@@ -57,6 +57,4 @@ def _methods(args: Namespace, guide: Guide) -> dict[str, Recolorizer]:
         return {text: build(*method_parts(text), args) for text in tries}
     given = {"reference": bool(guide.references), "hints": guide.hints is not None}
     names = [name for name, cls in sorted(METHODS.items()) if all(given[need] for need in cls.needs)]
-    if not names:
-        raise UsageError("Say what colours are wanted: give a reference picture with -r, or --hints.")
     return {name: build(name, {}, args) for name in names}

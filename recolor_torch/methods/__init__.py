@@ -7,6 +7,7 @@ from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer
 from recolor_torch.methods.levin import LevinColorization
+from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.poisson import PoissonMerging
 from recolor_torch.methods.semi_interactive import SemiInteractive
 from recolor_torch.methods.wavelet import WaveletMerging
@@ -16,6 +17,7 @@ METHODS: dict[str, type[Recolorizer]] = {
     "gram": GramTransfer,
     "histogram": HistogramTransfer,
     "levin": LevinColorization,
+    "network": NetworkColorization,
     "poisson": PoissonMerging,
     "semi_interactive": SemiInteractive,
     "wavelet": WaveletMerging,
@@ -28,6 +30,7 @@ __all__ = [
     "Guide",
     "HistogramTransfer",
     "LevinColorization",
+    "NetworkColorization",
     "PoissonMerging",
     "Recolorizer",
     "Reference",

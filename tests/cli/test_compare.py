@@ -31,7 +31,6 @@ def test_settings_and_truth(recolor, folder):
     ("args", "words"),
     [
         (("old.png", "-r", "ref.jpg", "-o", "old.png"), "old.png is an input"),
-        (("old.png", "-o", "x.png"), "Say what colours are wanted"),
         (("old.png", "-r", "ref.jpg"), "Say where the sheet goes"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--try", "histgram"), "Unknown method 'histgram'"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--try", "histogram mode"), "SETTING=VALUE, got 'mode'"),

@@ -16,7 +16,9 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "methods"
 @pytest.fixture
 def guide(rgb, name, request, monkeypatch):
     """References, hints and a mask: more than any one method needs. Methods with weights find them, or skip."""
-    if "weights" in inspect.signature(METHODS[name]).parameters:
+    if name == "network":
+        monkeypatch.setenv("RECOLOR_NETWORK", str(request.getfixturevalue("network_path")))
+    elif "weights" in inspect.signature(METHODS[name]).parameters:
         monkeypatch.setenv("RECOLOR_VGG19", str(request.getfixturevalue("vgg19_path")))
     hint_mask = torch.zeros_like(rgb[:, :1])
     hint_mask[..., 4::9, 5::11] = 1

@@ -1,0 +1,186 @@
+"""Colour without any guidance, or with some points: a network trained on photographs."""
+
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recolor_torch.checks import check_choice, check_image
+from recolor_torch.color import fit_gamut
+from recolor_torch.color.ab import ab_to_chroma
+from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
+from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.levin import given, spread_chroma
+from recolor_torch.methods.network_samples import coherent_noise, sheet
+from recolor_torch.networks import Estimate
+from recolor_torch.networks.loading import load_network
+
+Head = Literal["regression", "distribution"]
+
+# The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
+_TRUST_SIDE = 256
+
+
+class NetworkColorization(Recolorizer):
+    """Colours by a network that has learned from photographs; points are welcome and not needed.
+
+    The network sees a small copy of the picture, and its chroma is enlarged. Where hints are given, their colours are
+    kept exactly: the network's estimate is then the prior of Levin propagation, the surer the network, the stronger.
+
+    Args:
+        network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
+            Zhang et al., whose published files are given with weights (eccv16 reads no hints).
+        weights: file of the network's weights.
+        side: longer side of the copy that the network sees.
+        head: regression is the single best guess; distribution is more colourful, and what temperature, samples and
+            sample are for.
+        temperature: of the distribution, from 1 (its mean, pale) towards 0 (its mode, vivid and patchy).
+        samples: so many different results on one sheet, which --save-stages writes.
+        sample: which of them is the result: 0 the most likely, 1 and up others, as numbered on the sheet.
+        propagate: hints, for Levin propagation where there are hints, never, or always.
+        trust: weight of the network against the propagated hints.
+        seed: of the samples.
+    """
+
+    space = "yuv"
+    bytes_per_pixel = 350
+    largest_side: ClassVar[int] = 2048
+
+    def __init__(
+        self,
+        network: Literal["unet", "eccv16", "siggraph17"] = "unet",
+        weights: str | None = None,
+        side: int = 256,
+        head: Head = "regression",
+        temperature: float = TEMPERATURE,
+        samples: int = 1,
+        sample: int = 0,
+        propagate: Literal["hints", "never", "always"] = "hints",
+        trust: float = 0.01,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        check_choice(network, "network", ("unet", "eccv16", "siggraph17"))
+        check_choice(head, "head", ("regression", "distribution"))
+        check_choice(propagate, "propagate", ("hints", "never", "always"))
+        if side < 32:
+            raise ValueError(f"side must be 32 or more, got {side}.")
+        for name, value in (("temperature", temperature), ("trust", trust)):
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be more than 0, got {value:g}.")
+        if not 0 <= sample < max(samples, 1):
+            raise ValueError(f"sample must be from 0 to samples - 1, which is {samples - 1}, got {sample}.")
+        self.network, self.weights, self.side, self.head = network, weights, side, head
+        self.temperature, self.samples, self.sample = temperature, samples, sample
+        self.propagate, self.trust, self.seed = propagate, trust, seed
+        self.loaded: nn.Module | None = None
+        self.digest = ""
+
+    def prepare(self) -> None:
+        """Load the network, once."""
+        if self.loaded is None:
+            self.loaded, self.digest = load_network(self.network, self.weights)
+
+    def provenance(self) -> dict[str, str]:
+        """The digest of the network's weights."""
+        return {"weights": self.digest} if self.digest else {}
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        check_image(image, "image", channels=3)
+        luminance = image[:, :1]
+        hints = mask = None
+        if guide.hints is not None and guide.hint_mask is not None:
+            hints, mask = given(image, guide, all_pictures=False)
+            hints = hints[:, 1:]
+        estimate = self.estimate(luminance, hints, mask)
+        small = _resized(luminance, self._size(luminance))
+        noise = self._noise()
+        chroma = self._enlarged(self._chroma(estimate, small, noise[self.sample]), luminance)
+        if self.propagate == "always" or (self.propagate == "hints" and mask is not None and bool((mask > 0.5).any())):
+            chroma = self._spread(luminance, hints, mask, chroma, estimate)
+        if self.keep_stages:
+            self._keep(estimate, luminance, small, noise)
+        return torch.cat((luminance, chroma), 1)
+
+    def estimate(self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None) -> Estimate:
+        """What the network says of a copy of the picture with the longer side at ``side``.
+
+        Args:
+            luminance: (B, 1, H, W), [0, 1].
+            hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
+            mask: (B or 1, 1, H, W).
+        """
+        self.prepare()
+        assert self.loaded is not None
+        network = self.loaded.to(luminance.device)
+        size = self._size(luminance)
+        if hints is not None and mask is not None:
+            hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))
+        with torch.no_grad():
+            found = network(_resized(luminance, size).clamp(0, 1).float(), hints, mask)
+        logits, chroma = (None if x is None else x.to(luminance) for x in (found.logits, found.chroma))
+        return Estimate(logits, chroma)
+
+    def _size(self, luminance: Tensor) -> tuple[int, int]:
+        height, width = luminance.shape[-2:]
+        scale = min(1.0, self.side / max(height, width))
+        return max(1, round(scale * height)), max(1, round(scale * width))
+
+    def _noise(self) -> list[Tensor | None]:
+        """For each sample what is added to the logits: nothing to those of the first."""
+        return [None, *coherent_noise(self.samples - 1, self.seed)]
+
+    def _chroma(self, estimate: Estimate, luminance: Tensor, noise: Tensor | None) -> Tensor:
+        """The chroma at the network's size, (B, 2, h, w)."""
+        if self.head == "regression" and noise is None:
+            assert estimate.chroma is not None
+            return estimate.chroma
+        assert estimate.logits is not None
+        logits = estimate.logits if noise is None else estimate.logits + noise.to(estimate.logits)
+        ab = annealed_mean(logits, self.temperature)
+        ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
+        return ab_to_chroma(luminance.clamp(0, 1), ab)
+
+    def _enlarged(self, chroma: Tensor, luminance: Tensor) -> Tensor:
+        return _resized(chroma, luminance.shape[-2:])
+
+    def _spread(
+        self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None, prior: Tensor, estimate: Estimate
+    ) -> Tensor:
+        """Levin propagation with the network's chroma as its prior: (L + C) u = C p, hints exact."""
+        if hints is None or mask is None:
+            hints, mask = torch.zeros_like(prior), torch.zeros_like(luminance)
+        shrink = min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
+        confidence = self.trust * shrink * _confidence(estimate, luminance)
+        return spread_chroma(luminance, hints, mask, prior=prior, confidence=confidence)
+
+    def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
+        if estimate.logits is not None:
+            self.stages["confidence"] = _confidence(estimate, luminance).clamp(0, 1).expand(-1, 3, -1, -1)
+        if len(noise) > 1:
+            results = [fit_gamut(small, self._chroma(estimate, small, n)) for n in noise]
+            self.stages["samples"] = sheet(results)
+
+
+def _confidence(estimate: Estimate, luminance: Tensor) -> Tensor:
+    """How sure the network is, (B, 1, H, W), with a floor: nowhere is it worth nothing."""
+    if estimate.logits is None:
+        return torch.ones_like(luminance)
+    sure = F.interpolate(certainty(estimate.logits), size=luminance.shape[-2:], mode="bilinear", align_corners=False)
+    return sure.clamp(min=0.05)
+
+
+def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    if tuple(x.shape[-2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bicubic", align_corners=False, antialias=True)
+
+
+def _pooled(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Hints at a smaller size: the mean colour of those in the area of each pixel."""
+    known = (mask > 0.5).to(hints)
+    share = F.adaptive_avg_pool2d(known, size)
+    colors = F.adaptive_avg_pool2d(hints * known, size) / torch.where(share > 0, share, 1)
+    return colors, (share > 0).to(hints)

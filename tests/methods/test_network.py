@@ -1,0 +1,141 @@
+import pytest
+import torch
+
+from recolor_torch.color import rgb_to_yuv
+from recolor_torch.color.bins import ab_bins
+from recolor_torch.errors import WeightsMissing
+from recolor_torch.methods import Guide
+from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.network_samples import coherent_noise, sheet
+from recolor_torch.pipeline import recolor
+
+
+@pytest.fixture
+def image():
+    return torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def build(network_path):
+    return lambda **settings: NetworkColorization(weights=str(network_path), **settings)
+
+
+@pytest.fixture
+def points(image):
+    mask = torch.zeros_like(image[:, :1])
+    mask[..., 9:15, 20:26] = 1
+    hints = torch.zeros_like(image) + torch.tensor([0.6, 0.4, 0.3]).view(1, 3, 1, 1)
+    return Guide(hints=hints, hint_mask=mask)
+
+
+def test_without_hints_it_is_the_network(build, image):
+    method = build()
+    yuv = rgb_to_yuv(image)
+    out = method(yuv, Guide())
+    assert torch.equal(out[:, :1], yuv[:, :1])
+    with torch.no_grad():
+        torch.testing.assert_close(out[:, 1:], method.loaded(yuv[:, :1]).chroma)
+
+
+def test_colour_of_the_input_is_not_read(build, image):
+    method, yuv = build(), rgb_to_yuv(image)
+    gray = torch.cat((yuv[:, :1], torch.zeros_like(yuv[:, 1:])), 1)
+    assert torch.equal(method(yuv, Guide()), method(gray, Guide()))
+
+
+def test_large_pictures_are_seen_small(build, image):
+    method = build(side=32)
+    seen = []
+    method.prepare()
+    method.loaded.register_forward_pre_hook(lambda _, args: seen.append(tuple(args[0].shape)))
+    out = method(rgb_to_yuv(image), Guide())
+    assert seen == [(2, 1, 23, 32)]
+    assert out.shape == image.shape
+
+
+def test_hints_are_exact_and_the_network_fills_the_rest(build, image, points):
+    yuv = rgb_to_yuv(image)
+    hints = rgb_to_yuv(points.hints)
+    known = points.hint_mask.expand(-1, 2, -1, -1) > 0.5
+    guide = Guide(hints=hints, hint_mask=points.hint_mask)
+    out = build()(yuv, guide)[:, 1:]
+    torch.testing.assert_close(out[known], hints[:, 1:][known])
+    # With all the trust there is, what is not given is the network's estimate.
+    trusting = build(trust=1e6)(yuv, guide)[:, 1:]
+    alone = build(propagate="never")(yuv, guide)[:, 1:]
+    torch.testing.assert_close(trusting[~known], alone[~known], atol=1e-3, rtol=0)
+    assert not torch.allclose(alone[known], hints[:, 1:][known], atol=1e-2)
+
+
+def test_an_empty_mask_is_no_hint(build, image):
+    method, yuv = build(), rgb_to_yuv(image)
+    empty = Guide(hints=yuv, hint_mask=torch.zeros_like(yuv[:, :1]))
+    torch.testing.assert_close(method(yuv, empty), method(yuv, Guide()))
+
+
+def test_propagation_can_follow_without_hints(build, image):
+    yuv = rgb_to_yuv(image)
+    smooth, plain = build(propagate="always", trust=1e-3)(yuv, Guide()), build()(yuv, Guide())
+    assert smooth[:, 1:].std() < plain[:, 1:].std()
+
+
+def test_temperature_goes_from_mean_to_mode(build, image):
+    yuv = rgb_to_yuv(image)
+    sizes = [build(head="distribution", temperature=t)(yuv, Guide())[:, 1:].norm(dim=1).mean() for t in (10.0, 0.05)]
+    assert sizes[0] < sizes[1]
+
+
+def test_samples_differ_and_are_on_a_sheet(build, image):
+    yuv = rgb_to_yuv(image)
+    method = build(head="distribution", samples=4)
+    method.keep_stages = True
+    first = method(yuv, Guide())
+    assert method.stages["samples"].shape == (2, 3, 2 * 44 + 4, 2 * 60 + 4)
+    assert method.stages["confidence"].shape == image.shape
+    third = build(head="distribution", samples=4, sample=2)(yuv, Guide())
+    assert (first - third).abs().max() > 0.02
+    assert torch.equal(third, build(samples=6, sample=2)(yuv, Guide()))
+    torch.testing.assert_close(first, build(head="distribution")(yuv, Guide()))
+
+
+def test_noise_draws_from_the_distribution():
+    """Two bins far apart with shares of 0.7 and 0.3 are chosen as often as that."""
+    noise = torch.cat(coherent_noise(4000)).flatten(1)
+    distance = torch.cdist(ab_bins(), ab_bins())
+    i, j = divmod(int(distance.argmax()), 313)
+    chosen = (noise[:, i] + torch.log(torch.tensor(0.7))) > (noise[:, j] + torch.log(torch.tensor(0.3)))
+    assert chosen.double().mean().item() == pytest.approx(0.7, abs=0.03)
+    assert noise[:, i].mean().item() == pytest.approx(0.5772, abs=0.06)
+    near = int(distance[i].argsort()[1])
+    assert torch.corrcoef(noise[:, [i, near]].T)[0, 1] > 0.8
+    assert coherent_noise(0) == []
+
+
+def test_sheet_is_padded_to_whole_rows():
+    pictures = [torch.full((1, 3, 5, 6), v) for v in (0.1, 0.2, 0.3)]
+    out = sheet(pictures, gap=2)
+    assert out.shape == (1, 3, 2 * 7 + 2, 2 * 8 + 2)
+    assert out[0, 0, 2, 2] == pytest.approx(0.1)
+    assert out[0, 0, 9, 2] == pytest.approx(0.3)
+    assert out[0, 0, 9, 10] == 1
+
+
+def test_weights_are_recorded_and_missed(build, image, tmp_path, monkeypatch):
+    method = build()
+    assert method.provenance() == {}
+    method.prepare()
+    assert len(method.provenance()["weights"]) == 64
+    with pytest.raises(WeightsMissing, match=r"no\.pth: there is no such file"):
+        recolor(image, NetworkColorization(weights=str(tmp_path / "no.pth")), Guide())
+
+
+def test_wrong_settings_are_sentences():
+    for settings, message in (
+        ({"network": "vgg"}, "Unknown network 'vgg'"),
+        ({"side": 8}, "side must be 32 or more"),
+        ({"temperature": 0.0}, "temperature must be more than 0"),
+        ({"samples": 3, "sample": 3}, "sample must be from 0 to samples - 1"),
+        ({"propagate": "no"}, "Unknown propagate"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            NetworkColorization(**settings)
