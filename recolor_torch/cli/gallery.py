@@ -1,0 +1,263 @@
+"""``recolor gallery``: a collection of pictures in which the reference for a target is found by itself."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import Namespace
+from torch import Tensor
+
+from recolor_torch.cli.gallery_build import add_weights, build, update
+from recolor_torch.cli.parser import Parser
+from recolor_torch.data import PictureError, read_picture
+from recolor_torch.data.gallery import remove_pictures
+from recolor_torch.data.targets import find_targets
+from recolor_torch.errors import UsageError
+from recolor_torch.features import find_vgg19
+from recolor_torch.gallery import Gallery, Match
+from recolor_torch.gallery.index import suggest_factory
+from recolor_torch.gallery.merge import merge_galleries
+from recolor_torch.gallery.store import State, open_state
+from recolor_torch.gallery.verify import verify
+
+HELP = """usage: recolor gallery ACTION GALLERY ...
+
+A gallery is a folder that knows what your pictures look like. Ask it with a gray picture, and it names
+the colour pictures that are most like it; colour is never compared, so gray and colour meet. The
+pictures stay where they are: the gallery keeps some hundred numbers of each.
+
+  recolor gallery build photos.gallery photos/            look at all pictures below a folder, once
+  recolor gallery update photos.gallery                   take in what is new or changed, drop what is gone
+  recolor gallery update photos.gallery more/             another folder, from now on
+  recolor gallery query photos.gallery old.jpg            the five most alike
+  recolor gallery query photos.gallery scans/ --json      a line of JSON for each of many targets
+  recolor gallery query photos.gallery old.jpg -o sheet.png --rerank 20
+  recolor gallery info photos.gallery                     what is in it, and how large
+  recolor gallery verify photos.gallery                   check every byte
+  recolor gallery remove photos.gallery photos/bad.jpg    never propose this one (the file stays)
+  recolor gallery merge all.gallery a.gallery b.gallery   join galleries that were made apart
+
+A build or update that is stopped, by Ctrl-C, kill or a power cut, goes on where it was when the same
+command is given again; until it is done, the gallery answers as it did before. One process at a time
+writes; any number may ask meanwhile. Features come from VGG-19, whose weights are named by --weights
+or RECOLOR_VGG19. recolor gallery ACTION --help has the settings of an action.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0 if argv else 2
+    actions = {
+        "build": build,
+        "update": update,
+        "query": _query,
+        "info": _info,
+        "verify": _verify,
+        "remove": _remove,
+        "merge": _merge,
+    }
+    if argv[0] not in actions:
+        raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.")
+    return actions[argv[0]](argv[1:])
+
+
+def _query(argv: list[str]) -> int:
+    text = """Find the pictures of a gallery that are most like each target.
+
+  recolor gallery query photos.gallery old.jpg -k 3
+  recolor gallery query photos.gallery scans/ --json > matches.jsonl
+  recolor gallery query photos.gallery old.jpg --also more.gallery -o sheet.png
+  recolor gallery query photos.gallery old.jpg --rerank 20
+
+The score is a cosine, 1 for the same picture. "mirrored" says that the target is more like the picture's
+mirror image. --rerank N compares features place by place over the best N (the report's rule) and prints
+the distance instead: right for pictures of one scene, beside the point for pictures of one kind."""
+    parser = Parser(prog="recolor gallery query", description=text)
+    add = parser.add_argument
+    add("gallery", metavar="GALLERY", help="the gallery")
+    add("targets", nargs="+", metavar="TARGET", help="files, folders or globs")
+    add("-k", type=int, default=5, metavar="N", help="how many pictures for each target")
+    add("--also", action="append", metavar="GALLERY", help="search this one too, as if they were one; may be repeated")
+    add("--json", action="store_true", help='a line a target: {"query", "matches": [{"path", "score", ...}]}')
+    add("-o", "--output", type=str, metavar="SHEET", help="a sheet of the targets and their matches, .png or .svg")
+    add("--rerank", type=int, default=0, metavar="N", help="order the best N by the exact distance; 0 does not")
+    add("--rerank-layer", type=str, default="conv_5", metavar="LAYER", help="layer of that distance")
+    add_weights(parser)
+    args = parser.parse_args(argv)
+    if args.k < 1 or args.rerank < 0:
+        raise UsageError(f"-k is 1 or more and --rerank 0 or more, got {args.k} and {args.rerank}.")
+    if args.output and Path(args.output).suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"{args.output}: a sheet is written as .png or .svg.")
+    gallery = Gallery.open([args.gallery, *(args.also or [])])
+    targets = [target.path for target in find_targets(args.targets)]
+    if args.output and Path(args.output).resolve() in [path.resolve() for path in targets]:
+        raise UsageError(f"{args.output} is an input, and inputs are never overwritten: choose another output.")
+    results, failed = _answer(gallery, targets, args)
+    if args.output:
+        _write_sheet(args.output, results, args.k)
+        print(f"{len(results)} targets, in {args.output}", file=sys.stderr)
+    return 3 if failed else 0
+
+
+def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple[list[tuple[Path, list[Match]]], int]:
+    from recolor_torch.features import layer_depth
+
+    depth = gallery.header.spec.depth
+    if args.rerank:
+        try:
+            depth = max(depth, layer_depth(args.rerank_layer))
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    weights = find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
+    results, failed = [], 0
+    for path in targets:  # one at a time: a folder of scans may not fit into the memory
+        try:
+            image = read_picture(path).image
+        except PictureError as error:
+            print(error, file=sys.stderr)
+            failed += 1
+            continue
+        matches = gallery.query(image, max(args.k, args.rerank), weights)
+        if args.rerank:
+            matches = gallery.rerank(image, matches, _read, weights, args.rerank_layer)
+        found = matches[0][: args.k]
+        results.append((path, found))
+        _print(path, found, args)
+    return results, failed
+
+
+def _read(path: Path) -> Tensor:
+    try:
+        return read_picture(path).image
+    except PictureError as error:
+        print(f"{error} It is left out.", file=sys.stderr)
+        raise OSError(str(error)) from error
+
+
+def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
+    if args.json:
+        entries = [
+            {"path": str(m.path), "score": round(m.score, 6), "id": m.id, "mirrored": m.mirrored} for m in matches
+        ]
+        print(json.dumps({"query": str(path), "matches": entries}), flush=True)
+        return
+    print(path)
+    for match in matches:
+        score = f"distance {-match.score:.3f}" if args.rerank else f"{match.score:7.3f}"
+        print(f"  {score}  {match.path}{'  (mirrored)' if match.mirrored else ''}")
+
+
+def _write_sheet(output: str, results: Sequence[tuple[Path, list[Match]]], k: int) -> None:
+    from recolor_torch.output.plots import write_figure
+    from recolor_torch.output.retrieval_sheet import plot_matches
+
+    if not results:
+        return
+    try:
+        write_figure(output, plot_matches(results, k, lambda path: read_picture(path).image))
+    except PictureError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"{output}: cannot write this file ({error.strerror}).") from error
+
+
+def _info(argv: list[str]) -> int:
+    text = "Say what a gallery holds, how it was made and how large it is.\n\n  recolor gallery info photos.gallery"
+    parser = Parser(prog="recolor gallery info", description=text)
+    parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--skipped", action="store_true", help="list the pictures that are passed over, with reasons")
+    args = parser.parse_args(argv)
+    state = open_state(Path(args.gallery).expanduser())
+    entry = describe(state)
+    if args.json:
+        print(json.dumps(entry))
+        return 0
+    for name, value in entry.items():
+        print(f"{name:<12} {', '.join(value) if isinstance(value, list) else value}")
+    if args.skipped:
+        for s in state.skipped:
+            print(f"  {s.path}: {s.reason}")
+    return 0
+
+
+def describe(state: State) -> dict[str, object]:
+    """What ``info`` says of a gallery, by name."""
+    header, spec = state.header, state.header.spec
+    removed = sum(s.removed for s in state.skipped)
+    size = sum(entry.bytes for entry in header.files())
+    whitening = f"to {header.dimension} numbers, fitted on {header.whitened_on} pictures"
+    if header.whitening is None:
+        whitening = "none: it needs 256 pictures or more; with fewer, similar pictures are found less well"
+    index = header.factory if header.nprobe is None else f"{header.factory}, {header.nprobe} lists searched"
+    advice = suggest_factory(header.vectors)
+    if advice != header.factory and "Flat" in (advice, header.factory):
+        index += f" (with {header.vectors} vectors {advice} would suit: recolor gallery update --index {advice})"
+    elif header.factory == "Flat":
+        index += " (exact; inverted lists pay from about 200000 vectors)"
+    return {
+        "pictures": header.pictures,
+        "passed over": f"{len(state.skipped) - removed} unreadable, {removed} removed",
+        "sources": list(header.sources),
+        "vectors": f"{header.vectors}{', each picture also mirrored' if spec.mirrored else ''}",
+        "features": f"{' + '.join(spec.layers)}, {spec.pooling}, luminance at {spec.side} pixels, "
+        f"{header.raw_dimension} numbers",
+        "weights": f"VGG-19 {spec.digest[:16]}, {spec.scale:g} * (rgb - {spec.mean}) / {spec.std}, "
+        f"{spec.network_pooling} pooling",
+        "whitening": whitening,
+        "metric": header.metric,
+        "index": index,
+        "on disk": f"{size / 1e6:.1f} MB",
+        "state": f"{header.generation}, format {header.version}" if header.generation else "its making was stopped",
+    }
+
+
+def _verify(argv: list[str]) -> int:
+    text = """Check every byte of a gallery, and its files against each other; exit code 3 where something is wrong.
+
+  recolor gallery verify photos.gallery"""
+    parser = Parser(prog="recolor gallery verify", description=text)
+    parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
+    args = parser.parse_args(argv)
+    folder = Path(args.gallery).expanduser()
+    problems = verify(folder)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"{folder} is damaged: make it anew with recolor gallery build --overwrite.", file=sys.stderr)
+        return 3
+    header = open_state(folder).header
+    print(f"{folder} is whole: {header.pictures} pictures, {header.vectors} vectors.")
+    return 0
+
+
+def _remove(argv: list[str]) -> int:
+    text = """Take pictures out of a gallery; their files stay. Later updates pass over them until they are named.
+
+  recolor gallery remove photos.gallery photos/bad.jpg photos/scans/
+  recolor gallery update photos.gallery photos/bad.jpg        takes it in again"""
+    parser = Parser(prog="recolor gallery remove", description=text)
+    parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="pictures or folders that are in it")
+    args = parser.parse_args(argv)
+    outcome = remove_pictures(Path(args.gallery).expanduser(), args.pictures)
+    print(f"{outcome.gone} removed, {outcome.header.pictures} pictures are left in {args.gallery}")
+    return 0
+
+
+def _merge(argv: list[str]) -> int:
+    text = """Join galleries that were made apart, with the same features, into a new one; nothing is computed again.
+
+  recolor gallery merge all.gallery a.gallery b.gallery"""
+    parser = Parser(prog="recolor gallery merge", description=text)
+    parser.add_argument("output", metavar="NEW", help="the new gallery")
+    parser.add_argument("galleries", nargs="+", metavar="GALLERY", help="the galleries")
+    parser.add_argument("--index", type=str, metavar="KIND", help="kind of index; the first gallery's without it")
+    args = parser.parse_args(argv)
+    shards = [Path(name).expanduser() for name in args.galleries]
+    header = merge_galleries(Path(args.output).expanduser(), shards, factory=args.index)
+    print(f"{header.pictures} pictures in {args.output}")
+    return 0

@@ -1,0 +1,191 @@
+"""``recolor gallery build`` and ``update``: looking at pictures, with progress."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from recolor_torch.cli.parser import Parser
+from recolor_torch.data.gallery import Embed, Outcome, build_gallery, process_rank, update_gallery
+from recolor_torch.errors import UsageError
+from recolor_torch.features import VggWeights, find_vgg19, layer_depth
+from recolor_torch.gallery import DescriptorSpec, make_spec
+from recolor_torch.gallery.descriptor import LAYERS, POOLINGS
+from recolor_torch.gallery.header import read_header
+from recolor_torch.gallery.plan import Found
+
+_INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
+
+
+def build(argv: list[str]) -> int:
+    """``recolor gallery build``; returns the exit code."""
+    text = """Look at pictures and remember what they look like.
+
+  recolor gallery build photos.gallery photos/
+  recolor gallery build photos.gallery photos/ 'scans/*.tif' --devices 4
+  recolor gallery build photos.gallery photos/ --layers conv_5 --pooling gem --no-mirror
+
+GALLERY is a new folder. A build that was stopped goes on when the same command is given again. Files that
+cannot be read as pictures are noted and passed over until they change."""
+    parser = Parser(prog="recolor gallery build", description=text)
+    parser.add_argument("gallery", metavar="GALLERY", help="the folder to make")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="folders (with all below them), files or globs")
+    add = parser.add_argument
+    add("--layers", type=str, default=",".join(LAYERS), metavar="A,B", help="layers of VGG-19, conv_1 to conv_16")
+    add("--pooling", choices=list(POOLINGS), default="mean_std", help="statistics of a layer over positions")
+    add("--network-pooling", choices=["average", "max"], default="average", help="pooling inside VGG-19")
+    add("--side", type=int, default=160, metavar="N", help="pixels on the longer side of what is compared")
+    add("--no-mirror", action="store_true", help="do not find mirrored pictures; half the work and half the index")
+    add("--index", type=str, default="Flat", metavar="KIND", help=_INDEX)
+    add(
+        "--overwrite", action="store_true", help="make a gallery that exists anew; it serves until the new one is whole"
+    )
+    _add_common(parser)
+    args = parser.parse_args(argv)
+    layers = [name.strip() for name in args.layers.split(",")]
+    try:
+        depth = max(layer_depth(name) for name in layers)
+        weights = _weights(args, depth)
+        spec = make_spec(weights, layers, args.pooling, args.side, args.network_pooling, not args.no_mirror)
+    except ValueError as error:
+        raise error if isinstance(error, UsageError) else UsageError(str(error)) from error
+    folder, start = Path(args.gallery).expanduser(), time.perf_counter()
+    outcome = build_gallery(
+        folder, args.pictures, spec, _embed(args, weights), factory=args.index, overwrite=args.overwrite
+    )
+    return _close(outcome, args, start)
+
+
+def update(argv: list[str]) -> int:
+    """``recolor gallery update``; returns the exit code."""
+    text = """Bring a gallery up to what is in its folders: read what is new or changed, drop what is gone.
+
+  recolor gallery update photos.gallery
+  recolor gallery update photos.gallery more/             another folder, from now on
+  recolor gallery update photos.gallery --index auto      another kind of index
+
+Where nothing changed, nothing is computed or written. Moved and touched files keep their numbers. Where a
+folder of the gallery is missing (a disk that is not there), nothing is dropped: that is an error."""
+    parser = Parser(prog="recolor gallery update", description=text)
+    parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURES", help="further folders, files or globs")
+    add = parser.add_argument
+    add("--refit", action="store_true", help="fit the whitening anew, after a gallery has grown much")
+    add("--index", type=str, metavar="KIND", help=_INDEX)
+    _add_common(parser)
+    args = parser.parse_args(argv)
+    folder, start = Path(args.gallery).expanduser(), time.perf_counter()
+    read_header(folder)
+    outcome = update_gallery(folder, args.pictures, _embed(args), refit=args.refit, factory=args.index)
+    return _close(outcome, args, start)
+
+
+def add_weights(parser: Parser) -> None:
+    """The flags that say where VGG-19 comes from."""
+    add = parser.add_argument
+    add("--weights", type=str, metavar="FILE", help="VGG-19 weights; RECOLOR_VGG19 without it")
+    add("--download", action="store_true", help="let torchvision fetch its weights (550 MB) where there are none")
+    add("--vgg-preprocessing", choices=["torchvision", "caffe"], help="in place of what the file says")
+
+
+def _add_common(parser: Parser) -> None:
+    add = parser.add_argument
+    add_weights(parser)
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    add("--devices", type=int, default=1, metavar="N", help="how many GPUs (or, with --device cpu, processes) share it")
+    add("--batch-size", type=int, default=16, metavar="N", help="pictures read at once")
+    add("--workers", type=int, default=-1, metavar="N", help="processes that read ahead; -1 chooses")
+    add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="pass over larger pictures")
+    add("-q", "--quiet", action="store_true", help="print errors alone")
+
+
+def _weights(args: Namespace, depth: int) -> VggWeights:
+    return find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
+
+
+def _embed(args: Namespace, weights: VggWeights | None = None) -> Embed:
+    """What computes descriptors; Lightning and the weights are loaded only when there is something to compute."""
+    if args.devices < 1 or args.batch_size < 1 or args.workers < -1:
+        raise UsageError("--devices and --batch-size are 1 or more, --workers -1 or more.")
+
+    def embed(folder: Path, spec: DescriptorSpec, files: list[Found]) -> bool:
+        from recolor_torch.cli.colorize import _device
+
+        accelerator, devices = _device(args.device)
+        options: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
+        if args.devices > 1:
+            options["devices"] = args.devices
+        return _embed_with_progress(folder, spec, files, weights or _weights(args, spec.depth), args, options)
+
+    return embed
+
+
+def _embed_with_progress(
+    folder: Path,
+    spec: DescriptorSpec,
+    files: list[Found],
+    weights: VggWeights,
+    args: Namespace,
+    options: dict[str, Any],
+) -> bool:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from recolor_torch.cli.running import quiet_lightning
+    from recolor_torch.gallery.pending import Skipped
+    from recolor_torch.lit.gallery import CheckpointWriter, embed_pictures
+
+    quiet_lightning()
+    console = Console(stderr=True, quiet=args.quiet)
+    columns = [TextColumn("Looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    shown = console.is_terminal and not args.quiet and not process_rank()
+    progress = Progress(*columns, console=console, disable=not shown)
+    # Each of several processes sees its own share.
+    task = progress.add_task("", total=-(-len(files) // args.devices))
+
+    def on_done(count: int, skipped: list[Skipped]) -> None:
+        progress.advance(task, count)
+        for s in skipped:
+            sys.stderr.write(f"{s.reason}\n")
+
+    writer = CheckpointWriter(folder, spec, on_done=on_done)
+    try:
+        with progress:
+            return embed_pictures(
+                folder,
+                spec,
+                files,
+                weights,
+                batch_size=args.batch_size,
+                workers=args.workers,
+                max_pixels=args.max_pixels,
+                writer=writer,
+                **options,
+            )
+    except ValueError as error:  # other weights than the gallery's
+        raise error if isinstance(error, UsageError) else UsageError(str(error)) from error
+
+
+def _close(outcome: Outcome, args: Namespace, start: float) -> int:
+    if outcome.interrupted:
+        sys.stderr.write("Interrupted; the same command goes on from here.\n")
+        return 130
+    if process_rank():
+        return 0
+    if not args.quiet:
+        moved = f", {outcome.moved} moved" if outcome.moved else ""
+        print(
+            f"{outcome.added} added, {outcome.changed} changed, {outcome.gone} gone{moved}, "
+            f"{outcome.failed} unreadable; {outcome.header.pictures} pictures in {args.gallery}, "
+            f"{time.perf_counter() - start:.1f} s"
+        )
+    return 3 if outcome.failed else 0

@@ -1,0 +1,185 @@
+"""From a picture to the few hundred numbers by which the gallery finds it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recolor_torch.checks import check_choice, check_image
+from recolor_torch.color import rgb_to_luminance
+from recolor_torch.features import VGG19, VggWeights, layer_depth, layer_name
+
+Pooling = Literal["mean", "mean_std", "max", "gem"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+
+LAYERS = ("conv_4", "conv_5")
+"""The pair that found the most cropped, mirrored and brightened photographs again."""
+
+_LEAST_SIDE = 16
+_GEM_POWER = 3.0
+
+
+@dataclass(frozen=True)
+class DescriptorSpec:
+    """All that the numbers depend on. Two galleries can be compared exactly where their specs are equal.
+
+    Args:
+        layers: VGG-19 layers in the report's names.
+        pooling: statistics over positions: ``mean``, ``mean_std``, ``max``, or ``gem`` (the cubic mean).
+        side: longer side of the luminance picture that the network sees.
+        network_pooling: pooling inside VGG-19, ``average`` or ``max``.
+        mirrored: pictures are in the index twice, as they are and mirrored.
+        scale: with ``mean`` and ``std`` the preprocessing, ``scale * (rgb - mean) / std``.
+        mean: see ``scale``.
+        std: see ``scale``.
+        digest: SHA-256 of the weights up to the deepest of the layers.
+    """
+
+    layers: tuple[str, ...]
+    pooling: Pooling
+    side: int
+    network_pooling: Literal["average", "max"]
+    mirrored: bool
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    digest: str
+
+    @property
+    def depth(self) -> int:
+        """How many convolutions of VGG-19 are needed."""
+        return max(layer_depth(name) for name in self.layers)
+
+    @property
+    def copies(self) -> int:
+        """Rows of the index for each picture."""
+        return 2 if self.mirrored else 1
+
+    def difference(self, other: "DescriptorSpec") -> str:
+        """What differs, in words; empty where nothing does."""
+        mine, theirs = asdict(self), asdict(other)
+        names = [name for name in mine if mine[name] != theirs[name]]
+        if "digest" in names:  # a change of preprocessing changes the digest too
+            names = [n for n in names if n != "digest"] or ["weights"]
+        said = {**mine, "weights": self.digest[:12]}, {**theirs, "weights": other.digest[:12]}
+        return "; ".join(f"{name} {_say(said[0][name])} there, {_say(said[1][name])} here" for name in names)
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> "DescriptorSpec":
+        """From what ``dataclasses.asdict`` and JSON made of one."""
+        lists = {name: tuple(entry[name]) for name in ("layers", "mean", "std")}
+        return cls(**{**entry, **lists})
+
+
+def make_spec(
+    weights: VggWeights,
+    layers: Sequence[str] = LAYERS,
+    pooling: Pooling = "mean_std",
+    side: int = 160,
+    network_pooling: Literal["average", "max"] = "average",
+    mirrored: bool = True,
+) -> DescriptorSpec:
+    """The spec of descriptors that ``weights`` give.
+
+    Raises:
+        ValueError: a layer or pooling is unknown, the weights do not reach a layer, or ``side`` is too small.
+
+    Example:
+        >>> from recolor_torch.features import VggWeights
+        >>> state = {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}
+        >>> spec = make_spec(VggWeights(state, 1.0, (0, 0, 0), (1, 1, 1), "zeros"), ["conv1_1"], "mean")
+        >>> spec.layers, spec.copies
+        (('conv_1',), 2)
+    """
+    check_choice(pooling, "pooling", POOLINGS)
+    check_choice(network_pooling, "pooling of the network", ("average", "max"))
+    if not layers:
+        raise ValueError("A gallery needs one layer or more, got none.")
+    if side < 2 * _LEAST_SIDE:
+        raise ValueError(f"side must be {2 * _LEAST_SIDE} pixels or more, got {side}.")
+    names = tuple(layer_name(name) for name in layers)
+    depth = max(layer_depth(name) for name in names)
+    if weights.depth < depth:
+        raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{depth} is needed.")
+    first = first_layers(weights, depth)
+    return DescriptorSpec(
+        names, pooling, side, network_pooling, mirrored, first.scale, first.mean, first.std, first.digest
+    )
+
+
+def first_layers(weights: VggWeights, depth: int) -> VggWeights:
+    """The weights up to convolution ``depth``, so that a file with more layers has the same digest."""
+    return weights if weights.depth == depth else replace(weights, state=dict(list(weights.state.items())[: 2 * depth]))
+
+
+def prepare(image: Tensor, side: int) -> Tensor:
+    """The luminance of sRGB pictures, brought to a longer side of ``side`` pixels, (B, 1, h, w).
+
+    Small pictures are enlarged: what is compared are the statistics of details of one size. The shorter side has
+    at least 16 pixels, so that every picture has features; only very long ones lose their shape by that.
+    """
+    check_image(image, "image", channels=3)
+    height, width = image.shape[-2:]
+    scale = side / max(height, width)
+    size = (max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale)))
+    y = rgb_to_luminance(image)
+    if size == (height, width):
+        return y
+    return F.interpolate(y, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+
+
+class Descriptor(nn.Module):
+    """Statistics of VGG-19 features over positions, computed on luminance alone.
+
+    Colour pictures of a gallery and gray targets are in one domain that way.
+
+    Args:
+        weights: from ``find_vgg19``; their digest is the spec's.
+        spec: layers and pooling.
+
+    Raises:
+        ValueError: the weights are not those of the spec.
+    """
+
+    def __init__(self, weights: VggWeights, spec: DescriptorSpec) -> None:
+        super().__init__()
+        if weights.depth < spec.depth:
+            raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{spec.depth} is needed.")
+        weights = first_layers(weights, spec.depth)
+        here = replace(spec, scale=weights.scale, mean=weights.mean, std=weights.std, digest=weights.digest)
+        if here != spec:
+            raise ValueError(f"The gallery was made with other features: {spec.difference(here)}.")
+        self.spec = spec
+        self.vgg = VGG19(weights, spec.layers, spec.network_pooling)
+
+    def forward(self, luminance: Tensor) -> Tensor:
+        """Descriptors of luminance pictures from ``prepare``, (B, 1, h, w), as (B, D)."""
+        check_image(luminance, "luminance", channels=1)
+        features = self.vgg(luminance.expand(-1, 3, -1, -1))
+        return torch.cat([_pool(x, self.spec.pooling) for x in features.values()], dim=1)
+
+    def copies(self, luminance: Tensor) -> Tensor:
+        """Descriptors of the pictures and, where the spec has them, of their mirror images: (B, copies, D)."""
+        if not self.spec.mirrored:
+            return self(luminance)[:, None]
+        return torch.stack((self(luminance), self(luminance.flip(-1))), dim=1)
+
+
+def _pool(x: Tensor, pooling: Pooling) -> Tensor:
+    # Features come channels last: over the rows of this view statistics are ten times as fast as torch.std_mean.
+    x = x.permute(0, 2, 3, 1).flatten(1, 2)
+    if pooling == "max":
+        return x.amax(1)
+    if pooling == "gem":
+        return x.clamp_min(1e-6).pow(_GEM_POWER).mean(1).pow(1 / _GEM_POWER)
+    mean = x.mean(1)
+    if pooling == "mean":
+        return mean
+    return torch.cat((mean, (x - mean[:, None]).square().mean(1).sqrt()), dim=1)
+
+
+def _say(value: Any) -> str:
+    return ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)
