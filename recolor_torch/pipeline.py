@@ -32,7 +32,8 @@ def recolor(
             lets the method see it.
         keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
         strength: 0 returns ``image``, 1 the result.
-        max_side: the method works on a copy with this longer side; chroma is brought back to full size.
+        max_side: the method works on a copy with this longer side at most, and chroma is brought back to full
+            size; the method's ``largest_side`` (``levin``: 2048) where it is not given.
 
     Returns:
         sRGB, (B, 3, H, W), [0, 1], on the device and in the dtype of ``image``.
@@ -54,7 +55,7 @@ def recolor(
     _check_guide(guide, image)
 
     height, width = image.shape[-2:]
-    size = working_size(height, width, max_side)
+    size = working_size(height, width, method.working_side(max_side))
     work = resize(image, size).clamp(0, 1)
     if target == "gray":
         work = rgb_to_luminance(work).expand(-1, 3, -1, -1)

@@ -37,6 +37,14 @@ def test_the_method_works_at_the_working_size_and_the_result_is_full(rgb):
     torch.testing.assert_close(spy.guide.hints[0, 0, 1, 2], hints[0, 0, 0, 0])
 
 
+def test_a_methods_own_limit_holds_unless_the_caller_names_a_size(rgb, monkeypatch):
+    monkeypatch.setattr(Spy, "largest_side", 8)
+    spy = Spy()
+    for max_side, longer in ((None, 8), (16, 16), (1000, max(rgb.shape[-2:]))):
+        assert recolor(rgb, spy, Guide(), max_side=max_side).shape == rgb.shape
+        assert max(spy.image.shape[-2:]) == longer
+
+
 def test_hints_at_a_smaller_size_are_means_of_hints_alone():
     hints = torch.tensor([[1.0, 9.0], [3.0, 9.0]]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
     mask = torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 2, 2)

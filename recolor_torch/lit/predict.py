@@ -26,7 +26,7 @@ class RecolorModule(pl.LightningModule):
         target: ``gray`` drops the colour that a target has, ``color`` lets the method see it.
         keep: ``luma`` keeps the target's luminance exactly, ``none`` takes the method's own.
         strength: 0 gives the input back, 1 the full result.
-        max_side: longer side of the copy that the method works on; None for the full size.
+        max_side: longer side of the copy that the method works on; the method's ``largest_side`` without it.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RecolorModule(pl.LightningModule):
         self.target: Literal["gray", "color"] = target
         self.keep: Keep = keep
         self.strength = strength
-        self.max_side = max_side
+        self.max_side = method.working_side(max_side)
         # A method without parameters or buffers has no device of its own.
         self.register_buffer("_place", torch.zeros(()), persistent=False)
 

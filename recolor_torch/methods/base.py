@@ -70,6 +70,7 @@ class Recolorizer(nn.Module):
 
     ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
     ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
+    ``largest_side`` is the longer side at which larger pictures are worked on unless the user names another.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     """
@@ -77,6 +78,7 @@ class Recolorizer(nn.Module):
     space: Space = "rgb"
     needs: ClassVar[tuple[Literal["reference", "hints"], ...]] = ()
     bytes_per_pixel: ClassVar[int] = 100
+    largest_side: ClassVar[int | None] = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,6 +107,10 @@ class Recolorizer(nn.Module):
         """The constructor's arguments by name, as the run record and configs state them."""
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in names}
+
+    def working_side(self, max_side: int | None) -> int | None:
+        """The longer side to work at: ``max_side`` where the user names one, else the method's own limit."""
+        return self.largest_side if max_side is None else max_side
 
     def require(self, guide: Guide) -> None:
         """Raise ``ValueError`` where the guide lacks what the method needs."""

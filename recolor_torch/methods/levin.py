@@ -82,7 +82,7 @@ class LevinColorization(Recolorizer):
     bytes_per_pixel = 350
     # Larger pictures are solved at this size unless the user names another: at 4 megapixels, chroma solved at
     # half of the side and enlarged was as near to the truth as chroma solved in full, and six times as fast.
-    largest_side: ClassVar[int] = 2048
+    largest_side: ClassVar[int | None] = 2048
 
     def __init__(
         self,
