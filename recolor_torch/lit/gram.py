@@ -132,7 +132,7 @@ class GramTransferModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The method's optimiser of the picture."""
         m = self.method
-        return make_optimizer(m.algorithm, self.variable, self.problem.region, m.history, m.lr)
+        return make_optimizer(m.algorithm, self.variable, self.problem.region, m.history_for(self.variable), m.lr)
 
     def training_step(self, batch: int, batch_idx: int) -> STEP_OUTPUT:
         """One accepted step (of L-BFGS), or one step of Adam."""

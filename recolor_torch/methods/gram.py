@@ -24,9 +24,13 @@ from recolor_torch.methods.gram_start import (
     prepare_reference,
     start_picture,
 )
+from recolor_torch.methods.gram_tiles import TiledObjective
 
 SMALLEST_SIDE = 32
 """Coarse sizes end above this shorter side: a Gram matrix of fewer positions says little."""
+
+HISTORY_BYTES = 1 << 30
+"""Most memory of the history of L-BFGS, unless four steps need more."""
 
 REPORT_STYLE = {f"conv_{k}": 1000.0 for k in range(1, 6)}
 REPORT_CONTENT = {"conv_5": 1.0}
@@ -36,7 +40,7 @@ REPORT_CONTENT = {"conv_5": 1.0}
 class Problem:
     """One picture to transfer to: what is minimised, and where."""
 
-    objective: GramObjective
+    objective: GramObjective | TiledObjective
     region: Region
     references: tuple[Reference, ...]
     target: Tensor
@@ -67,6 +71,8 @@ class GramTransfer(Recolorizer):
         pooling: of the network, ``average`` or ``max``.
         preparation: ``shuffle`` or ``blur`` the references, to take their style without what they show; or ``none``.
         patch: side of the shuffled patches, or reach of the blur, in pixels of the size that is worked at.
+        tile: side of the tiles, in pixels, in which pictures of more than twice a tile's area are evaluated, so that
+            memory for the network does not grow; Gram matrices are those of the whole picture.
         precision: of the convolutions; ``auto`` is bfloat16 where the hardware has it.
         seed: of noise and shuffling.
         weights: file of VGG-19 weights; without it RECOLOR_VGG19 or torchvision's cache.
@@ -95,6 +101,7 @@ class GramTransfer(Recolorizer):
         pooling: Literal["average", "max"] = "average",
         preparation: Preparation = "none",
         patch: int = 32,
+        tile: int = 512,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         seed: int = 0,
         weights: str | None = None,
@@ -107,9 +114,10 @@ class GramTransfer(Recolorizer):
         check_choice(pooling, "pooling", ("average", "max"))
         check_choice(preparation, "preparation", PREPARATIONS)
         check_choice(precision, "precision", ("auto", "float32", "bfloat16"))
-        if min(steps, coarse_steps, levels, history, patch) < 1 or tolerance < 0 or lr <= 0:
+        if min(steps, coarse_steps, levels, history, patch) < 1 or tile < 64 or tolerance < 0 or lr <= 0:
             raise ValueError(
-                "steps, coarse_steps, levels, history and patch must be 1 or more, tolerance 0 or more, lr above 0."
+                "steps, coarse_steps, levels, history and patch must be 1 or more, tile 64 or more, "
+                "tolerance 0 or more, lr above 0."
             )
         self.style, self.content = dict(style), dict(content)
         self.total_variation, self.luminance = total_variation, luminance
@@ -117,7 +125,8 @@ class GramTransfer(Recolorizer):
         self.optimize, self.start, self.algorithm = optimize, start, algorithm
         self.steps, self.levels, self.coarse_steps, self.tolerance = steps, levels, coarse_steps, tolerance
         self.history, self.lr, self.pooling = history, lr, pooling
-        self.preparation, self.patch, self.precision, self.seed = preparation, patch, precision, seed
+        self.preparation, self.patch, self.tile = preparation, patch, tile
+        self.precision, self.seed = precision, seed
         self.weights, self.download = weights, download
         self.space = "yuv" if optimize == "chroma" else "rgb"
         self.on_progress: Callable[[float], None] | None = None
@@ -201,7 +210,9 @@ class GramTransfer(Recolorizer):
         low = self.precision == "bfloat16" or (
             self.precision == "auto" and target.dtype == torch.float32 and has_fast_bfloat16(target.device)
         )
-        objective = GramObjective(self.network(target), target, prepared, self.losses, mask, low)
+        parts = (self.network(target), target, prepared, self.losses, mask, low)
+        tiled = height * width > 2 * self.tile**2
+        objective = TiledObjective(*parts, side=self.tile) if tiled else GramObjective(*parts)
         region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
         return Problem(objective, region, fitted, target)
 
@@ -221,17 +232,22 @@ class GramTransfer(Recolorizer):
         on_step: Callable[[int, float], None] | None = None,
     ) -> Descent:
         """Minimise from ``picture`` (of any size), or from the start that the settings name."""
+        start = self.start_variable(problem, picture)
         return descend(
             problem.objective,
             problem.region,
-            self.start_variable(problem, picture),
+            start,
             self.steps if steps is None else steps,
             self.algorithm,
             self.tolerance,
-            self.history,
+            self.history_for(start),
             self.lr,
             on_step,
         )
+
+    def history_for(self, variable: Tensor) -> int:
+        """Steps that L-BFGS remembers of a variable: ``history``, or what fits into a gigabyte."""
+        return max(4, min(self.history, HISTORY_BYTES // (2 * variable.numel() * variable.element_size())))
 
     def start_variable(self, problem: Problem, picture: Tensor | None = None) -> Tensor:
         """The variable to start from: that of ``picture``, resized, or of the start that the settings name."""

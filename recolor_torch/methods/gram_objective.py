@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.features import VGG19, layer_depth
+from recolor_torch.features import VGG19, layer_depth, layer_name
+from recolor_torch.features.layers import POOLED_AFTER
 from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation, weighted_gram
 from recolor_torch.methods.base import Reference, total_weight
 
@@ -117,7 +118,7 @@ class GramObjective:
         terms: dict[str, Tensor] = {}
         for name, weight in self.weights.style.items():
             if weight:
-                mask = None if self.mask is None else shrink_mask(self.mask, features[name])
+                mask = None if self.mask is None else shrink_mask(self.mask, name)
                 terms[f"style/{name}"] = style_loss(features[name], self.grams[name], weight, mask).sum()
         for name, weight in self.weights.content.items():
             if weight:
@@ -143,15 +144,20 @@ def reference_grams(vgg: VGG19, references: tuple[Reference, ...], weights: Loss
         features = vgg(reference.image)
         for name, weight in weights.style.items():
             if weight:
-                mask = None if reference.mask is None else shrink_mask(reference.mask, features[name])
+                mask = None if reference.mask is None else shrink_mask(reference.mask, name)
                 gram = weighted_gram(features[name], mask) * (reference.weight / total)
                 grams[name] = gram if name not in grams else grams[name] + gram
     return grams
 
 
-def shrink_mask(mask: Tensor, features: Tensor) -> Tensor:
-    """The share of each position of ``features`` that the mask covers."""
-    return F.interpolate(mask, features.shape[-2:], mode="area")
+def layer_stride(name: str) -> int:
+    """Pixels between the positions of a layer."""
+    return 2 ** sum(k <= layer_depth(name) - (not layer_name(name).startswith("pool")) for k in POOLED_AFTER)
+
+
+def shrink_mask(mask: Tensor, name: str) -> Tensor:
+    """The share of the pixels of each position of a layer that the mask covers."""
+    return F.avg_pool2d(mask, layer_stride(name))
 
 
 def network_precision(image: Tensor, low: bool) -> AbstractContextManager:
