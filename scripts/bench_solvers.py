@@ -1,20 +1,31 @@
-"""Time and error of the colorization solvers, against direct and algebraic multigrid solvers.
+"""Steps, time, error and memory of the colorization solvers, against direct and algebraic multigrid solvers.
 
-    python scripts/bench_solvers.py --pictures PHOTOS [--sizes 256 512 1024] [--quick] [--threads 1]
+    python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024                   # times against peers, one thread
+    python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024 --threads 2       # the same with two
+    python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024 --forms lambda --peers spsolve cholmod
+    python scripts/bench_solvers.py --pictures PHOTOS --table steps --sizes 256 512 1024 2048
+    python scripts/bench_solvers.py --pictures PHOTOS --table memory --sizes 1024 2048  # each in its own process
+    python scripts/bench_solvers.py --table scribbles                                   # of RECOLOR_TEST_DATA
 
-The pictures are mosaics of different photographs at native resolution, with 6 x 6 patches of their true
-chroma as hints, 100 a quarter of a megapixel. Every solver gets the same system, its time includes setup,
-runs alternate, and the figures are medians. CPU seconds are given with wall seconds, because a shared
-machine disturbs the latter. Errors are the largest difference to a float64 direct solution, in 8-bit levels.
+The pictures are mosaics of different photographs at native resolution, with 6 x 6 patches of their true chroma as
+hints, 100 a quarter of a megapixel; or real scribbles at their own size. Every solver gets the same system, its time
+includes setup, runs alternate, and the figures are medians. Peers are timed without the assembly of their matrix. On
+one thread times are CPU seconds, because a shared machine disturbs the clock; on more they are seconds of the clock.
+Errors are the largest difference to a solution in float64, in 8-bit levels: a direct one, and in the table of steps
+the same iteration carried on to a 500th of a level.
 """
 
 import argparse
 import itertools
-import resource
+import json
+import multiprocessing
+import os
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +34,7 @@ from PIL import Image
 
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
-from recolor_torch.linalg.solve import GridSolver, solve
+from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.system import GridSystem
 
 LEVEL = 1 / 255
@@ -34,14 +45,14 @@ FORMS: dict[str, dict] = {
     "levin, kappa 0.6": {"form": "levin", "weights": "local", "kappa": 0.6},
     "laplacian, kappa 1": {"weights": "local", "kappa": 1.0},
     "laplacian, kappa 0.6": {"weights": "local", "kappa": 0.6},
+    "laplacian, kappa 2": {"weights": "local", "kappa": 2.0},
     "report, kappa 2": {"form": "report", "weights": "local", "kappa": 2.0},
     "poisson, lambda 0": {"lam": 0.0},
     "poisson, lambda 1": {"lam": 1.0},
     "poisson, lambda 1e3": {"lam": 1e3},
     "poisson, lambda 1e10": {"lam": 1e10},
 }
-# Peers whose time grows beyond patience are left out above this many pixels.
-PEER_LIMIT = {"spsolve": 512**2, "pyamg": 1024**2, "splu": 2048**2, "cholmod": 2048**2}
+PEERS = ("spsolve", "pyamg", "splu", "cholmod")
 
 
 def mosaic(folder: Path, side: int, seed: int = 0) -> np.ndarray:
@@ -83,14 +94,16 @@ def energy(name: str, data, dtype: torch.dtype):
     return LevinEnergy(luminance, chroma, mask, **constants)
 
 
-def timed(run: Callable[[], object]) -> tuple[object, float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    out = run()
-    return out, time.process_time() - cpu, time.perf_counter() - wall
+def seconds(run: Callable[[], object]) -> float:
+    """Of the processor on one thread, of the clock on more."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    run()
+    return clock() - start
 
 
-def peers(system: GridSystem) -> dict[str, Callable[[], np.ndarray]]:
-    """Solvers of the same matrix; assembly is not counted for them. Each returns (free pixels, channels)."""
+def peers(system: GridSystem, wanted: list[str]) -> dict[str, Callable[[], np.ndarray] | str]:
+    """Solvers of the same matrix, or why there is none. Each returns (free pixels, channels)."""
     import scipy.sparse.linalg as spla
 
     matrix, free = system.matrix(0)
@@ -101,111 +114,187 @@ def peers(system: GridSystem) -> dict[str, Callable[[], np.ndarray]]:
         options = {"SymmetricMode": True}
         return spla.splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options).solve(rhs)
 
-    def spsolve() -> np.ndarray:
-        return spla.spsolve(matrix, rhs)
+    def pyamg() -> np.ndarray:
+        options = {} if symmetric else {"symmetry": "nonsymmetric"}
+        strength = ("symmetric", {"theta": 0.08})
+        levels = smoothed_aggregation_solver(matrix.tocsr(), strength=strength, **options)
+        accel = "cg" if symmetric else "bicgstab"
+        return np.stack([levels.solve(b, tol=1e-5, accel=accel, maxiter=40) for b in rhs.T], 1)
 
-    out: dict[str, Callable[[], np.ndarray]] = {"splu": splu, "spsolve": spsolve}
+    out: dict[str, Callable[[], np.ndarray] | str] = {"splu": splu, "spsolve": lambda: spla.spsolve(matrix, rhs)}
     try:
-        import pyamg
+        from pyamg import smoothed_aggregation_solver
 
-        def amg() -> np.ndarray:
-            options = {} if symmetric else {"symmetry": "nonsymmetric"}
-            strength = ("symmetric", {"theta": 0.08})
-            levels = pyamg.smoothed_aggregation_solver(matrix.tocsr(), strength=strength, **options)
-            accel = "cg" if symmetric else "bicgstab"
-            return np.stack([levels.solve(b, tol=1e-5, accel=accel, maxiter=40) for b in rhs.T], 1)
-
-        if not system.squared:
-            out["pyamg"] = amg
+        out["pyamg"] = "no squares" if system.squared else pyamg
     except ImportError:
-        pass
+        out["pyamg"] = "not installed"
     try:
         from sksparse.cholmod import cholesky
 
-        if symmetric:
-            out["cholmod"] = lambda: cholesky(matrix)(rhs)
+        out["cholmod"] = (lambda: cholesky(matrix)(rhs)) if symmetric else "symmetric only"
     except ImportError:
-        pass
-    return out
+        out["cholmod"] = "not installed"
+    return {name: out[name] for name in wanted}
 
 
-def row(name: str, data, repeats: int, with_peers: bool, gradient: bool) -> str:
-    """One line of the table."""
+def times_row(name: str, data, repeats: int, wanted: list[str]) -> list[str]:
+    """Steps, seconds, errors; seconds of the peers over ours; backward over forward."""
     single, double = energy(name, data, torch.float32), energy(name, data, torch.float64)
-    exact_system = double.system()
     reference = solve(double, method="direct", atol=1e-6)
-    pixels = data[0].numel()
-    others = peers(exact_system) if with_peers else {}
-    others = {k: f for k, f in others.items() if pixels <= PEER_LIMIT[k]}
-    ours, times = [], {k: [] for k in others}
+    others = peers(double.system(), wanted)
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {k: [] for k, run in others.items() if callable(run)}
     found = solve(single)
     for _ in range(repeats):
-        found, cpu, wall = timed(lambda: solve(single))
-        ours.append((cpu, wall))
-        for k, f in others.items():
-            times[k].append(timed(f)[1])
-    error = float((found.x - reference.x).abs().max()) / LEVEL
-    cpu, wall = (statistics.median(t[i] for t in ours) for i in (0, 1))
-    cells = [name, found.method, str(found.steps), f"{cpu:.2f}", f"{wall:.2f}"]
-    cells += [f"{error:.2f}", f"{found.error / LEVEL:.2f}"]
-    for k in PEER_LIMIT:
-        cells.append(
-            f"{statistics.median(times[k]):.2f} ({statistics.median(times[k]) / cpu:.1f}x)" if k in times else "-"
-        )
-    cells.append(f"{backward_ratio(name, data):.1f}" if gradient else "-")
-    return "| " + " | ".join(cells) + " |"
+        ours.append(seconds(lambda: solve(single)))
+        for k, run in others.items():
+            if callable(run):
+                theirs[k].append(seconds(run))
+    own = statistics.median(ours)
+    cells = [name, found.method, str(found.steps), f"{own:.2f}"]
+    cells += [f"{float((found.x - reference.x).abs().max()) / LEVEL:.2f}", f"{found.error / LEVEL:.2f}"]
+    for k, run in others.items():
+        median = statistics.median(theirs[k]) if callable(run) else 0.0
+        cells.append(f"{median:.2f} ({median / own:.1f}x)" if callable(run) else str(run))
+    ratios = [backward_ratio(name, data) for _ in range(repeats)]
+    return [*cells, f"{statistics.median(ratios):.1f}"]
 
 
 def backward_ratio(name: str, data) -> float:
-    """CPU time of backward over that of forward."""
+    """Time of backward over that of forward, for a random gradient of the result, to luminance and through weights."""
     luminance, chroma, mask, rgb = (t.float() for t in data)
     luminance.requires_grad_()
     if "lam" in FORMS[name]:
-        make = PoissonEnergy(luminance.expand(-1, 3, -1, -1), rgb, mask, **FORMS[name])
+        made = PoissonEnergy(luminance.expand(-1, 3, -1, -1), rgb, mask, **FORMS[name])
     else:
-        make = LevinEnergy(luminance, chroma, mask, **FORMS[name])
-    found, forward, _ = timed(lambda: solve(make))
-    weight = torch.randn(found.x.shape, generator=torch.Generator().manual_seed(0))
-    _, backward, _ = timed(lambda: (found.x * weight).sum().backward())
-    return backward / forward
+        made = LevinEnergy(luminance, chroma, mask, **FORMS[name])
+    results = []
+    forward = seconds(lambda: results.append(solve(made)))
+    weight = torch.randn(results[0].x.shape, generator=torch.Generator().manual_seed(0))
+    return seconds(lambda: (results[0].x * weight).sum().backward()) / forward
 
 
-def memory(name: str, data) -> float:
-    """Bytes a pixel that a solve adds to the process; run it in a process of its own to trust it."""
-    made = energy(name, data, torch.float32)
-    del data
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    system = made.system()
-    GridSolver(system).solve(system.residual(torch.zeros_like(system.values)), 0.5 * LEVEL)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (after - before) * 1024 / system.mass.numel()
+def steps_cell(name: str, data) -> str:
+    """Steps and error of a solve without fallback."""
+    found = solve(energy(name, data, torch.float32), fallback=False)
+    best = solve(energy(name, data, torch.float64), fallback=False, atol=0.002 * LEVEL, max_steps=100)
+    return f"{found.steps} ({float((found.x - best.x).abs().max()) / LEVEL:.2f})"
+
+
+def memory(name: str, pictures: Path, side: int, peer: str | None) -> float:
+    """Bytes a pixel that a solve adds to the process at its peak; to be run in a process of its own (Linux)."""
+    torch.set_num_threads(1)
+    solve(energy(name, problem(pictures, 128), torch.float32))  # libraries are loaded, caches are made
+    made = energy(name, problem(pictures, side), torch.float32)
+    run: Callable[[], object] = lambda: solve(made)  # noqa: E731
+    if peer is not None:
+        found = peers(made.system(), [peer])[peer]
+        if not callable(found):
+            return float("nan")
+        run = found
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+    before = status("VmRSS")
+    run()
+    return (status("VmHWM") - before) / side**2
+
+
+def status(field: str) -> int:
+    """A field of /proc/self/status in bytes."""
+    found = re.search(field + r":\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def memory_row(name: str, pictures: Path, sizes: list[int], wanted: list[str]) -> list[str]:
+    """Bytes a pixel of our solve and of the peers, by size; each in a process of its own."""
+    cells = [name]
+    for side, peer in itertools.product(sizes, [None, *wanted]):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            cells.append(f"{pool.apply(memory, (name, pictures, side, peer)):.0f}")
+    return cells
+
+
+def scribbles(folder: Path):
+    """Name and problem of each case of real scribbles."""
+    for case in json.loads((folder / "manifest.json").read_text())["cases"]:
+        name = case["name"]
+
+        def read(kind: str, mode: str, name: str = name) -> torch.Tensor:
+            with Image.open(folder / f"{name}_{kind}.png") as picture:
+                array = np.asarray(picture.convert(mode), np.float64) / 255
+            return torch.from_numpy(np.atleast_3d(array)).permute(2, 0, 1)[None]
+
+        luminance, rgb, mask = read("gray", "L"), read("marked", "RGB"), read("mask", "L")
+        red, green, blue = rgb.split(1, 1)
+        y = 0.299 * red + 0.587 * green + 0.114 * blue
+        yield (
+            name,
+            (luminance, torch.cat([0.5 * (blue - y) / (1 - 0.114), 0.5 * (red - y) / (1 - 0.299)], 1), mask, rgb),
+        )
+
+
+def scribble_row(name: str, data, names: list[str], repeats: int) -> list[str]:
+    """For each form: steps, error, and how many times faster than splu it is."""
+    height, width = data[0].shape[-2:]
+    cells = [name, f"{width}x{height}"]
+    for form in names:
+        single, double = energy(form, data, torch.float32), energy(form, data, torch.float64)
+        found, best = solve(single), solve(double, method="direct", atol=1e-6)
+        splu = peers(double.system(), ["splu"])["splu"]
+        assert callable(splu)
+        ours = partial(solve, single)
+        pairs = [(seconds(ours), seconds(splu)) for _ in range(repeats)]
+        own, other = (statistics.median(t) for t in zip(*pairs))
+        error = float((found.x - best.x).abs().max()) / LEVEL
+        cells.append(f"{found.steps or found.method}, {error:.2f}, {other / own:.1f}x")
+    return cells
+
+
+def table(head: list[str], rows) -> None:
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head), flush=True)
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024, 2048])
+    parser.add_argument("--pictures", type=Path, help="folder of photographs; not for scribbles")
+    parser.add_argument("--table", choices=["times", "steps", "memory", "scribbles"], default="times")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--forms", nargs="+", default=None, help="only the forms whose name contains one of these")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=["pyamg", "splu", "cholmod"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="one repeat, sizes up to 512")
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--memory", action="store_true", help="only the memory of the first form and size")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    sizes = [s for s in args.sizes if s <= 512] if args.quick else args.sizes
     names = [n for n in FORMS if args.forms is None or any(part in n for part in args.forms)]
-    if args.memory:
-        print(f"{names[0]}, {sizes[0]}²: {memory(names[0], problem(args.pictures, sizes[0])):.0f} bytes a pixel")
-        return
-    head = ["form", "method", "steps", "cpu s", "wall s", "error", "estimate", *PEER_LIMIT, "backward/forward"]
-    for size in sizes:
-        data = problem(args.pictures, size)
-        print(f"\n{size}² pixels, {args.threads} thread(s); errors in 8-bit levels, peers in CPU seconds\n")
-        print("| " + " | ".join(head) + " |\n|" + "---|" * len(head), flush=True)
-        for name in names:
-            repeats = 1 if args.quick else args.repeats
-            print(row(name, data, repeats, not args.no_peers, gradient="report" not in name), flush=True)
+    if args.table != "scribbles" and args.pictures is None:
+        parser.error("--pictures is needed for this table")
+    if args.table == "times":
+        for size in args.sizes:
+            data = problem(args.pictures, size)
+            print(f"\n{size} x {size} pixels, {args.threads} thread(s), medians of {args.repeats}\n")
+            head = ["form", "method", "steps", "seconds", "error", "estimate", *args.peers, "backward / forward"]
+            table(head, (times_row(name, data, args.repeats, args.peers) for name in names))
+    elif args.table == "steps":
+        problems = [problem(args.pictures, size) for size in args.sizes]
+        print("\nSteps, and in brackets the error.\n")
+        table(
+            ["form", *(f"{n} x {n}" for n in args.sizes)],
+            ([name, *(steps_cell(name, data) for data in problems)] for name in names if "report" not in name),
+        )
+    elif args.table == "memory":
+        print("\nBytes a pixel at the peak, float32, one thread, beside the inputs.\n")
+        columns = [f"{peer or 'ours'}, {n} x {n}" for n in args.sizes for peer in (None, *args.peers)]
+        table(["form", *columns], (memory_row(name, args.pictures, args.sizes, args.peers) for name in names))
+    else:
+        folder = os.environ.get("RECOLOR_TEST_DATA")
+        if folder is None:
+            sys.exit("RECOLOR_TEST_DATA does not say where the scribbles are.")
+        print("\nSteps (or direct), error, and time of splu over ours, at native size.\n")
+        names = [n for n in names if "poisson" not in n]
+        rows = (scribble_row(name, data, names, args.repeats) for name, data in scribbles(Path(folder) / "scribbles"))
+        table(["case", "size", *names], rows)
 
 
 if __name__ == "__main__":
