@@ -16,6 +16,7 @@ DESCRIPTION = """Put colour into pictures.
 
   recolor colorize old.jpg -r colour.jpg -o new.jpg
   recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
+  recolor colorize scans/ --gallery photos.gallery -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
   recolor colorize --pairs pairs.csv -o coloured/ --ext png
@@ -46,6 +47,8 @@ def make_parser() -> Parser:
         metavar="PICTURE",
         help="picture whose colours are wanted; may be repeated",
     )
+    add("--gallery", action="append", metavar="DIR", help="folder of recolor gallery: finds each target's references")
+    add("--gallery-count", type=int, default=3, metavar="K", help="references that each target gets from the gallery")
     add("--reference-weights", type=str, metavar="a,b", help="share of each reference, as 2,1")
     add(
         "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
@@ -154,17 +157,19 @@ def _settings(name: str, args: Namespace) -> dict[str, Any]:
     settings = args[name].as_dict()
     for flag in ("sequence", "weights", "download", "vgg_preprocessing"):
         if args[flag]:
-            if flag not in settings:
+            if flag not in settings and not (args.gallery and flag != "sequence"):
                 can = ", ".join(method for method in METHODS if flag in args[method])
                 raise UsageError(f"{name} has no use for --{flag.replace('_', '-')}, which is for {can or 'none yet'}.")
-            settings[flag] = args[flag]
+            if flag in settings:
+                settings[flag] = args[flag]
     return settings
 
 
 def _kinds_given(args: Namespace) -> tuple[bool, bool]:
     """Whether there are references, and whether there are hints."""
     pairs = read_pairs(Path(args.pairs)) if args.pairs else []
-    return bool(args.reference) or any(p.references for p in pairs), bool(args.hints) or any(p.hints for p in pairs)
+    references = bool(args.reference or args.gallery) or any(p.references for p in pairs)
+    return references, bool(args.hints) or any(p.hints for p in pairs)
 
 
 def _choose_method(references: bool, hints: bool, args: Namespace) -> str:
@@ -181,7 +186,9 @@ def _choose_method(references: bool, hints: bool, args: Namespace) -> str:
         return next(name for name in REFERENCE_METHODS if name in METHODS and _is_ready(name, args))
     if "network" in METHODS:
         return "network"
-    raise UsageError("Say what colours are wanted: give a reference picture with -r, or hints with --hints.")
+    raise UsageError(
+        "Say what colours are wanted: give a reference picture with -r, a --gallery, or hints with --hints."
+    )
 
 
 def _is_ready(name: str, args: Namespace) -> bool:

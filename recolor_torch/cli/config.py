@@ -27,6 +27,11 @@ DATA = {
     "batch_size": "batch_size",
     "workers": "workers",
     "max_pixels": "max_pixels",
+    "gallery": "gallery",
+    "gallery_count": "gallery_count",
+    "weights": "weights",
+    "download": "download",
+    "vgg_preprocessing": "vgg_preprocessing",
 }
 _WRITER = "recolor_torch.output.writer.PictureWriter"
 

@@ -50,10 +50,19 @@ def colorize(
         args.batch_size,
         workers=args.workers,
         max_pixels=args.max_pixels,
+        gallery=args.gallery,
+        gallery_count=args.gallery_count,
+        weights=args.weights,
+        download=args.download,
+        vgg_preprocessing=args.vgg_preprocessing,
     )
     console = Console(stderr=True, quiet=args.quiet)
-    with console.status("Looking at the targets ..."):
-        plan = data.make_plan(module.describe())
+    with console.status("Looking at the targets ...") as status:
+
+        def on_search(done: int, total: int) -> None:
+            status.update(f"Looking in the gallery: {done} of {total} ...")
+
+        plan = data.make_plan(module.describe(), on_search)
     if args.dry_run:
         _say_plan(plan, module, args)
         return 0

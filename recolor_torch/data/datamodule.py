@@ -1,7 +1,7 @@
 """LightningDataModules."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 from recolor_torch.data import record
 from recolor_torch.data.batches import BatchDataset
 from recolor_torch.data.pictures import PictureError, probe
-from recolor_torch.data.plan import Guidance, Plan, make_plan
+from recolor_torch.data.plan import Guidance, Plan, make_plan, refuse_inputs
+from recolor_torch.data.retrieval import Retrieval
 from recolor_torch.data.sequences import SequenceDataset, clip_windows
 from recolor_torch.data.targets import Target, find_targets, read_list, read_pairs
 from recolor_torch.errors import UsageError
@@ -54,6 +55,11 @@ class PictureDataModule(pl.LightningDataModule):
         batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
         workers: processes that read ahead; -1 chooses by the number of targets and cores.
         max_pixels: larger pictures are refused.
+        gallery: folders of ``recolor gallery``, in place of references: each target gets those most like it.
+        gallery_count: how many references each target gets from the gallery.
+        weights: file of the VGG-19 weights that the gallery was made with; found by itself without it.
+        download: let torchvision fetch VGG-19 where no weights are found.
+        vgg_preprocessing: how VGG-19's input is made, where the weights' file does not say.
     """
 
     def __init__(
@@ -75,6 +81,11 @@ class PictureDataModule(pl.LightningDataModule):
         batch_megapixels: float = 8.0,
         workers: int = -1,
         max_pixels: int = 1_000_000_000,
+        gallery: list[Path] | None = None,
+        gallery_count: int = 3,
+        weights: str | None = None,
+        download: bool = False,
+        vgg_preprocessing: Literal["torchvision", "caffe"] | None = None,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer batches than processes
@@ -97,10 +108,16 @@ class PictureDataModule(pl.LightningDataModule):
         self.batch_megapixels = batch_megapixels
         self.workers = workers
         self.max_pixels = max_pixels
+        self.retrieval: Retrieval | None = None
+        if gallery:
+            galleries = tuple(Path(g) for g in gallery)
+            self.retrieval = Retrieval(galleries, gallery_count, weights, download, vgg_preprocessing)
         self.plan: Plan | None = None
 
-    def make_plan(self, settings: dict[str, Any]) -> Plan:
+    def make_plan(self, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
         """Settle what is to be done; ``settings`` describe the method.
+
+        ``on_search`` is told how many of how many targets have been looked up in the gallery.
 
         Raises:
             UsageError: something named does not exist, or the request is refused (see ``make_plan`` in plan.py).
@@ -112,6 +129,8 @@ class PictureDataModule(pl.LightningDataModule):
         if "/" in self.suffix or "\\" in self.suffix:
             raise UsageError(f"A suffix is put into a name and holds no slash, got {self.suffix!r}.")
         self._check_guidance()
+        if self.retrieval is not None:
+            settings = {**settings, **self.retrieval.settings()}
         targets = self._find_targets()
         single = len(self.targets) == 1 and len(targets) == 1 and Path(self.targets[0]).expanduser().is_file()
         self.plan = make_plan(
@@ -126,6 +145,9 @@ class PictureDataModule(pl.LightningDataModule):
             max_pixels=self.max_pixels,
             sequence=self.sequence,
         )
+        if self.retrieval is not None:
+            self.plan.jobs = self.retrieval.find(self.plan.jobs, self.max_pixels, on_search)
+            refuse_inputs(self.plan.jobs)
         if self.sequence:
             clip_windows(self.plan.jobs, self.batch_size, self.batch_megapixels)  # refuses what cannot be held
         return self.plan
@@ -190,6 +212,8 @@ class PictureDataModule(pl.LightningDataModule):
 
     def _check_guidance(self) -> None:
         g = self.guidance
+        if self.retrieval is not None and g.references:
+            raise UsageError("References come from the gallery: give either a gallery or references, not both.")
         for path in (*g.references, *g.reference_masks, g.target_mask):
             if path is not None and not path.is_file():
                 what = "is a folder, not a picture" if path.is_dir() else "no such file"

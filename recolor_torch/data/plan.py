@@ -112,7 +112,7 @@ def make_plan(
     if sequence:
         _check_frames(jobs)
     _refuse_collisions(jobs)
-    _refuse_inputs(jobs)
+    refuse_inputs(jobs)
     known = record.load(folder)
     plan = Plan()
     unknown = []
@@ -229,7 +229,8 @@ def _refuse_collisions(jobs: list[Job]) -> None:
         seen[name] = job.target
 
 
-def _refuse_inputs(jobs: list[Job]) -> None:
+def refuse_inputs(jobs: list[Job]) -> None:
+    """Raise ``UsageError`` where a result would replace an input of any job."""
     inputs = {}
     for job in jobs:
         for path in (job.target, *job.references, *filter(None, job.reference_masks), job.target_mask, job.hints):
