@@ -10,6 +10,7 @@ LEAST_PICTURES = 256
 
 DIMENSION = 128
 _FLOOR = 1e-7
+_LEAST = 1e-20
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def fit_whitening(chunks: Iterable[np.ndarray], dimension: int = DIMENSION) -> W
     mean = total / count
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     order = np.argsort(values)[::-1][:dimension]
-    scale = 1 / np.sqrt(np.maximum(values[order], _FLOOR * values[order[0]] + np.finfo(np.float64).tiny))
+    scale = 1 / np.sqrt(np.maximum(values[order], max(_FLOOR * values[order[0]], _LEAST)))
     matrix = vectors[:, order].T * scale[:, None]
     # A direction and its opposite are equally good: the largest entry is made positive, so that a refit repeats.
     signs = np.sign(matrix[np.arange(len(matrix)), np.abs(matrix).argmax(axis=1)])

@@ -89,6 +89,9 @@ class CheckpointWriter(Callback):
             self.on_done(len(batch.rows) + len(batch.skipped), batch.skipped)
         if len(self._rows) + len(self._skipped) >= self.every or time.monotonic() - self._last >= self.seconds:
             self.flush()
+        if trainer.received_sigterm:  # Lightning looks at this while it trains, and not while it predicts
+            self.flush()
+            raise KeyboardInterrupt
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the rest, and wait until every process has."""
