@@ -15,8 +15,12 @@ from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.levin import given, spread_chroma
 
-# The strengths between which the hints decide; 0 is Levin propagation alone.
+# How strongly the prior holds, where the hints have the choice; first of all, propagation of the hints alone.
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)
+# A prior's error at hints that were left out has to be below this share of the error without it.
+MARGIN = 0.9
+# What every place of a prior is believed, so that a correction ends somewhere.
+LEAST_CONFIDENCE = 0.02
 # Hints are held out by cells of a grid of so many to the longer side, in so many parts.
 CELLS = 12
 PARTS = 5
@@ -34,20 +38,26 @@ def spread_with_prior(
     *,
     tolerance: float = 0.5,
 ) -> Tensor:
-    r"""Hints exactly, the prior elsewhere as far as it is believed, both spread along like luminance.
+    r"""Hints exactly, and the prior elsewhere, corrected by what the hints say of it nearby.
 
-    Solves :math:`(L + s\,C)\,u = s\,C\,p` with u fixed at the hints.
+    The correction d = u - p is what spreads along like luminance: d = h - p at the hints, elsewhere
+    :math:`(L + s\,C)\,d = 0`, so that it fades where the prior is believed. A strength of 0 leaves the prior out:
+    Levin propagation of the hints alone.
 
     Args:
         luminance: (B, 1, H, W).
-        hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
+        hints: chroma h, (B or 1, 2, H, W), read where ``mask`` is over one half.
         mask: (B or 1, 1, H, W).
         prior: chroma p, (B, 2, H, W).
         confidence: C, (B, 1, H, W), 0 to 1.
-        strength: s, (B, 1, 1, 1); 0 is propagation of the hints alone.
+        strength: s, (B, 1, 1, 1).
         tolerance: largest error of the solve, in 8-bit levels.
     """
-    return spread_chroma(luminance, hints, mask, prior=prior, confidence=strength * confidence, tolerance=tolerance)
+    prior = prior * (strength > 0)
+    fading = strength * (confidence + LEAST_CONFIDENCE)
+    nothing = torch.zeros_like(prior)
+    correction = spread_chroma(luminance, hints - prior, mask, prior=nothing, confidence=fading, tolerance=tolerance)
+    return prior + correction
 
 
 def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tensor, confidence: Tensor) -> Tensor:
@@ -83,7 +93,8 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
         )
         distance = (found.unflatten(0, (PARTS, batch)) - color).square().sum(2, keepdim=True).sqrt()
         errors.append((distance * left).sum((0, 2, 3, 4)) / left.sum((0, 2, 3, 4)).clamp(min=1))
-    best = torch.stack(errors).argmin(0)
+    # A prior that is no better than propagation alone by a margin was lucky with the few hints there are.
+    best = torch.cat((errors[0][None] * MARGIN, torch.stack(errors[1:]))).argmin(0)
     return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(batch, 1, 1, 1)
 
 
@@ -105,8 +116,8 @@ class SemiInteractive(Recolorizer):
             it is sure, or ``histogram`` where there are no weights for it.
         several: with ``correspondence`` and several references, ``all`` searches them together and ``best`` takes the
             one that fits best.
-        strength: weight of the prior against the ties between neighbours; chosen by cross-validation on the hints
-            without it.
+        strength: how fast corrections of the prior fade (0 leaves the prior out); chosen by cross-validation on the
+            hints without it.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19 or torchvision's.
         download: let torchvision fetch its weights (550 MB) where none are found.

@@ -75,9 +75,13 @@ def test_masked_pixels_of_a_reference_give_no_colour(method, photos):
 def test_the_best_of_several_is_the_one_that_fits(vgg19_path, photos):
     target, other = photos
     best = Correspondence(side=96, several="best", weights=str(vgg19_path))
+    best.keep_stages = True
     right = recolor(target, best, Guide((Reference(target),)))
     both = recolor(target, best, Guide((Reference(other), Reference(target))))
     torch.testing.assert_close(both, right, atol=1 / 255, rtol=0)
+    first, second = best.stages["references.txt"].split()
+    assert "*" not in first
+    assert second.endswith("*")
 
 
 def test_a_weight_of_zero_leaves_a_reference_out(method, photos):
@@ -160,7 +164,7 @@ def test_good_evidence_is_believed_and_bad_is_not():
     evidence = torch.stack((good, torch.tensor([-2.0, 1, 0, 0, 1, -2, 0, 1])))[None]
     found = blend_candidates(Candidates(chroma, evidence))
     assert found.shares[0, 0, 3] < 0.1
-    assert found.shares[0, 1, 3] > 0.8
+    assert found.shares[0, 1, 3] > 0.7
     assert found.error[0, 0] < 0.5 * found.error[0, 1]
     torch.testing.assert_close(found.shares.sum(2), torch.ones(1, 2))
     assert (blend_candidates(Candidates(chroma, evidence), rejection=False).shares[..., 3] == 0).all()
