@@ -56,15 +56,15 @@ class Cells:
         return part
 
     def _sum(self, r: Tensor) -> Tensor:
-        masks, out = self.masks, torch.empty_like(r)
+        """The sums over the parts at their first pixels, in place: no phase is read after it is written."""
         for s in range(4):
-            torch.mul(masks[s][0], r[:, :, s], out=out[:, :, s])
+            r[:, :, s] *= self.masks[s][0]
             for k in range(1, 4 - s):
-                out[:, :, s].addcmul_(masks[s][k], r[:, :, s + k])
-        return out
+                r[:, :, s].addcmul_(self.masks[s][k], r[:, :, s + k])
+        return r
 
     def restrict(self, r: Tensor) -> Tensor:
-        """A residual on the phases, (B, C, 4, h, w), to the nodes, (n, C)."""
+        """A residual on the phases, (B, C, 4, h, w), to the nodes, (n, C); it is overwritten."""
         summed = self._sum(r)
         return summed.transpose(0, 1).flatten(1).index_select(1, self.roots).t().contiguous()
 

@@ -126,8 +126,8 @@ class AggregationHierarchy:
         op = self.op
         x = op.sweep(torch.empty_like(b), b, transposed=transposed, zero=True)
         if self.cells.n:
-            r = op.residual(x, b, transposed, last=2)
-            e = self._descend(self.cells.restrict(r), 0, transposed)
+            coarse = self.cells.restrict(op.residual(x, b, transposed, last=2))
+            e = self._descend(coarse, 0, transposed)
             self.cells.prolong_add(x, e)
         return op.sweep(x, b, reverse=True, transposed=transposed)
 
@@ -227,16 +227,19 @@ def _smoother(matrix: Tensor, diagonal: Tensor, group: Tensor, filtered: float) 
     """
     n = matrix.shape[0]
     rows, cols, values = row_numbers(matrix), matrix.col_indices(), matrix.values()
-    loose = (group < 0).index_select(0, rows)
-    kept = strong_entries(rows, cols, values, diagonal, filtered).logical_or_(loose & (values < 0) & (rows != cols))
+    loose = (group < 0).index_select(0, rows).logical_and_(values < 0).logical_and_(rows != cols)
+    kept = strong_entries(rows, cols, values, diagonal, filtered).logical_or_(loose)
     # Beside hints rows sum to more than zero, and the interpolation falls off: that share stays.
     leak = torch.zeros_like(diagonal).index_add_(0, rows, values).clamp_(min=0)
     entry = kept.logical_or_(rows == cols).nonzero()[:, 0]
+    del kept, loose
     rows, cols, values = rows[entry], cols[entry], values[entry]
-    values = torch.where(rows == cols, 0, values)
-    step = leak.index_add_(0, rows, values, alpha=-1).clamp_(min=1e-20).reciprocal_().mul_(-OMEGA)
-    values.mul_(step.index_select(0, rows))
-    return csr_sorted(rows, cols, torch.where(rows == cols, 1 - OMEGA, values), (n, n))
+    del entry
+    own = rows == cols
+    step = leak.index_add_(0, rows, values.masked_fill_(own, 0), alpha=-1)
+    step = step.clamp_(min=1e-20).reciprocal_().mul_(-OMEGA)
+    values.mul_(step.index_select(0, rows)).masked_fill_(own, 1 - OMEGA)
+    return csr_sorted(rows, cols, values, (n, n))
 
 
 def _chebyshev(bound: float) -> tuple[float, float]:

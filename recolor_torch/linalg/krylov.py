@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 # GMRES starts again from its best solution once it holds this many vectors.
-BASIS = 16
+BASIS = 12
 # Singular values below this share of the largest one belong to a channel that has converged, or was zero.
 RANK = 1e-6
 
