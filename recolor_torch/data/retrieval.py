@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recolor_torch.data.pictures import PictureError, read_picture
 from recolor_torch.data.plan import Job
 from recolor_torch.errors import UsageError
 from recolor_torch.features import VggWeights, find_vgg19
-from recolor_torch.gallery import Gallery
+
+if TYPE_CHECKING:
+    from recolor_torch.gallery import Gallery
 
 _SPARE = 8
 """More matches than wanted are asked for: the target itself may be in the gallery, and pictures may be gone."""
@@ -33,9 +35,9 @@ class Retrieval:
     weights: str | None = None
     download: bool = False
     preprocessing: str | None = None
-    _opened: tuple[Gallery, VggWeights] | None = field(default=None, repr=False)
+    _opened: "tuple[Gallery, VggWeights] | None" = field(default=None, repr=False)
 
-    def open(self) -> tuple[Gallery, VggWeights]:
+    def open(self) -> "tuple[Gallery, VggWeights]":
         """The gallery, and the weights that it is asked with.
 
         Raises:
@@ -45,6 +47,8 @@ class Retrieval:
         if self.count < 1:
             raise UsageError(f"A target needs 1 reference or more from the gallery, got {self.count}.")
         if self._opened is None:
+            from recolor_torch.gallery import Gallery  # faiss is slow to import, and most runs need none
+
             gallery = Gallery.open(self.galleries)
             depth = gallery.header.spec.depth
             kind = self.preprocessing
@@ -71,7 +75,7 @@ class Retrieval:
             found.append(job if job.references or job.info is None else self._one(gallery, weights, job, max_pixels))
         return found
 
-    def _one(self, gallery: Gallery, weights: VggWeights, job: Job, max_pixels: int) -> Job:
+    def _one(self, gallery: "Gallery", weights: VggWeights, job: Job, max_pixels: int) -> Job:
         try:
             image = read_picture(job.target, max_pixels).image
         except PictureError:
