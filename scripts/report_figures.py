@@ -17,7 +17,7 @@ import torch
 
 from recolor_torch.data import PictureError
 from recolor_torch.errors import WeightsMissing
-from recolor_torch.output.page import Page, Panel
+from recolor_torch.output.page import Link, Page, Panel
 from recolor_torch.output.plots import write_figure
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -103,6 +103,7 @@ def main() -> int:
     parser.add_argument("--figures", type=numbers, nargs="+", metavar="N or N-M", help="all without it")
     parser.add_argument("--format", choices=["png", "svg"], default="png")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--quick", action="store_true", help="figures 30 to 37 small and with few steps: their form")
     arguments = parser.parse_args()
     if not arguments.pairs.is_dir():
         parser.error(f"{arguments.pairs} is no folder of pictures: set --pairs")
@@ -111,10 +112,11 @@ def main() -> int:
     if unknown:
         parser.error(f"no figure {unknown[0]}; there are {', '.join(map(str, sorted(FIGURES)))}")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    pictures = Pictures(arguments.pairs, torch.device(arguments.device))
+    pictures = Pictures(arguments.pairs, torch.device(arguments.device), arguments.quick)
     page = Page(TITLE)
     page.text(INTRODUCTION)
     page.text(LEFT_OUT, "note")
+    page.links([Link(str(n), f"#f{n}") for n in wanted])
     codes, chapter = [], None
     for n in wanted:
         first = max(start for start in CHAPTERS if start <= n)

@@ -110,6 +110,8 @@ def add_protocol(parser: Parser) -> None:
     words = "; ".join(f"{name}: {text}" for name, text in REFERENCES.items())
     add("--references", choices=list(REFERENCES), default="half", help=f"how they are simulated. {words}")
     add("--points", type=int, default=10, metavar="N", help="true points that are given where they are simulated")
+    offers = ["none", "points", "reference", "both"]
+    add("--offer", choices=offers, default="none", help="what methods that need nothing are given all the same")
     add("--seed", type=int, default=0, metavar="N", help="of everything that is random")
 
 
@@ -118,7 +120,7 @@ def protocol_from(args: Namespace) -> Protocol:
     for name, value in (("side", args.side), ("points", args.points), ("seed", args.seed)):
         if value < 0:
             raise UsageError(f"--{name} must be 0 or more, got {value}.")
-    return Protocol(args.side, args.references, args.points, args.seed)
+    return Protocol(args.side, args.references, args.points, args.seed, args.offer)
 
 
 def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list[str]) -> dict[str, Recolorizer]:

@@ -54,9 +54,9 @@ def main(argv: list[str]) -> int:
             text = ", ".join(f"{k}={v}" for k, v in settings.items()) or "as they are"
             print(f"{'not possible' if value is None else f'{value:.4f}'}  {text}", flush=True)
 
-    tuned = tune(make, space, development, args.metric, args.trials, args.seed, say)
-    before = mean_score(make({}), held_out, args.metric, args.seed)
-    after = mean_score(make(tuned.settings), held_out, args.metric, args.seed)
+    tuned = tune(make, space, development, args.metric, args.trials, args.seed, args.offer, say)
+    before = mean_score(make({}), held_out, args.metric, args.seed, args.offer)
+    after = mean_score(make(tuned.settings), held_out, args.metric, args.seed, args.offer)
     lines = _verdict(args, name, tuned, len(development), len(held_out), before, after)
     try:
         write_bytes_atomically(output, _config(name, make(tuned.settings), lines).encode())

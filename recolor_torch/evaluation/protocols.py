@@ -19,6 +19,7 @@ from recolor_torch.evaluation.cases import Case
 from recolor_torch.methods import Guide, Recolorizer, Reference
 
 References = Literal["half", "crop", "other", "none"]
+Offer = Literal["none", "points", "reference", "both"]
 REFERENCES: dict[str, str] = {
     "half": "the target is the left half of the photograph, the reference its right half: no pixel is in both",
     "crop": "the reference is a crop of the photograph, three quarters of each side at a random place",
@@ -40,6 +41,7 @@ class Protocol:
         side: pixels on the longer side of the comparison; 0 for full size.
         references: how references of photographs are simulated: half, crop, other or none.
         points: how many points of true colour photographs are given.
+        offer: what a method that asks for nothing is given all the same, where it is there.
         seed: of crops, other pictures and points, and of methods that draw numbers.
     """
 
@@ -47,6 +49,7 @@ class Protocol:
     references: References = "half"
     points: int = 10
     seed: int = 0
+    offer: Offer = "none"
 
     def describe(self) -> dict[str, Any]:
         """The protocol in words, for the result."""
@@ -131,9 +134,16 @@ def prepare(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Pr
     return Prepared(target, truth, guide, given)
 
 
-def guide_for(method: Recolorizer, prepared: Prepared) -> tuple[Guide, dict[str, str]]:
-    """The part of the guidance that a method asks for (all of it where it asks for nothing), and what it is."""
-    kinds = method.needs or ("reference", "hints")
+def guide_for(method: Recolorizer, prepared: Prepared, offer: Offer = "none") -> tuple[Guide, dict[str, str]]:
+    """The part of the guidance that a method asks for, and what it is in words.
+
+    Args:
+        method: its ``needs`` say what it asks for.
+        prepared: the case.
+        offer: what a method that asks for nothing gets.
+    """
+    offered = {"none": (), "points": ("hints",), "reference": ("reference",), "both": ("reference", "hints")}
+    kinds = method.needs or offered[offer]
     guide, given = prepared.guide, prepared.given
     hints = "hints" in kinds
     part = Guide(

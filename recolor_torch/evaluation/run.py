@@ -109,7 +109,7 @@ def evaluate(
         worker = _Worker(case, prepared, out, known, lpips, device, outcome)
         worker.gray(_describe(None, protocol, lpips))
         for label, method in methods.items():
-            worker.run(label, method, settings[label], protocol.seed)
+            worker.run(label, method, settings[label], protocol)
         progress(case.name)
     return outcome
 
@@ -152,6 +152,8 @@ def _describe(method: Recolorizer | None, protocol: Protocol, lpips: Lpips | Non
             "provenance": method.provenance(),
             "seed": protocol.seed,
         }
+        if not method.needs:
+            about["offer"] = protocol.offer
     metrics = {name: metric.protocol for name, metric in METRICS.items()}
     return about | {"metrics": metrics, "lpips": lpips and lpips.digest}
 
@@ -184,9 +186,9 @@ class _Worker:
             found = self._record(GRAY, settings, self.folder / "target.png", metrics, None)
         self.outcome.rows.append(Row(self.case, GRAY, {}, found["metrics"], None))
 
-    def run(self, label: str, method: Recolorizer, settings: dict[str, Any], seed: int) -> None:
+    def run(self, label: str, method: Recolorizer, settings: dict[str, Any], protocol: Protocol) -> None:
         """The row of a method, unless its guidance is not there."""
-        guide, given = guide_for(method, self.prepared)
+        guide, given = guide_for(method, self.prepared, protocol.offer)
         try:
             method.require(guide)
         except ValueError:
@@ -195,7 +197,7 @@ class _Worker:
         found = self._found(label, settings, file)
         if found is None:
             try:
-                found = self._compute(label, method, settings, seed, guide, file)
+                found = self._compute(label, method, settings, protocol.seed, guide, file)
             except (WeightsMissing, KeyboardInterrupt):
                 raise
             except Exception as error:  # a method that fails on one picture is named, and the rest goes on

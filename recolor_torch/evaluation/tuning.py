@@ -11,7 +11,7 @@ import torch
 
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.metrics import METRICS, score
-from recolor_torch.evaluation.protocols import Prepared, guide_for, random_numbers, to_8_bits
+from recolor_torch.evaluation.protocols import Offer, Prepared, guide_for, random_numbers, to_8_bits
 from recolor_torch.methods import METHODS, Recolorizer
 from recolor_torch.pipeline import recolor
 
@@ -103,7 +103,9 @@ def read_space(method: str, params: list[str], parse: Callable[[str], Any]) -> S
     return space
 
 
-def mean_score(method: Recolorizer, pictures: Mapping[str, Prepared], metric: str, seed: int) -> float:
+def mean_score(
+    method: Recolorizer, pictures: Mapping[str, Prepared], metric: str, seed: int, offer: Offer = "none"
+) -> float:
     """Mean of a metric over pictures, each coloured with the guidance that the method asks for.
 
     Raises:
@@ -111,7 +113,7 @@ def mean_score(method: Recolorizer, pictures: Mapping[str, Prepared], metric: st
     """
     values = []
     for name, prepared in pictures.items():
-        guide, _ = guide_for(method, prepared)
+        guide, _ = guide_for(method, prepared, offer)
         method.reset()
         torch.manual_seed(int(random_numbers(seed, name).integers(2**31)))
         with torch.no_grad():
@@ -130,6 +132,7 @@ def tune(
     metric: str = "ciede2000",
     trials: int = 40,
     seed: int = 0,
+    offer: Offer = "none",
     progress: Callable[[dict[str, Any], float | None], None] = lambda settings, value: None,
 ) -> Tuned:
     """Search with Optuna: every combination where there are no more than ``trials``, else a tree-structured Parzen
@@ -142,6 +145,7 @@ def tune(
         metric: what is made as low, or as high, as it can be.
         trials: how many settings are tried.
         seed: of the search and of methods that draw numbers.
+        offer: what a method that asks for nothing is given.
         progress: called with each trial's settings and score.
 
     Raises:
@@ -155,14 +159,14 @@ def tune(
     if not space or not better:
         raise UsageError("There is nothing to search." if better else f"{metric} is neither better low nor high.")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    default = mean_score(build({}), pictures, metric, seed)
+    default = mean_score(build({}), pictures, metric, seed, offer)
     tuned = Tuned({}, default, default, [({}, default)])
     progress({}, default)
 
     def objective(trial: Any) -> float:
         settings = {name: _suggest(trial, name, what) for name, what in space.items()}
         try:
-            value = mean_score(build(settings), pictures, metric, seed)
+            value = mean_score(build(settings), pictures, metric, seed, offer)
         except (ValueError, ArithmeticError) as error:  # settings that do not go together
             tuned.trials.append((settings, None))
             progress(settings, None)

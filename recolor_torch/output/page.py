@@ -100,6 +100,11 @@ class Page:
         if level == 2:
             self._sections.append((title, anchor))
 
+    def links(self, links: Sequence[Link]) -> None:
+        """Links in a line."""
+        line = " ".join(f'<a href="{quote(link.target, safe="#/")}">{_text(link.text)}</a>' for link in links)
+        self._parts.append(f'<nav class="note">{line}</nav>')
+
     def text(self, text: str, kind: Literal["", "note", "missing"] = "") -> None:
         """A paragraph."""
         self._parts.append(f'<p class="{kind}">{_text(text)}</p>' if kind else f"<p>{_text(text)}</p>")

@@ -7,7 +7,7 @@ from PIL import Image
 from recolor_torch.data import PictureError
 from recolor_torch.evaluation.cases import Case
 from recolor_torch.evaluation.protocols import PATCH, Protocol, guide_for, points_of, prepare, random_numbers
-from recolor_torch.methods import build_method
+from recolor_torch.methods import Recolorizer, build_method
 
 
 @pytest.fixture
@@ -90,6 +90,15 @@ def test_a_method_is_given_what_it_asks_for(photo):
     guide, given = guide_for(build_method("histogram"), got)
     assert guide.hints is None
     assert given == {"reference": "1 reference"}
+
+
+def test_a_method_that_asks_for_nothing_is_given_what_is_offered(photo):
+    got, method = prepare(photo, Protocol()), Recolorizer()
+    assert guide_for(method, got)[1] == {}
+    assert guide_for(method, got)[0].hints is None
+    assert guide_for(method, got, "points")[1] == {"hints": "10 points"}
+    assert set(guide_for(method, got, "both")[1]) == {"reference", "hints"}
+    assert guide_for(build_method("levin"), got, "both")[1] == {"hints": "10 points"}
 
 
 def test_broken_pictures_are_named(tmp_path):
