@@ -54,7 +54,7 @@ def network_path(tmp_path_factory):
     from recolor_torch.networks.loading import save_network
 
     torch.manual_seed(0)
-    network = ColorUNet(widths=(16, 16, 16, 16, 8, 8))
+    network = ColorUNet(widths=(16, 16, 16, 16, 8))
     torch.nn.init.normal_(network.regression.weight, std=0.3)
     for layer in network.distribution:
         if isinstance(layer, torch.nn.Conv2d):

@@ -98,7 +98,7 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], file: Path, name: str
 def _empty(name: str, state: Mapping[str, Tensor]) -> nn.Module:
     if name != "unet":
         return NETWORKS[name]()
-    names = ["bottom.conv.weight", *(f"ups.{i}.conv.weight" for i in range(5))]
+    names = ["bottom.conv.weight", *(f"ups.{i}.conv.weight" for i in range(4))]
     found = [len(state[n]) for n in names if n in state and state[n].ndim]
     return ColorUNet(tuple(found)) if len(found) == len(names) else ColorUNet()  # type: ignore[arg-type]
 

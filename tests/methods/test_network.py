@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from recolor_torch.color import rgb_to_yuv
-from recolor_torch.color.bins import ab_bins
+from recolor_torch.color.ab import ab_to_chroma
+from recolor_torch.color.bins import ab_bins, annealed_mean
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.methods import Guide
 from recolor_torch.methods.network import NetworkColorization
@@ -79,10 +80,15 @@ def test_propagation_can_follow_without_hints(build, image):
     assert smooth[:, 1:].std() < plain[:, 1:].std()
 
 
-def test_temperature_goes_from_mean_to_mode(build, image):
+@pytest.mark.parametrize("temperature", [1.0, 0.05])
+def test_the_distribution_by_its_temperature(build, image, temperature):
     yuv = rgb_to_yuv(image)
-    sizes = [build(head="distribution", temperature=t)(yuv, Guide())[:, 1:].norm(dim=1).mean() for t in (10.0, 0.05)]
-    assert sizes[0] < sizes[1]
+    method = build(head="distribution", temperature=temperature)
+    out = method(yuv, Guide())[:, 1:]
+    ab = annealed_mean(method.estimate(yuv[:, :1]).logits, temperature)
+    ab = torch.nn.functional.interpolate(ab, size=(40, 56), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(out, ab_to_chroma(yuv[:, :1], ab))
+    assert not torch.allclose(out, build()(yuv, Guide())[:, 1:], atol=1e-2)
 
 
 def test_samples_differ_and_are_on_a_sheet(build, image):

@@ -10,7 +10,7 @@ from recolor_torch.networks.efficientnet import EfficientNetLite0, imagenet_stat
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    net = ColorUNet(widths=(16, 16, 16, 16, 8, 8)).eval()
+    net = ColorUNet(widths=(16, 16, 16, 16, 8)).eval()
     torch.nn.init.normal_(net.regression.weight)
     return net
 
@@ -63,11 +63,19 @@ def test_hints_are_heard_and_masked_colour_is_not(network):
 
 
 def test_a_frozen_encoder_gets_no_gradient():
-    net = ColorUNet(widths=(16, 16, 16, 16, 8, 8))
+    net = ColorUNet(widths=(16, 16, 16, 16, 8))
     estimate = net(torch.rand(2, 1, 32, 32), frozen=True)
     estimate.logits.sum().backward()
     assert all(p.grad is None for p in net.encoder.parameters())
     assert net.bottom.conv.weight.grad is not None
+
+
+def test_a_phase_gives_every_second_place(network):
+    y = torch.rand(1, 1, 64, 32)
+    with torch.no_grad():
+        full, part = network(y), network(y, phase=(1, 0))
+    assert torch.equal(full.chroma, part.chroma)
+    torch.testing.assert_close(part.logits, full.logits[..., 1::2, ::2], atol=1e-5, rtol=1e-4)
 
 
 def test_wrong_input_is_named(network):
