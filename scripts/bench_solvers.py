@@ -208,6 +208,8 @@ def status(field: str) -> int:
 def memory_row(name: str, pictures: Path, sizes: list[int], wanted: list[str]) -> list[str]:
     """Bytes a pixel of our solve and of the peers, by size; each in a process of its own."""
     cells = [name]
+    # glibc keeps freed blocks below a threshold that it moves as it likes: runs differ by up to 100 bytes a pixel.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = "1000000"
     for side, peer in itertools.product(sizes, [None, *wanted]):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             cells.append(f"{pool.apply(memory, (name, pictures, side, peer)):.0f}")

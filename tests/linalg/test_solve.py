@@ -1,5 +1,7 @@
 """Hierarchies and iterations against direct solves; gradients through the real solver."""
 
+import resource
+
 import pytest
 import torch
 
@@ -189,6 +191,18 @@ def test_sparse_products_and_transposes(device):
     torch.testing.assert_close(turned.to_dense().cpu(), dense_a.t().contiguous())
     for matrix in (product, turned):
         assert matrix.col_indices().dtype == matrix.crow_indices().dtype == torch.int32
+
+
+def test_sparse_products_give_their_memory_back():
+    n = 20_000
+    g = torch.Generator().manual_seed(0)
+    cols = (torch.arange(n).repeat_interleave(5) + torch.randint(-50, 50, (5 * n,), generator=g)) % n
+    a = compressed(torch.arange(0, 5 * n + 1, 5, dtype=torch.int32), cols.int(), torch.ones(5 * n), (n, n))
+    multiply(a, a)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(20):  # each has about 4 MB
+        multiply(a, a)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
 
 
 def test_aggregates_are_around_roots_two_apart():
