@@ -13,10 +13,12 @@ from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.files import writer_lock
 from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header, read_header, write_header
-from recolor_torch.gallery.index import check_factory
+from recolor_torch.gallery.index import check_factory, suggest_factory
 from recolor_torch.gallery.pending import Skipped, read_checkpoints
 from recolor_torch.gallery.plan import Found, Plan, make_plan
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
+
+AUTO = "auto"
 
 Embed = Callable[[Path, DescriptorSpec, list[Found]], bool]
 """Reads pictures, computes their descriptors and writes checkpoints; returns whether it was interrupted."""
@@ -59,7 +61,7 @@ def build_gallery(
         pictures: files, folders and globs.
         spec: what descriptors are computed by.
         embed: computes them.
-        factory: faiss's name for the kind of index.
+        factory: faiss's name for the kind of index, or ``auto`` to choose by the number of pictures.
         overwrite: make a gallery that exists anew. The old one serves until the new one is whole; descriptors of
             the same spec are used again.
 
@@ -68,7 +70,8 @@ def build_gallery(
     """
     if not pictures:
         raise UsageError("Name the pictures: files, folders or globs.")
-    check_factory(factory)
+    if factory != AUTO:
+        check_factory(factory)
     check_folder(folder)
     with _writing(folder) as main:
         base = Header(spec, tuple(relative(folder, p) for p in pictures), factory=factory)
@@ -100,12 +103,12 @@ def update_gallery(
         pictures: further files, folders and globs to take in, now and at later updates.
         embed: computes descriptors.
         refit: fit the whitening anew.
-        factory: another kind of index.
+        factory: another kind of index, or ``auto``.
 
     Raises:
         UsageError: a folder of the gallery is gone, or another process writes it.
     """
-    if factory is not None:
+    if factory not in (None, AUTO):
         check_factory(factory)
     read_header(folder)
     with _writing(folder) as main:
@@ -201,6 +204,8 @@ def _bring_up(state: State, base: Header, named: Sequence[str], embed: Embed, ma
     if not plan.rows and not state.header.pictures:
         reason = f" The first: {plan.skipped[0].reason}" if plan.skipped else ""
         raise UsageError(f"None of the {len(found)} pictures can be read, so that there is no gallery.{reason}")
+    if base.factory == AUTO:
+        base = replace(base, factory=suggest_factory(len(plan.rows) * base.spec.copies))
     header = commit(state, plan, base, refit=refit)
     failed = len({s.path for s in plan.skipped} - {s.path for s in state.skipped})
     return Outcome(header, plan.added, plan.changed, len(plan.gone), plan.moved, waiting, failed, plan.skipped)

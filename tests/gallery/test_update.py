@@ -231,7 +231,7 @@ def test_every_kind_of_index_follows_updates(place, factory):
     found = {m.path.name for m in Gallery.open(place / "g").query_raw(fake_raw(b"picture 3.jpg")[:1], 50)[0]}
     assert "3.jpg" not in found
     # Another kind of index, from the same descriptors.
-    assert update_gallery(place / "g", [], never, factory="Flat").header.factory == "Flat"
+    assert update_gallery(place / "g", [], never, factory="auto").header.factory == "Flat"
     assert answer(place / "g", b"changed").path.name == "4.jpg"
 
 
