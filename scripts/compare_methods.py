@@ -5,8 +5,8 @@
 DATA has pairs/manifest.json and scribbles/manifest.json. On the pairs whose target has true colours every method
 colours the same gray targets: from the pair's reference, from 10 true points, or from both, as it needs. OUT gets a
 report of both sets (recolor evaluate's, resumable) and table.md. Speed and memory are taken in a process of their own
-at --megapixels, one thread, the median of --repeats after a first call; memory is the growth of the peak over that
-after loading. The weights of VGG-19 are found as the methods find them (RECOLOR_VGG19 names a file).
+at --megapixels, one thread, CPU seconds, the median of --repeats after a first call; memory is the growth of the peak
+over that after loading. The weights of VGG-19 are found as the methods find them (RECOLOR_VGG19 names a file).
 """
 
 import argparse
@@ -95,10 +95,10 @@ def measure_here(args: argparse.Namespace) -> None:
     side = getattr(method, "largest_side", None)
 
     def run() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         with torch.no_grad():
             recolor(truth, method, guide, max_side=side)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small = Guide((Reference(reference[..., :64, :64]),), hints=hints[..., :64, :64], hint_mask=mask[..., :64, :64])
     small.hint_mask[..., :6, :6] = 1  # type: ignore[index]
@@ -124,7 +124,7 @@ def table(
     gray = {row.case.name: row.metrics[MAIN] for row in rows if row.method == GRAY}
     groups = list(dict.fromkeys(row.case.group for row in rows))
     head = ["method", "needs", *groups, "all", "PSNR", "worse than gray on", "worst against gray", "where it fails"]
-    head += [f"s at {args.megapixels:g} MP", "MB"]
+    head += [f"CPU s at {args.megapixels:g} MP", "MB"]
     lines = []
     for name in [GRAY, *methods]:
         own = [row for row in rows if row.method == name]
