@@ -59,7 +59,7 @@ def main() -> int:
     methods: dict[str, Recolorizer | None] = {
         "gray": None,
         "levin": LevinColorization(),
-        "network": NetworkColorization(**network, propagate="never"),
+        "network": NetworkColorization(**network, propagate=False),
         "both": NetworkColorization(**network, **trust),
     }
     try:

@@ -38,8 +38,8 @@ class ColorizationTraining(pl.LightningModule):
         encoder_rate: the encoder's learning rate as a share of the others', where the network has an encoder.
         frozen_steps: the encoder does not learn in the first steps. (On several devices that needs the strategy
             ddp_find_unused_parameters_true.)
-        sparse: learn the distribution at a quarter of its places, others in each step, where the network can: that saves
-            a fifth of the time.
+        sparse: learn the distribution at a quarter of its places, others in each step, which saves a fifth of the time;
+            for networks that can, as ColorUNet.
         warmup: steps in which the learning rate rises from 0.
         cooldown: share of the steps at the end in which it falls to 0, linearly.
         weight_decay: of AdamW.

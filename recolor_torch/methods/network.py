@@ -23,10 +23,12 @@ _TRUST_SIDE = 256
 
 
 class NetworkColorization(Recolorizer):
-    """Colours by a network that has learned from photographs; points are welcome and not needed.
+    r"""Colours by a network that has learned from photographs; points are welcome and not needed.
 
-    The network sees a small copy of the picture, and its chroma is enlarged. Where hints are given, their colours are
-    kept exactly: the network's estimate is then the prior of Levin propagation, the surer the network, the stronger.
+    The network sees a small copy of the picture, and its chroma is enlarged. Where hints are given, they are kept
+    exactly, and what the network's estimate p lacks there is carried on by Levin propagation: u is the hint's chroma
+    where there is one, and :math:`(L + C)(u - p) = 0` elsewhere. The surer the network, the larger C and the nearer
+    the hints their effect ends; a network without an opinion leaves plain Levin propagation.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
@@ -38,8 +40,8 @@ class NetworkColorization(Recolorizer):
         temperature: of the distribution, from 1 (its mean, pale) towards 0 (its mode, vivid and patchy).
         samples: so many different results on one sheet, which --save-stages writes.
         sample: which of them is the result: 0 the most likely, 1 and up others, as numbered on the sheet.
-        propagate: hints, for Levin propagation where there are hints, never, or always.
-        trust: weight of the network against the propagated hints.
+        propagate: keep hints exactly and carry them on; without it hints are the network's to use.
+        trust: C where the network is sure, in a picture of at most 256 pixels.
         seed: of the samples.
     """
 
@@ -56,14 +58,13 @@ class NetworkColorization(Recolorizer):
         temperature: float = TEMPERATURE,
         samples: int = 1,
         sample: int = 0,
-        propagate: Literal["hints", "never", "always"] = "hints",
-        trust: float = 0.01,
+        propagate: bool = True,
+        trust: float = 1e-4,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check_choice(network, "network", ("unet", "eccv16", "siggraph17"))
         check_choice(head, "head", ("regression", "distribution"))
-        check_choice(propagate, "propagate", ("hints", "never", "always"))
         if side < 32:
             raise ValueError(f"side must be 32 or more, got {side}.")
         for name, value in (("temperature", temperature), ("trust", trust)):
@@ -98,8 +99,8 @@ class NetworkColorization(Recolorizer):
         small = _resized(luminance, self._size(luminance))
         noise = self._noise()
         chroma = self._enlarged(self._chroma(estimate, small, noise[self.sample]), luminance)
-        if self.propagate == "always" or (self.propagate == "hints" and mask is not None and bool((mask > 0.5).any())):
-            chroma = self._spread(luminance, hints, mask, chroma, estimate)
+        if self.propagate and hints is not None and mask is not None:
+            chroma = self._corrected(luminance, hints, mask, chroma, estimate)
         if self.keep_stages:
             self._keep(estimate, luminance, small, noise)
         return torch.cat((luminance, chroma), 1)
@@ -146,15 +147,13 @@ class NetworkColorization(Recolorizer):
     def _enlarged(self, chroma: Tensor, luminance: Tensor) -> Tensor:
         return _resized(chroma, luminance.shape[-2:])
 
-    def _spread(
-        self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None, prior: Tensor, estimate: Estimate
-    ) -> Tensor:
-        """Levin propagation with the network's chroma as its prior: (L + C) u = C p, hints exact."""
-        if hints is None or mask is None:
-            hints, mask = torch.zeros_like(prior), torch.zeros_like(luminance)
+    def _corrected(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, estimate: Estimate) -> Tensor:
+        """The estimate, with what it lacks at the hints spread like Levin's chroma and fading with the trust."""
         shrink = min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
-        confidence = self.trust * shrink * _confidence(estimate, luminance)
-        return spread_chroma(luminance, hints, mask, prior=prior, confidence=confidence)
+        trust = self.trust * shrink * _confidence(estimate, luminance)
+        none = torch.zeros_like(chroma[:1])
+        lacking = spread_chroma(luminance, hints - chroma, mask, prior=none, confidence=trust)
+        return torch.where(mask > 0.5, hints, chroma + lacking)
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:
