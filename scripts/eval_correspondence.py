@@ -35,7 +35,7 @@ METHODS: dict[str, tuple[str, dict[str, object]]] = {
     "histogram, lab": ("histogram", {"mode": "lab", "restore": "gamut"}),
     "wavelet": ("wavelet", {}),
     "correspondence": ("correspondence", {}),
-    "no rejection": ("correspondence", {"rejection": False}),
+    "no rejection": ("correspondence", {"rejection": 0.0}),
 }
 
 Pair = tuple[dict[str, str], Tensor, Tensor]
@@ -70,7 +70,7 @@ def main() -> None:
     methods = {name: build_method(listed[name][0], **listed[name][1]) for name in names}
     pairs = load_pairs(args.pairs, args.half, args.side, args.kinds, args.shuffled)
     if args.output:
-        write_sheet(pairs, {n: m for n, m in methods.items() if n != "no rejection"}, args.output)
+        write_sheet(pairs, methods, args.output)
     else:
         print_table(pairs, methods, args)
 

@@ -149,7 +149,8 @@ class Correspondence(Recolorizer):
         mirrors: search the mirror images of the references too, at twice the time.
         several: with several references, ``all`` searches them together and ``best`` takes for each picture the one
             with the least expected error.
-        rejection: without it, a reference is believed whatever it shows.
+        rejection: how readily a place stays neutral: 3 holds wrong references off (1 is as fitted), 0 believes any
+            reference, and in between is for one of the same kind, whose colours are wanted though it is another scene.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         weights: file of VGG-19 weights, at least its first five convolutions; else RECOLOR_VGG19 or torchvision's.
         download: let torchvision fetch its weights (550 MB) where none are found.
@@ -167,7 +168,7 @@ class Correspondence(Recolorizer):
         matches: int = 16,
         mirrors: bool = False,
         several: Literal["all", "best"] = "all",
-        rejection: bool = True,
+        rejection: float = 3.0,
         tolerance: float = 1.0,
         weights: str | None = None,
         download: bool = False,
@@ -178,6 +179,8 @@ class Correspondence(Recolorizer):
             raise ValueError(f"side must be 16 or more, got {side}.")
         if matches < 1:
             raise ValueError(f"matches must be 1 or more, got {matches}.")
+        if not 0 <= rejection < float("inf"):
+            raise ValueError(f"rejection must be 0 or more, got {rejection:g}.")
         if not 0 < tolerance < float("inf"):
             raise ValueError(f"tolerance must be more than 0, got {tolerance:g}.")
         self.side, self.matches, self.mirrors, self.several = side, matches, mirrors, several

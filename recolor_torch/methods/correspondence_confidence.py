@@ -128,7 +128,7 @@ class Estimate:
     shares: Tensor
 
 
-def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rejection: bool = True) -> Estimate:
+def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rejection: float = 1.0) -> Estimate:
     """Mix the candidates by the evidence.
 
     The shares are a softmax of linear functions of the evidence, and the expected error is the exponential of
@@ -138,7 +138,7 @@ def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rej
     Args:
         candidates: from ``find_candidates``.
         fallback: chroma (B, N, 2) for where no candidate is believed; neutral without it.
-        rejection: without it, only the candidates share.
+        rejection: odds of the fallback against what was fitted: at 0 only the candidates share.
 
     Returns:
         Chroma, expected error and shares.
@@ -146,9 +146,8 @@ def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rej
     evidence = candidates.evidence
     gate = torch.tensor(GATE, dtype=evidence.dtype, device=evidence.device)
     logits = evidence @ gate[:, :-1].T + gate[:, -1]
-    if not rejection:
-        logits = torch.cat((logits[..., :-1], torch.full_like(logits[..., -1:], -torch.inf)), 2)
-    shares = logits.softmax(2)
+    odds = torch.tensor([1.0, 1.0, 1.0, rejection], dtype=evidence.dtype, device=evidence.device)
+    shares = (logits + odds.log()).softmax(2)
     last = torch.zeros_like(candidates.chroma[:, :, 0]) if fallback is None else fallback
     chroma = (shares.unsqueeze(3) * torch.cat((candidates.chroma, last.unsqueeze(2)), 2)).sum(2)
     line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)

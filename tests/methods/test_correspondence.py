@@ -46,7 +46,7 @@ def test_a_picture_gets_its_own_colours_from_its_mirror_cut_apart(method, photos
 def test_an_unrelated_reference_is_rejected(method, photos):
     target, other = photos
     guide = Guide((Reference(other),))
-    believed = Correspondence(side=96, rejection=False, weights=method.weights)
+    believed = Correspondence(side=96, rejection=0.0, weights=method.weights)
     results = [recolor(target, m, guide) for m in (method, believed)]
     chroma = [rgb_to_yuv(x)[:, 1:].abs().mean() for x in results]
     assert chroma[0] < 0.6 * chroma[1]
@@ -167,7 +167,7 @@ def test_good_evidence_is_believed_and_bad_is_not():
     assert found.shares[0, 1, 3] > 0.7
     assert found.error[0, 0] < 0.5 * found.error[0, 1]
     torch.testing.assert_close(found.shares.sum(2), torch.ones(1, 2))
-    assert (blend_candidates(Candidates(chroma, evidence), rejection=False).shares[..., 3] == 0).all()
+    assert (blend_candidates(Candidates(chroma, evidence), rejection=0.0).shares[..., 3] == 0).all()
 
 
 def test_padding_reflects_as_often_as_it_takes():
