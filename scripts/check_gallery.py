@@ -1,26 +1,32 @@
 """Kill a gallery's writer at random moments, again and again, and verify the gallery after each kill.
 
     python scripts/check_gallery.py GALLERY PICTURES [--kills 50] [--weights vgg19.safetensors] [--seed 0]
+                                    [-- further options of recolor gallery build]
 
-PICTURES is a folder of pictures, copied nowhere: 100 of them are moved away and brought back. In turns, with
-``kill -9`` after a random time: the gallery is built; updated with 100 pictures gone; with 100 pictures new; refitted.
-Then an update without a change is timed. The gallery may exist, half built: it is gone on with.
+PICTURES is a folder of pictures; 100 of them are moved away and brought back. In turns, with ``kill -9`` after a random
+time: the gallery is built; updated with 100 pictures gone; with 100 pictures new; refitted. Then an update without a
+change is timed. The gallery may exist, half built: it is gone on with. Each command is a process of its own, forked
+from this one after the slow imports, so that kills meet the work and not the start.
 """
 
 import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recolor_torch.gallery.header import read_header
-from recolor_torch.gallery.pending import FOLDER
-from recolor_torch.gallery.verify import verify
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # threads do not live through a fork
+
+import recolor_torch.lit.gallery  # noqa: E402, F401
+from recolor_torch.cli import main as recolor  # noqa: E402
+from recolor_torch.gallery.header import read_header  # noqa: E402
+from recolor_torch.gallery.pending import FOLDER  # noqa: E402
+from recolor_torch.gallery.verify import verify  # noqa: E402
 
 Command = list[str]
 
@@ -28,38 +34,54 @@ Command = list[str]
 class Checker:
     """Runs commands, kills some, and counts."""
 
-    def __init__(self, gallery: Path, weights: str | None, seed: int) -> None:
+    def __init__(self, gallery: Path, seed: int) -> None:
         self.gallery = gallery
         self.random = random.Random(seed)
-        self.environment = {**os.environ, **({"RECOLOR_VGG19": weights} if weights else {})}
         self.kills = 0
         self.states: dict[str, int] = {}
 
     def command(self, action: str, *more: str) -> Command:
-        return [sys.executable, "-m", "recolor_torch", "gallery", action, str(self.gallery), *more, "-q"]
+        return ["gallery", action, str(self.gallery), *more, "-q"]
+
+    def start(self, command: Command) -> int:
+        sys.stdout.flush()
+        child = os.fork()
+        if child:
+            return child
+        os.setsid()
+        code = 1
+        try:
+            code = recolor(command)
+        finally:
+            os._exit(code)
 
     def killed(self, command: Command, longest: float) -> bool:
         """Run a command and kill it after a random time; False where it ended before."""
-        process = subprocess.Popen(command, env=self.environment, start_new_session=True)
-        try:
-            code = process.wait(self.random.uniform(0, longest))
-            if code not in (0, 3):
-                raise SystemExit(f"{' '.join(command)} ended with exit code {code}.")
-            return False
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            self.kills += 1
-            return True
-        finally:
-            self.check()
+        child, end = self.start(command), time.monotonic() + self.random.uniform(0, longest)
+        while time.monotonic() < end:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                self.ended(command, status)
+                return False
+            time.sleep(0.01)
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        self.kills += 1
+        self.check()
+        return True
 
     def run(self, command: Command) -> float:
         start = time.perf_counter()
-        subprocess.run(command, env=self.environment, check=False)
+        _, status = os.waitpid(self.start(command), 0)
         seconds = time.perf_counter() - start
-        self.check()
+        self.ended(command, status)
         return seconds
+
+    def ended(self, command: Command, status: int) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, 3):
+            raise SystemExit(f"recolor {' '.join(command)} ended with exit code {code}.")
+        self.check()
 
     def check(self) -> None:
         if not (self.gallery / "gallery.json").exists():
@@ -103,18 +125,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gallery", type=Path)
     parser.add_argument("pictures", type=Path)
+    parser.add_argument("options", nargs="*", help="further options of recolor gallery build, after --")
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--longest", type=float, default=60.0, help="most seconds before a kill while building")
+    parser.add_argument("--longest", type=float, default=20.0, help="most seconds before a kill while building")
     parser.add_argument("--weights")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    checker = Checker(args.gallery, args.weights, args.seed)
+    if args.weights:
+        os.environ["RECOLOR_VGG19"] = args.weights
+    checker = Checker(args.gallery, args.seed)
     files = sorted(p for p in args.pictures.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     chosen = checker.random.sample(files, min(100, len(files) // 2))
     share = args.kills // 5
-    build, update = checker.command("build", str(args.pictures)), checker.command("update")
+    build, update = checker.command("build", str(args.pictures), *args.options), checker.command("update")
     start = time.perf_counter()
-    if not args.gallery.exists() or not read_header(args.gallery).generation:
+    if not (args.gallery / "gallery.json").exists() or not read_header(args.gallery).generation:
         checker.phase("build", build, args.kills - 3 * share, args.longest)
     print(f"{len(files)} pictures, {time.perf_counter() - start:.0f} s with all kills", flush=True)
     print(f"update without a change: {checker.run(update):.2f} s", flush=True)

@@ -113,8 +113,8 @@ def update_gallery(
     read_header(folder)
     with _writing(folder) as main:
         state = open_state(folder)
-        new = [name for name in (relative(folder, p) for p in pictures) if name not in state.header.sources]
-        base = replace(state.header, sources=(*state.header.sources, *new), factory=factory or state.header.factory)
+        sources = _with_sources(folder, state.header.sources, pictures)
+        base = replace(state.header, sources=sources, factory=factory or state.header.factory)
         # A gallery whose making was stopped is made by its first update.
         return _bring_up(state, base, pictures, embed, main, refit=refit or not state.header.generation)
 
@@ -187,7 +187,27 @@ def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = (
     return list(files.values())
 
 
+def _with_sources(folder: Path, sources: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
+    """The sources and what was named, without files that lie below a source."""
+    for name in names:
+        path = relative(folder, name)
+        below = Path(name).is_file() and any(path.startswith(f"{source}/") for source in sources)
+        if path not in sources and not below:
+            sources = (*sources, path)
+    return sources
+
+
+def _without_lost_files(state: State, sources: tuple[str, ...]) -> tuple[str, ...]:
+    """The sources without single pictures that are no more; a folder that is no more is another matter."""
+    lost = [s for s in sources if not absolute(state.folder, s).exists()]
+    if not lost:
+        return sources
+    pictures = {row.path for row in state.table} | {s.path for s in state.skipped}
+    return tuple(s for s in sources if s not in lost or s not in pictures)
+
+
 def _bring_up(state: State, base: Header, named: Sequence[str], embed: Embed, main: bool, *, refit: bool) -> Outcome:
+    base = replace(base, sources=_without_lost_files(state, base.sources))
     found = find_pictures(state.folder, base.sources, named)
     plan = _plan(state, base, found)
     waiting = len(plan.embed)

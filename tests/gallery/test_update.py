@@ -274,3 +274,14 @@ def test_a_picture_that_changed_between_two_stopped_builds(place):
     build_gallery(place / "g", [str(place / "in")], SPEC, never, factory="Flat")
     assert answer(place / "g", b"version " + bytes([5])).path.name == "3.jpg"
     assert verify(place / "g") == []
+
+
+def test_single_pictures_as_sources_may_go(place, gallery):
+    put(place / "more", ["x.jpg", "y.jpg"])
+    names = [str(place / "more/x.jpg"), str(place / "more/y.jpg"), str(place / "in/3.jpg")]
+    header = update_gallery(gallery, names, FakeEmbed()).header
+    assert header.sources == ("../in", "../more/x.jpg", "../more/y.jpg")  # 3.jpg lies in a source
+    (place / "more/x.jpg").unlink()
+    outcome = update_gallery(gallery, [], never)
+    assert (outcome.gone, outcome.header.sources) == (1, ("../in", "../more/y.jpg"))
+    assert update_gallery(gallery, [], never).header.generation == outcome.header.generation
