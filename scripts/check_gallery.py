@@ -1,7 +1,7 @@
 """Kill a gallery's writer at random moments, again and again, and verify the gallery after each kill.
 
     python scripts/check_gallery.py GALLERY PICTURES [--kills 50] [--weights vgg19.safetensors] [--seed 0]
-                                    [-- further options of recolor gallery build]
+                                    [--options "--layers conv_3 --side 64"]
 
 PICTURES is a folder of pictures; 100 of them are moved away and brought back. In turns, with ``kill -9`` after a random
 time: the gallery is built; updated with 100 pictures gone; with 100 pictures new; refitted. Then an update without a
@@ -12,6 +12,7 @@ from this one after the slow imports, so that kills meet the work and not the st
 import argparse
 import os
 import random
+import shlex
 import signal
 import sys
 import time
@@ -125,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gallery", type=Path)
     parser.add_argument("pictures", type=Path)
-    parser.add_argument("options", nargs="*", help="further options of recolor gallery build, after --")
+    parser.add_argument("--options", default="", help="further options of recolor gallery build, in one string")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--longest", type=float, default=20.0, help="most seconds before a kill while building")
     parser.add_argument("--weights")
@@ -137,7 +138,7 @@ def main() -> None:
     files = sorted(p for p in args.pictures.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     chosen = checker.random.sample(files, min(100, len(files) // 2))
     share = args.kills // 5
-    build, update = checker.command("build", str(args.pictures), *args.options), checker.command("update")
+    build, update = checker.command("build", str(args.pictures), *shlex.split(args.options)), checker.command("update")
     start = time.perf_counter()
     if not (args.gallery / "gallery.json").exists() or not read_header(args.gallery).generation:
         checker.phase("build", build, args.kills - 3 * share, args.longest)
