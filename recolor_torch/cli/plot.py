@@ -157,11 +157,23 @@ def _draw_hints(args: Namespace) -> "Figure":
     return plot_hints(target, hints.image, hints.mask, hints.describe())
 
 
+def _loss_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run, or its log of losses as CSV")
+
+
+def _draw_loss(args: Namespace) -> "Figure":
+    from recolor_torch.output.loss_plots import plot_loss, read_log, read_snapshots
+
+    runs = {run: read_log(Path(run)) for run in args.runs}
+    return plot_loss(runs, read_snapshots(Path(args.runs[0])) if len(args.runs) == 1 else None)
+
+
 KINDS: dict[str, tuple[str, Callable[[Parser], None], Callable[[Namespace], "Figure"]]] = {
     "histogram": ("R, G and B of target, reference and result", _histogram_arguments, _draw_histogram),
     "wavelet": ("the wavelet coefficients of a picture, level by level", _wavelet_arguments, _draw_wavelet),
     "edges": ("edge kernels, edge probability and what it leaves out", _edges_arguments, _draw_edges),
     "hints": ("given colours as they were understood", _hints_arguments, _draw_hints),
+    "loss": ("loss curves of runs, and the snapshots of a run", _loss_arguments, _draw_loss),
     "lambda": ("a strip of wavelet merging results over schedules", _lambda_arguments, _draw_lambda),
 }
 
@@ -170,5 +182,6 @@ EXAMPLES = {
     "wavelet": "photo.jpg -o pyramid.png --levels 4",
     "edges": "photo.jpg -o edges.svg --threshold 0.3",
     "hints": "marked.png --target old.png -o hints.png",
+    "loss": "runs/report-fig31/version_0 -o curves.png",
     "lambda": "old.jpg -r colour.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
 }

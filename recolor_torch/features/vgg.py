@@ -1,11 +1,13 @@
 """VGG-19 up to the deepest layer that is asked for."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from recolor_torch.checks import check_image
 from recolor_torch.features.layers import POOLED_AFTER, feature_index, layer_depth, layer_name
@@ -63,6 +65,18 @@ class VGG19(nn.Module):
         Raises:
             ValueError: the picture is too small for the poolings on the way.
         """
+        found = dict(self.walk(image))
+        return {name: found[layer_name(name)] for name in self.layers}
+
+    def walk(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The layers asked for under the report's names, each as soon as it is there.
+
+        A loss that is made of a layer before the next one is computed is also differentiated just before it is
+        needed: not all layers have their gradients at once.
+
+        Raises:
+            ValueError: the picture is too small for the poolings on the way.
+        """
         check_image(image, "image", channels=3)
         if min(image.shape[-2:]) < self.smallest_side:
             raise ValueError(
@@ -70,23 +84,64 @@ class VGG19(nn.Module):
                 f", got {image.shape[-2]} x {image.shape[-1]}."
             )
         x = ((image - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = {}
-        for k, convolution in enumerate(self.convolutions, start=1):
-            x = convolution(x)
-            kept = f"conv_{k}" in self._wanted
+        missing = set(self._wanted)
+        x = self.convolutions[0](x)
+        for k in range(1, self.depth + 1):
+            kept = f"conv_{k}" in missing
             if kept:
-                found[f"conv_{k}"] = x
-            if k == self.depth and self._wanted <= found.keys():
-                break
+                missing.remove(f"conv_{k}")
+                yield f"conv_{k}", x
+            if not missing:
+                return
+            pooled, following = k in POOLED_AFTER, None if k == self.depth else self.convolutions[k]
+            between = missing & {f"relu_{k}", f"pool_{k + 1}"}
+            if following is not None and not between and not (pooled and self.pooling == "max"):
+                x = _Step.apply(x, following.weight, following.bias, pooled)
+                continue
             # Nothing needs a convolution's output before ReLU but a loss on it.
             x = F.relu(x, inplace=not kept)
-            if f"relu_{k}" in self._wanted:
-                found[f"relu_{k}"] = x
-            if k in POOLED_AFTER and not self._wanted <= found.keys():
+            if f"relu_{k}" in between:
+                missing.remove(f"relu_{k}")
+                yield f"relu_{k}", x
+            if pooled and missing:
                 x = F.avg_pool2d(x, 2) if self.pooling == "average" else F.max_pool2d(x, 2)
-                if f"pool_{k + 1}" in self._wanted:
-                    found[f"pool_{k + 1}"] = x
-        return {name: found[layer_name(name)] for name in self.layers}
+                if f"pool_{k + 1}" in between:
+                    missing.remove(f"pool_{k + 1}")
+                    yield f"pool_{k + 1}", x
+            if following is not None and missing:
+                x = following(x)
+
+
+class _Step(torch.autograd.Function):
+    """From one convolution's output to the next: ReLU, average pooling where there is one, convolution.
+
+    Frozen weights need no input for their gradient, and ReLU can be told from what went into it: so only that is
+    kept, which a loss on this layer keeps anyway. Autograd's own graph would keep the output of ReLU as well.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pooled: bool) -> Tensor:
+        y = F.relu(x)
+        if pooled:
+            y = F.avg_pool2d(y, 2)
+        out = F.conv2d(y, weight, bias, padding=1)
+        ctx.save_for_backward(x, weight)
+        ctx.pooled, ctx.size, ctx.dtype = pooled, y.shape, out.dtype
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        x, weight = ctx.saved_tensors
+        kind = x.device.type
+        with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
+            grad = conv2d_input(ctx.size, weight.to(ctx.dtype), grad.to(ctx.dtype), padding=1)
+            if ctx.pooled:
+                height, width = x.shape[-2:]
+                grad = F.interpolate(grad, scale_factor=2.0, mode="nearest").div_(4)
+                # An odd last row or column was dropped.
+                grad = F.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2]))
+            return torch.where(x > 0, grad.to(x.dtype), 0), None, None, None
 
 
 def _convolution(weights: VggWeights, k: int) -> nn.Conv2d:

@@ -40,7 +40,9 @@ class LossWeights:
             raise ValueError(f"Loss weights must be 0 or more, got {values}.")
         if not self.layers:
             raise ValueError("At least one layer must have a style or content weight above 0.")
-        self.depth  # noqa: B018  an unknown layer raises here
+        for part in (self.style, self.content):
+            if len({layer_name(name) for name in part}) < len(part):
+                raise ValueError(f"A layer is named twice in {', '.join(part)}.")
 
     @property
     def layers(self) -> list[str]:
@@ -98,7 +100,8 @@ class GramObjective:
         with torch.no_grad():
             self.grams = reference_grams(vgg, references, weights)
             content = [name for name, w in weights.content.items() if w]
-            self.content = {name: x for name, x in vgg(target).items() if name in content} if content else {}
+            names = {layer_name(name): name for name in content}
+            self.content = {names[layer]: x for layer, x in vgg.walk(target) if layer in names} if content else {}
 
     def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
         """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""
@@ -113,16 +116,19 @@ class GramObjective:
 
     def terms(self, image: Tensor, low_precision: bool = False) -> dict[str, Tensor]:
         """Losses of ``image`` by name, differentiable."""
-        with network_precision(image, low_precision):
-            features = self.vgg(image)
+        style = {layer_name(name): (name, weight) for name, weight in self.weights.style.items() if weight}
+        content = {layer_name(name): (name, weight) for name, weight in self.weights.content.items() if weight}
         terms: dict[str, Tensor] = {}
-        for name, weight in self.weights.style.items():
-            if weight:
-                mask = None if self.mask is None else shrink_mask(self.mask, name)
-                terms[f"style/{name}"] = style_loss(features[name], self.grams[name], weight, mask).sum()
-        for name, weight in self.weights.content.items():
-            if weight:
-                terms[f"content/{name}"] = content_loss(features[name], self.content[name], weight).sum()
+        with network_precision(image, low_precision):
+            for layer, features in self.vgg.walk(image):
+                with network_precision(image, False):
+                    if layer in style:
+                        name, weight = style[layer]
+                        mask = None if self.mask is None else shrink_mask(self.mask, name)
+                        terms[f"style/{name}"] = style_loss(features, self.grams[name], weight, mask).sum()
+                    if layer in content:
+                        name, weight = content[layer]
+                        terms[f"content/{name}"] = content_loss(features, self.content[name], weight).sum()
         return terms | picture_terms(image, self.target, self.weights)
 
 
@@ -139,13 +145,14 @@ def picture_terms(image: Tensor, target: Tensor, weights: LossWeights) -> dict[s
 def reference_grams(vgg: VGG19, references: tuple[Reference, ...], weights: LossWeights) -> dict[str, Tensor]:
     """The Gram matrices to reach, (1, C, C) by layer: means over the references by their weights."""
     total = total_weight(references)
+    names = {layer_name(name): name for name, weight in weights.style.items() if weight}
     grams: dict[str, Tensor] = {}
     for reference in references:
-        features = vgg(reference.image)
-        for name, weight in weights.style.items():
-            if weight:
+        for layer, features in vgg.walk(reference.image):
+            if layer in names:
+                name = names[layer]
                 mask = None if reference.mask is None else shrink_mask(reference.mask, name)
-                gram = weighted_gram(features[name], mask) * (reference.weight / total)
+                gram = weighted_gram(features, mask) * (reference.weight / total)
                 grams[name] = gram if name not in grams else grams[name] + gram
     return grams
 

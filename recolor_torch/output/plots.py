@@ -104,7 +104,7 @@ def plot_wavelet(pyramid: Pyramid, title: str | None = None) -> Figure:
         block = torch.cat((torch.cat((block, right), -1), torch.cat((below, both), -1)), -2)
         corners.append((h, w))
     figure, axes = _canvas(1, 1, block.shape[-2] / block.shape[-1], 7.0)
-    _show(axes[0], block)
+    draw_picture(axes[0], block)
     for y, x in corners:
         axes[0].plot([x - 0.5, x - 0.5], [-0.5, 2 * y - 0.5], color="#d62728", linewidth=0.6)
         axes[0].plot([-0.5, 2 * x - 0.5], [y - 0.5, y - 0.5], color="#d62728", linewidth=0.6)
@@ -158,7 +158,7 @@ def plot_strip(pictures: Mapping[str, Tensor], columns: int | None = None, width
     ratio = max(x.shape[-2] / x.shape[-1] for x in pictures.values())
     figure, axes = _canvas(rows, columns, ratio, width)
     for axis, (name, picture) in zip(axes, pictures.items()):
-        _show(axis, picture)
+        draw_picture(axis, picture)
         axis.set_title(name, fontsize=_TITLE)
     return figure
 
@@ -171,7 +171,8 @@ def _canvas(rows: int, columns: int, ratio: float, width: float) -> tuple[Figure
     return figure, axes
 
 
-def _show(axis: Axes, picture: Tensor) -> None:
+def draw_picture(axis: Axes, picture: Tensor) -> None:
+    """Draw a picture, (1, 3 or 1, H, W), clipped to [0, 1], into axes."""
     check_image(picture, "picture")
     pixels = picture[0].detach().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
     if len(pixels) == 1:

@@ -17,11 +17,18 @@ from recolor_torch.cli import main
         ("edges", "old.png", "--threshold", 0.5),
         ("lambda", "old.png", "-r", "ref.jpg", "--schedules", "hard:2", "linear:0.3,0.2"),
         ("hints", "hints.json", "--target", "old.png"),
+        ("loss", "run"),
+        ("loss", "run", "again.csv"),
     ],
 )
 def test_kinds(recolor, folder, args, suffix):
     points = [{"x": 5, "y": 6, "radius": 3, "color": "#cc2200"}]
     (folder / "hints.json").write_text(json.dumps({"size": [24, 16], "points": points}))
+    (folder / "run/snapshots").mkdir(parents=True)
+    Image.open(folder / "old.png").save(folder / "run/snapshots/step_00002.png")
+    log = "epoch,loss,step,style/conv_1\n0,9.5,0,4\n0,3,1,2\n0,1.5,2,1\n"
+    for name in ("run/metrics.csv", "again.csv"):
+        (folder / name).write_text(log)
     code, out, err = recolor("plot", *args, "-o", f"plot.{suffix}")
     assert (code, err) == (0, "")
     assert out == f"{args[0]}, in plot.{suffix}\n"
@@ -47,10 +54,14 @@ def test_kinds(recolor, folder, args, suffix):
         (("edges", "old.png", "-o", "no/where.png"), "no/where.png: cannot write this file"),
         (("lambda", "old.png", "-r", "ref.jpg", "-o", "x.png", "--schedules", "soft:3"), "Unknown schedule 'soft:3'"),
         (("wavelet", "old.png", "-o", "x.png", "--wavelet", "daub"), "daub"),
+        (("loss", "nowhere", "-o", "x.png"), "nowhere: cannot read this log"),
+        (("loss", "old.png", "-o", "x.png"), "old.png: cannot read this log"),
+        (("loss", "ref.csv", "-o", "x.png"), "ref.csv: this is no log of losses by step"),
     ],
 )
 def test_mistakes_are_one_sentence(recolor, folder, args, words):
     Image.new("RGB", (8, 8)).save(folder / "ref.png")
+    (folder / "ref.csv").write_text("target,reference\na.png,b.png\n")
     code, out, err = recolor("plot", *args)
     assert (code, out) == (2, "")
     assert err.startswith("recolor plot: ")
@@ -58,7 +69,7 @@ def test_mistakes_are_one_sentence(recolor, folder, args, words):
     assert words in err
 
 
-@pytest.mark.parametrize("kind", ["histogram", "wavelet", "edges", "hints", "lambda"])
+@pytest.mark.parametrize("kind", ["histogram", "wavelet", "edges", "hints", "loss", "lambda"])
 def test_help_of_each_kind_has_an_example(kind, capsys):
     with pytest.raises(SystemExit):
         main(["plot", kind, "--help"])

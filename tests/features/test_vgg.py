@@ -1,5 +1,7 @@
 """VGG-19 by named layer, against torchvision's own module."""
 
+import copy
+
 import pytest
 import torch
 import torchvision
@@ -155,3 +157,34 @@ def test_saved_weights_are_found_again(tmp_path, weights):
     found = find_vgg19(tmp_path / "vgg.safetensors", depth=3)
     assert found.digest == first.digest
     assert (found.scale, found.mean, found.std) == (255.0, (0.4, 0.5, 0.6), (1.0, 0.5, 0.25))
+
+
+@pytest.mark.parametrize("size", [(12, 16), (13, 11)])
+def test_gradients_equal_those_of_the_plain_network(reference, weights, size):
+    layers = ["conv_1", "conv_2", "conv_4", "conv_5"]
+    vgg = VGG19(weights, layers).double()
+    plain = [torch.relu if isinstance(x, torch.nn.ReLU) else x for x in copy.deepcopy(reference).double()]
+    image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(2), dtype=torch.float64).requires_grad_()
+    x, found = (image - vgg.mean) / vgg.std, {}
+    for i, layer in enumerate(plain):
+        x = torch.nn.functional.avg_pool2d(x, 2) if isinstance(layer, torch.nn.MaxPool2d) else layer(x)
+        found |= {f"conv_{k}": x for k in (1, 2, 4, 5) if feature_index(k) == i}
+        if len(found) == 4:
+            break
+    ours = vgg(image)
+    losses = [sum((f[name] ** 2).mean() for name in layers) for f in (ours, found)]
+    gradients = [torch.autograd.grad(loss, image)[0] for loss in losses]
+    torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-12)
+
+
+def test_only_the_outputs_of_convolutions_are_kept(weights):
+    layers = ["conv_1", "conv_2", "conv_3"]
+    vgg = VGG19(weights, layers)
+    image = torch.rand(1, 3, 16, 16).requires_grad_()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        features = vgg(image)
+    outputs = {f.data_ptr() for f in features.values()}
+    assert all(
+        t.data_ptr() in outputs or t.shape[-2:] != features["conv_1"].shape[-2:] or t.shape[1] == 3 for t in kept
+    )

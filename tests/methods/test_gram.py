@@ -181,6 +181,7 @@ def test_missing_weights_are_missing(monkeypatch, tmp_path, rgb, weights_file):
         ({"style": {"conv_17": 1.0}}, "Unknown layer 'conv_17'"),
         ({"style": {"conv_1": -1.0}}, "Loss weights must be 0 or more"),
         ({"style": {}, "content": {}}, "At least one layer"),
+        ({"style": {"conv_5": 1.0, "conv3_1": 1.0}}, "A layer is named twice in conv_5, conv3_1"),
         ({"start": "middle"}, "Unknown start 'middle'"),
         ({"steps": 0}, "must be 1 or more"),
     ],
