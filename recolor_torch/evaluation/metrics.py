@@ -66,7 +66,7 @@ METRICS: dict[str, Metric] = {
     ),
     "colorfulness_gap": Metric("colourful off by", "lower", "|colourfulness - that of the truth|, the form with signs"),
     "blockiness": Metric(
-        "blockiness",
+        "blocks",
         "",
         f"of U and V: mean step across the lines of a grid of {BLOCK} pixels over that elsewhere; 1 is no grid",
         False,

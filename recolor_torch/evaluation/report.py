@@ -136,7 +136,8 @@ def _page(rows: list[Row], summary: dict[str, Any], metrics: list[str], plots: d
 
 
 def _means(page: Page, results: dict[str, Any], metrics: list[str], part: Any) -> None:
-    columns = [Column("method"), Column("given"), Column("pictures"), Column("seconds", "", 3, "median")]
+    columns = [Column("method"), Column("given"), Column("pictures"), Column("with truth")]
+    columns.append(Column("seconds", "", 3, "median"))
     columns.append(Column("better than gray", "higher", help="pictures with a lower CIEDE2000 than the gray target"))
     columns += [Column(METRICS[m].title, METRICS[m].better, _DIGITS.get(m, 2), METRICS[m].protocol) for m in metrics]
     table: list[list[Cell]] = []
@@ -145,7 +146,15 @@ def _means(page: Page, results: dict[str, Any], metrics: list[str], part: Any) -
         if p["pictures"]:
             wins = p["better_than_gray"] if label != GRAY and p["with_truth"] else None
             table.append(
-                [label, entry["given"], p["pictures"], entry["seconds"], wins, *(_mean(p, m) for m in metrics)]
+                [
+                    label,
+                    entry["given"],
+                    p["pictures"],
+                    p["with_truth"],
+                    entry["seconds"],
+                    wins,
+                    *(_mean(p, m) for m in metrics),
+                ]
             )
     page.table(columns, table)
 

@@ -18,7 +18,7 @@ padding:0 1.2em}
 h1{font-size:1.6em;margin:0 0 .3em} h2{font-size:1.25em;margin:1.8em 0 .4em;border-bottom:1px solid #ddd}
 h3{font-size:1.05em;margin:1.2em 0 .3em} p{margin:.4em 0;max-width:60em} nav a{margin-right:1em}
 .scroll{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.4em 0}
-th,td{padding:.25em .55em;text-align:right;border-bottom:1px solid #e4e4e4}
+table{font-size:14px} th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #e4e4e4}
 th:first-child,td:first-child{text-align:left} td.text{text-align:left;white-space:nowrap}
 td.text:nth-child(2):last-child{white-space:normal}
 td:first-child{white-space:nowrap}
