@@ -46,7 +46,9 @@ def nearest_bins(ab: Tensor, count: int = 1) -> tuple[Tensor, Tensor]:
     check_image(ab, "ab", channels=2)
     bins = ab_bins().to(ab)
     # |x - p|² without the pixel's own |x|², which has no say in the order.
-    score = torch.einsum("bchw,kc->bkhw", ab, -2 * bins) + bins.square().sum(1).view(1, -1, 1, 1)
+    # Written out: a matrix product would be done in few bits under autocast.
+    a, b = (-2 * bins).T.view(2, 1, BINS, 1, 1)
+    score = a * ab[:, :1] + b * ab[:, 1:] + bins.square().sum(1).view(1, BINS, 1, 1)
     least, index = score.topk(count, dim=1, largest=False)
     return index, (least + ab.square().sum(1, keepdim=True)).clamp(min=0)
 
@@ -92,7 +94,8 @@ def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     if not temperature > 0:
         raise ValueError(f"temperature must be more than 0, got {temperature:g}.")
     shares = torch.softmax(logits / temperature, dim=1)
-    return torch.einsum("bkhw,kc->bchw", shares, ab_bins().to(logits))
+    a, b = ab_bins().to(logits).T.view(2, 1, BINS, 1, 1)
+    return torch.cat(((shares * a).sum(1, keepdim=True), (shares * b).sum(1, keepdim=True)), 1)
 
 
 def certainty(logits: Tensor) -> Tensor:

@@ -61,6 +61,15 @@ def test_annealed_mean_between_mean_and_mode():
         annealed_mean(logits, 0.0)
 
 
+def test_autocast_leaves_bins_as_they_are(device):
+    ab = 200 * torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0)).to(device) - 100
+    logits = torch.randn(1, 313, 8, 8, generator=torch.Generator().manual_seed(1)).to(device)
+    plain = nearest_bins(ab, 5)[0], annealed_mean(logits)
+    with torch.autocast(device.type, torch.bfloat16):
+        assert torch.equal(nearest_bins(ab, 5)[0], plain[0])
+        torch.testing.assert_close(annealed_mean(logits), plain[1])
+
+
 def test_certainty_of_one_bin_and_of_all():
     sure = torch.full((1, 313, 1, 1), -100.0)
     sure[0, 7] = 100
