@@ -35,10 +35,7 @@ def run_preset(preset: Path, target: str, reference: str, **changes: object) -> 
     data = {**config["data"]["init_args"], **{k: v for k, v in changes.items() if k == "size"}}
     settings = config["model"]["init_args"]["method"]["init_args"] | {"steps": config["trainer"]["max_steps"]}
     method = GramTransfer(**settings | {k: v for k, v in changes.items() if k != "size"})
-    label = "\n".join(
-        f"{name} {', '.join(f'{layer.removeprefix("conv_")}: {w:g}' for layer, w in weights.items())}"
-        for name, weights in (("style", method.style), ("content", method.content))
-    )
+    label = f"style {said(method.style)}\ncontent {said(method.content)}"
     picture, references = TransferData(target, [reference], **data).pictures(torch.device("cpu"))
     try:
         problem = method.problem(picture, references)
@@ -48,6 +45,11 @@ def run_preset(preset: Path, target: str, reference: str, **changes: object) -> 
     return f"{label}\nloss {descent.losses[-1]:.3g} after {len(descent.losses)} steps", problem.region.to_rgb(
         descent.variable
     )
+
+
+def said(weights: dict[str, float]) -> str:
+    """Weights by layer in short: 1: 500, 2: 500."""
+    return ", ".join(f"{layer.removeprefix('conv_')}: {weight:g}" for layer, weight in weights.items())
 
 
 def _missing(like: Tensor, error: WeightsMissing) -> Tensor:

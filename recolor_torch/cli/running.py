@@ -66,7 +66,10 @@ def colorize(
     if args.dry_run:
         _say_plan(plan, module, args)
         return 0
-    writer = ReportingWriter(console, len(plan.jobs), args.json, args.save_stages)
+    slow = hasattr(method, "on_progress")
+    writer = ReportingWriter(console, len(plan.jobs), args.json, args.save_stages, slow)
+    if slow:
+        setattr(method, "on_progress", writer.on_progress)  # noqa: B010  a Module has no such attribute for mypy
     interrupted = False
     if plan.jobs:
         options = {"accelerator": device[0], "devices": device[1], "precision": args.precision, **trainer_settings}
@@ -106,20 +109,24 @@ def run_trainer(module: RecolorModule, data: PictureDataModule, writer: "Reporti
 class ReportingWriter(PictureWriter):
     """A writer that shows progress and says what failed."""
 
-    def __init__(self, console: Console, total: int, as_json: bool, save_stages: bool) -> None:
+    def __init__(self, console: Console, total: int, as_json: bool, save_stages: bool, slow: bool = False) -> None:
         super().__init__(save_stages)
         self.console = console
         self.as_json = as_json
         columns = [
-            TextColumn("Colouring"),
+            TextColumn("Colouring{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         ]
-        self.shown = console.is_terminal and not console.quiet and total > 1
+        self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
         self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not self.shown)
         self.task = self.progress.add_task("", total=total)
+
+    def on_progress(self, share: float) -> None:
+        """Say how much of a batch is done; slow methods tell."""
+        self.progress.update(self.task, description=f" ({share:.0%} of this batch)")
 
     def on_entry(self, entry: dict[str, Any]) -> None:
         """Advance the bar; print errors, notes, and the entry where JSON is wanted."""

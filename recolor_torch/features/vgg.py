@@ -139,9 +139,9 @@ class _Step(torch.autograd.Function):
             if ctx.pooled:
                 height, width = x.shape[-2:]
                 grad = F.interpolate(grad, scale_factor=2.0, mode="nearest").div_(4)
-                # An odd last row or column was dropped.
-                grad = F.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2]))
-            return torch.where(x > 0, grad.to(x.dtype), 0), None, None, None
+                if grad.shape[-2:] != x.shape[-2:]:  # an odd last row or column was dropped
+                    grad = F.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2]))
+            return grad.mul_(x > 0).to(x.dtype), None, None, None
 
 
 def _convolution(weights: VggWeights, k: int) -> nn.Conv2d:
