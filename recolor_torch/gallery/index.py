@@ -178,7 +178,7 @@ def _make(factory: str, dimension: int) -> faiss.Index:
     try:
         index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
         if faiss.try_extract_index_ivf(index) is None:  # inverted lists keep labels themselves
-            index = faiss.index_factory(dimension, f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
+            index = faiss.index_factory(dimension, f"IDMap,{factory}", faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise UsageError(
             f"faiss makes no index {factory!r} of {dimension} numbers. Known, among others: "

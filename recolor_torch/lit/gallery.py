@@ -148,6 +148,7 @@ def embed_pictures(
     if max_pixels is not None:
         data.max_pixels = max_pixels
     options: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    options["use_distributed_sampler"] = False  # the data are shared out already; a second time would lose most
     callback = writer or CheckpointWriter(Path(folder), spec)
     trainer = pl.Trainer(callbacks=[callback], **{**options, **trainer_options})
     try:
