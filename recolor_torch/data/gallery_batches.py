@@ -56,7 +56,9 @@ class GalleryDataset(Dataset[GalleryBatch]):
         self, folder: Path, files: Sequence[Found], side: int, batch_size: int = 16, max_pixels: int = MAX_PIXELS
     ) -> None:
         self.folder = folder
-        self.batches = [files[i : i + batch_size] for i in range(0, len(files), batch_size)]
+        # Without files there is one batch of none: Lightning skips what has no batch, hooks included, and the other
+        # processes would wait for this one for ever.
+        self.batches = [files[i : i + batch_size] for i in range(0, max(1, len(files)), batch_size)]
         self.side = side
         self.max_pixels = max_pixels
 
