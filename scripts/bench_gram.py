@@ -239,11 +239,11 @@ def time_to(arguments: argparse.Namespace, name: str, lowest: float, start: str)
     """Steps at the full size, CPU seconds of all sizes, and the loss there."""
     target, style = load(arguments.folder, name, arguments.size)
     before = time.process_time()
-    solver = method(arguments, start=start, precision="auto", history=arguments.history, coarse_steps=100)
-    guide, picture = Guide((Reference(style),)), None
+    solver = method(arguments, start=start, precision="auto", history=arguments.history, coarse_steps=30)
+    guide, change = Guide((Reference(style),)), None
     for size in solver.sizes(arguments.size, arguments.size)[:-1]:
         smaller = solver.problem_at(size, target, guide)
-        picture = smaller.region.to_rgb(solver.solve(smaller, picture, solver.coarse_steps).variable)
+        change = solver.change_of(smaller, solver.solve(smaller, change, solver.coarse_steps))
     last = [0.0, float("inf")]
 
     def on_step(step: int, loss: float) -> None:
@@ -252,7 +252,7 @@ def time_to(arguments: argparse.Namespace, name: str, lowest: float, start: str)
             raise Reached
 
     with contextlib.suppress(Reached):
-        solver.solve(solver.problem(target, guide.references), picture, EVALUATIONS, on_step)
+        solver.solve(solver.problem(target, guide.references), change, EVALUATIONS, on_step)
     return int(last[0]), time.process_time() - before, last[1]
 
 
@@ -283,7 +283,7 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", default=PAIRS)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--history", type=int, default=20)
+    parser.add_argument("--history", type=int, default=100)
     parser.add_argument("--starts", nargs="+", default=["average", "rank-colour"])
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--kind", help=argparse.SUPPRESS)

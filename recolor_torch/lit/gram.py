@@ -120,14 +120,14 @@ class GramTransferModule(pl.LightningModule):
         target, references = data.pictures(self.trainer.strategy.root_device)
         with torch.no_grad():
             self._problem = self.method.problem(target, references)
-            start: Tensor | None = None
+            change: Tensor | None = None
             if self.trainer.ckpt_path is None:
                 guide = Guide(references)
                 for size in self.method.sizes(*target.shape[-2:])[:-1]:
                     smaller = self.method.problem_at(size, target, guide)
-                    descent = self.method.solve(smaller, start, self.method.coarse_steps)
-                    start = smaller.region.to_rgb(descent.variable)
-            self.variable = nn.Parameter(self.method.start_variable(self._problem, start).contiguous())
+                    descent = self.method.solve(smaller, change, self.method.coarse_steps)
+                    change = self.method.change_of(smaller, descent)
+            self.variable = nn.Parameter(self.method.start_variable(self._problem, change).contiguous())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The method's optimiser of the picture."""

@@ -94,9 +94,9 @@ class GramTransfer(Recolorizer):
         algorithm: Algorithm = "lbfgs",
         steps: int = 60,
         levels: int = 3,
-        coarse_steps: int = 60,
+        coarse_steps: int = 30,
         tolerance: float = 0.01,
-        history: int = 20,
+        history: int = 50,
         lr: float = 0.02,
         pooling: Literal["average", "max"] = "average",
         preparation: Preparation = "none",
@@ -174,7 +174,7 @@ class GramTransfer(Recolorizer):
         """The picture for one target, coarse to fine."""
         sizes = self.sizes(*target.shape[-2:])
         work = [self._most_steps(i, sizes) * h * w for i, (h, w) in enumerate(sizes)]
-        picture: Tensor | None = None
+        change: Tensor | None = None
         for level, (height, width) in enumerate(sizes):
             problem = self.problem_at((height, width), target, guide)
 
@@ -184,10 +184,13 @@ class GramTransfer(Recolorizer):
                     done = (sum(work[:level]) + step * height * width) / sum(work)
                     self.on_progress((index + done) / count)
 
-            descent = self.solve(problem, picture, self._most_steps(level, sizes), on_step)
-            picture = problem.region.to_rgb(descent.variable)
-        assert picture is not None
-        return picture
+            descent = self.solve(problem, change, self._most_steps(level, sizes), on_step)
+            change = self.change_of(problem, descent)
+        return problem.region.to_rgb(descent.variable)
+
+    def change_of(self, problem: Problem, descent: Descent) -> Tensor:
+        """What a descent changed of the start that the settings name: what a larger size begins with."""
+        return problem.region.to_rgb(descent.variable) - problem.region.to_rgb(self.start_variable(problem))
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """The sizes that are worked through, coarsest first."""
@@ -227,12 +230,12 @@ class GramTransfer(Recolorizer):
     def solve(
         self,
         problem: Problem,
-        picture: Tensor | None = None,
+        change: Tensor | None = None,
         steps: int | None = None,
         on_step: Callable[[int, float], None] | None = None,
     ) -> Descent:
-        """Minimise from ``picture`` (of any size), or from the start that the settings name."""
-        start = self.start_variable(problem, picture)
+        """Minimise from the start that the settings name, and what a smaller size changed of it."""
+        start = self.start_variable(problem, change)
         return descend(
             problem.objective,
             problem.region,
@@ -249,13 +252,17 @@ class GramTransfer(Recolorizer):
         """Steps that L-BFGS remembers of a variable: ``history``, or what fits into a gigabyte."""
         return max(4, min(self.history, HISTORY_BYTES // (2 * variable.numel() * variable.element_size())))
 
-    def start_variable(self, problem: Problem, picture: Tensor | None = None) -> Tensor:
-        """The variable to start from: that of ``picture``, resized, or of the start that the settings name."""
-        if picture is None:
-            picture = start_picture(self.start, problem.target, problem.references, self.seed)
-        size = problem.target.shape[-2:]
-        if picture.shape[-2:] != size:
-            picture = F.interpolate(picture, size, mode="bicubic", align_corners=False)
+    def start_variable(self, problem: Problem, change: Tensor | None = None) -> Tensor:
+        """The variable to start from.
+
+        Args:
+            problem: what is minimised.
+            change: of a smaller size. Enlarged and added to the start it keeps the detail that an enlarged picture
+                would lack, and Gram matrices would have to regain.
+        """
+        picture = start_picture(self.start, problem.target, problem.references, self.seed)
+        if change is not None:
+            picture = picture + F.interpolate(change, picture.shape[-2:], mode="bicubic", align_corners=False)
         variable = problem.region.from_rgb(picture)
         if problem.objective.mask is not None:
             still = problem.region.from_rgb(problem.target)
