@@ -41,7 +41,7 @@ def find_candidates(
     luminance: Tensor,
     references: tuple[Reference, ...],
     *,
-    side: int = 448,
+    side: int = 368,
     matches: int = 16,
     mirrors: bool = False,
 ) -> tuple[Candidates, tuple[int, int]]:
@@ -164,7 +164,7 @@ class Correspondence(Recolorizer):
 
     def __init__(
         self,
-        side: int = 448,
+        side: int = 368,
         matches: int = 16,
         mirrors: bool = False,
         several: Literal["all", "best"] = "all",

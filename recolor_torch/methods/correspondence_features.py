@@ -45,6 +45,8 @@ def feature_blocks(network: VGG19, luminance: Tensor) -> list[Tensor]:
 
 def pad_reflecting(x: Tensor, margin: int) -> Tensor:
     """``x`` continued on all four sides by reflection, as often as it takes for a small picture."""
+    if margin < min(x.shape[-2:]):
+        return F.pad(x, [margin] * 4, mode="reflect")
     rows, columns = (_reflected(n, margin, x.device) for n in x.shape[-2:])
     return x[..., rows, :][..., columns]
 
@@ -58,9 +60,15 @@ def _reflected(n: int, margin: int, device: torch.device) -> Tensor:
 
 def pool_window(x: Tensor, window: int) -> Tensor:
     """Mean over ``window`` x ``window`` (odd) around each location, reflected at the border."""
-    r = window // 2
-    x = pad_reflecting(x, r)
-    return F.avg_pool2d(F.avg_pool2d(x, (window, 1), 1), (1, window), 1)
+    x = pad_reflecting(x, window // 2)
+    return _running_mean(_running_mean(x, window, 2), window, 3)
+
+
+def _running_mean(x: Tensor, window: int, dim: int) -> Tensor:
+    """Means of ``window`` neighbours along ``dim``, as differences of sums: the window's size costs nothing."""
+    sums = torch.cat((torch.zeros_like(x.narrow(dim, 0, 1)), x.cumsum(dim)), dim)
+    count = sums.shape[dim] - window
+    return (sums.narrow(dim, window, count) - sums.narrow(dim, 0, count)) / window
 
 
 def describe(
