@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_image, check_mask, check_same_size
