@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
 from recolor_torch.color import fit_gamut
 from recolor_torch.energies.levin import LevinEnergy
-from recolor_torch.features import VGG19, VggWeights, find_vgg19, layer_depth
+from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19, layer_depth
 from recolor_torch.linalg.solve import solve
 from recolor_torch.methods.base import Guide, Recolorizer, Reference, total_weight
 from recolor_torch.methods.correspondence_confidence import (
@@ -154,6 +154,7 @@ class Correspondence(Recolorizer):
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         weights: file of VGG-19 weights, at least its first five convolutions; else RECOLOR_VGG19 or torchvision's.
         download: let torchvision fetch its weights (550 MB) where none are found.
+        vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
 
     space = "yuv"
@@ -172,6 +173,7 @@ class Correspondence(Recolorizer):
         tolerance: float = 1.0,
         weights: str | None = None,
         download: bool = False,
+        vgg_preprocessing: Preprocessing | None = None,
     ) -> None:
         super().__init__()
         check_choice(several, "several", ("all", "best"))
@@ -185,7 +187,7 @@ class Correspondence(Recolorizer):
             raise ValueError(f"tolerance must be more than 0, got {tolerance:g}.")
         self.side, self.matches, self.mirrors, self.several = side, matches, mirrors, several
         self.rejection, self.tolerance = rejection, tolerance
-        self.weights, self.download = weights, download
+        self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self._found: VggWeights | None = None
         # Not a submodule: the weights belong to no checkpoint.
         self._networks: dict[torch.device, VGG19] = {}
@@ -197,7 +199,12 @@ class Correspondence(Recolorizer):
             WeightsMissing: there are none, or not of all the layers that are needed.
         """
         if self._found is None:
-            self._found = find_vgg19(self.weights, depth=layer_depth(LAYERS[-1]), download=self.download)
+            self._found = find_vgg19(
+                self.weights,
+                depth=layer_depth(LAYERS[-1]),
+                download=self.download,
+                preprocessing=self.vgg_preprocessing,
+            )
 
     def provenance(self) -> dict[str, str]:
         """The digest of the network's weights."""

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
 from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
-from recolor_torch.features import VGG19, VggWeights, find_vgg19
+from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.gram_descent import Algorithm, Descent, descend
 from recolor_torch.methods.gram_objective import GramObjective, LossWeights, has_fast_bfloat16
@@ -77,11 +77,12 @@ class GramTransfer(Recolorizer):
         seed: of noise and shuffling.
         weights: file of VGG-19 weights; without it RECOLOR_VGG19 or torchvision's cache.
         download: let torchvision fetch its weights (550 MB) where there are none.
+        vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
 
     needs = ("reference",)
     bytes_per_pixel = 4000
-    largest_side: ClassVar[int] = 512
+    largest_side: ClassVar[int] = 384
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class GramTransfer(Recolorizer):
         optimize: Literal["chroma", "rgb"] = "chroma",
         start: Start = "rank-colour",
         algorithm: Algorithm = "lbfgs",
-        steps: int = 60,
+        steps: int = 40,
         levels: int = 3,
         coarse_steps: int = 30,
         tolerance: float = 0.01,
@@ -106,6 +107,7 @@ class GramTransfer(Recolorizer):
         seed: int = 0,
         weights: str | None = None,
         download: bool = False,
+        vgg_preprocessing: Preprocessing | None = None,
     ) -> None:
         super().__init__()
         check_choice(optimize, "optimize", ("chroma", "rgb"))
@@ -127,7 +129,7 @@ class GramTransfer(Recolorizer):
         self.history, self.lr, self.pooling = history, lr, pooling
         self.preparation, self.patch, self.tile = preparation, patch, tile
         self.precision, self.seed = precision, seed
-        self.weights, self.download = weights, download
+        self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self.space = "yuv" if optimize == "chroma" else "rgb"
         self.on_progress: Callable[[float], None] | None = None
         self._found: VggWeights | None = None
@@ -141,7 +143,9 @@ class GramTransfer(Recolorizer):
             WeightsMissing: there are none, or not of all the layers that are needed.
         """
         if self._found is None:
-            self._found = find_vgg19(self.weights, depth=self.losses.depth, download=self.download)
+            self._found = find_vgg19(
+                self.weights, depth=self.losses.depth, download=self.download, preprocessing=self.vgg_preprocessing
+            )
 
     def provenance(self) -> dict[str, str]:
         """The digest of the network's weights."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.errors import WeightsMissing
+from recolor_torch.features import Preprocessing
 from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.levin import given, spread_chroma
@@ -121,6 +122,7 @@ class SemiInteractive(Recolorizer):
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19 or torchvision's.
         download: let torchvision fetch its weights (550 MB) where none are found.
+        vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
 
     space = "yuv"
@@ -136,11 +138,12 @@ class SemiInteractive(Recolorizer):
         tolerance: float = 0.5,
         weights: str | None = None,
         download: bool = False,
+        vgg_preprocessing: Preprocessing | None = None,
     ) -> None:
         super().__init__()
         check_choice(several, "several", ("all", "best"))
         self.transfer, self.several, self.strength, self.tolerance = transfer, several, strength, tolerance
-        self.weights, self.download = weights, download
+        self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self._method: Recolorizer | None = None
 
     def _transfer(self) -> Recolorizer:
@@ -164,7 +167,8 @@ class SemiInteractive(Recolorizer):
         if name in METHODS and METHODS[name].needs != ("reference",):
             raise ValueError(f"transfer must be a method that needs a reference alone, got {name!r}.")
         takes = inspect.signature(METHODS[name]).parameters if name in METHODS else {}
-        passed = {"weights": self.weights, "download": self.download, "several": self.several}
+        names = ("weights", "download", "vgg_preprocessing", "several")
+        passed = {name: getattr(self, name) for name in names}
         return build_method(name, **{k: v for k, v in passed.items() if k in takes})
 
     def prepare(self) -> None:

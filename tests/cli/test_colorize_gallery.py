@@ -108,3 +108,15 @@ def test_an_output_is_never_a_picture_of_the_gallery(folder, recolor, gallery):
     assert code == 2
     assert "inputs are never overwritten" in err
     assert (folder / "photos/2.png").read_bytes() == before
+
+
+def test_preprocessing_reaches_the_method(folder, recolor, random_vgg19, entries):
+    code, _, err = recolor(
+        *("colorize", "old.png", "-r", "ref.jpg", "-m", "correspondence", "-o", "out"),
+        *("--weights", random_vgg19, "--vgg-preprocessing", "caffe"),
+    )
+    assert code == 0, err
+    assert entries("out")[0]["parameters"]["vgg_preprocessing"] == "caffe"
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-m", "histogram", "-o", "o", "--download")
+    assert code == 2
+    assert "histogram has no use for --download, which is for correspondence" in err
