@@ -8,6 +8,7 @@ PAIRS has pictures NAME_target.jpg and NAME_ref.jpg. WHAT is, in CPU seconds of 
     evaluations  time of a closure evaluation, alternating: peer structure, without gradients of the weights, ours
     memory       peak memory of three closures and of an optimiser, each in a process of its own
     quality      time to the lowest loss that the base recipe ever holds, for each pair
+    tiles        Gram matrices by tiles, and the memory at 2048 x 1536
     saved        loss reported, of the picture in memory, and of the picture after 8-bit rounding
 
 The base recipe is ``torch.optim.LBFGS`` with its defaults and clamping in the closure, 500 evaluations from the average
@@ -40,10 +41,11 @@ from gram_peer import Peer
 
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.data import read_picture
-from recolor_torch.features import VggWeights, find_vgg19
+from recolor_torch.features import VggWeights, find_vgg19, gram_matrix
 from recolor_torch.methods import GramTransfer, Guide, Reference
 from recolor_torch.methods.gram import Problem
 from recolor_torch.methods.gram_objective import has_fast_bfloat16
+from recolor_torch.methods.gram_tiles import tiled_grams
 
 PAIRS = ["video/kite_surf", "video/camel", "multi_view/hill", "same_kind/photo_57", "gray_target/exemplar_05"]
 EVALUATIONS = 500
@@ -272,8 +274,36 @@ def saved(arguments: argparse.Namespace) -> None:
         )
 
 
+def tiles(arguments: argparse.Namespace) -> None:
+    """Gram matrices by tiles against those of the whole, and the peak memory of steps at 2048 x 1536."""
+    _, style = load(arguments.folder, arguments.pairs[0], 512)
+    names = [f"conv_{k}" for k in range(1, 6)]
+    network = method(arguments).network(style)
+    with torch.no_grad():
+        whole = {name: gram_matrix(x) for name, x in network(style).items()}
+    parts, _ = tiled_grams(network, style, names, 128)
+    gap = max(float((parts[name] - whole[name]).norm() / whole[name].norm()) for name in names)
+    print(f"Gram matrices at 512 by tiles of 128: relative difference {gap:.1e}")
+    command = [sys.executable, __file__, str(arguments.folder), "large", "--weights", arguments.weights]
+    command += ["--pairs", arguments.pairs[0]]
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
+
+
+def large(arguments: argparse.Namespace) -> None:
+    """Two steps at 2048 x 1536 in a process of its own."""
+    target, style = (
+        F.interpolate(x, (1536, 2048), mode="bicubic").clamp(0, 1)
+        for x in load(arguments.folder, arguments.pairs[0], 512)
+    )
+    solver, before = method(arguments, optimize="chroma", precision="auto"), time.process_time()
+    descent = solver.solve(solver.problem(target, (Reference(style),)), steps=2)
+    seconds = (time.process_time() - before) / descent.evaluations
+    print(f"2048 x 1536: {seconds:.0f} s an evaluation, history {solver.history_for(descent.variable)}, ", end="")
+    print(f"peak of the whole process {peak():.0f} MiB")
+
+
 def main() -> None:
-    parts = {f.__name__: f for f in (agreement, evaluations, memory, quality, saved, worker)}
+    parts = {f.__name__: f for f in (agreement, evaluations, memory, quality, saved, tiles, worker, large)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="PAIRS")
     parser.add_argument("what", nargs="+", choices=list(parts), metavar="WHAT")
