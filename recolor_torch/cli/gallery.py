@@ -197,7 +197,7 @@ def describe(state: State) -> dict[str, object]:
     if advice != header.factory and "Flat" in (advice, header.factory):
         index += f" (with {header.vectors} vectors {advice} would suit: recolor gallery update --index {advice})"
     elif header.factory == "Flat":
-        index += " (exact; inverted lists pay from about 200000 vectors)"
+        index += " (exact; inverted lists pay from about 100000 vectors)"
     return {
         "pictures": header.pictures,
         "passed over": f"{len(state.skipped) - removed} unreadable, {removed} removed",
