@@ -24,8 +24,8 @@ _TRAIN_PER_LIST = 64
 def suggest_factory(vectors: int) -> str:
     """The kind of index that suits a number of vectors.
 
-    Comparing with every vector is exact, and takes one core about 5 ms for 100,000 vectors of 128 numbers. From there on
-    inverted lists pay, and product quantisation where the vectors themselves outgrow the memory.
+    Comparing with every vector is exact, and takes one core about 5 ms for 100,000 vectors of 128 numbers. From there
+    on inverted lists pay, and product quantisation where the vectors themselves outgrow the memory.
 
     Example:
         >>> suggest_factory(13_644), suggest_factory(1_000_000)
