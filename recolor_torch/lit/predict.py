@@ -1,6 +1,7 @@
 """A LightningModule that predicts with any method."""
 
 import time
+from dataclasses import replace
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -10,9 +11,13 @@ from torch import Tensor
 from recolor_torch.color import fit_gamut, rgb_to_yuv
 from recolor_torch.compose import Keep, working_size
 from recolor_torch.data.batches import PictureBatch, Result
+from recolor_torch.data.pictures import Picture
 from recolor_torch.data.plan import Job
 from recolor_torch.methods import Guide, Recolorizer, method_name
 from recolor_torch.pipeline import recolor
+
+HARDLY_ANY = 0.01
+"""Mean length of (U, V) below which a result passes for gray, and its record says so."""
 
 BYTES_PER_PIXEL = 120
 """Memory at the target's full size, beside the method's own: reading, composing, writing (measured)."""
@@ -108,12 +113,14 @@ class RecolorModule(pl.LightningModule):
         height, width = images.shape[-2:]
         size = working_size(height, width, self.max_side)
         stages = dict(self.method.stages)
+        chroma = rgb_to_yuv(out)[:, 1:]
         if self.method.keep_stages:
-            stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), rgb_to_yuv(out)[:, 1:])
+            stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), chroma)
+        gray = (chroma.norm(dim=1).mean((1, 2)) < HARDLY_ANY).tolist()
         return [
             Result(
                 batch.jobs[i],
-                batch.pictures[i],
+                _noted(batch.pictures[i]) if gray[k] else batch.pictures[i],
                 batch.hashes[i],
                 out[k : k + 1],
                 seconds=seconds,
@@ -122,6 +129,10 @@ class RecolorModule(pl.LightningModule):
             )
             for k, i in enumerate(indices)
         ]
+
+
+def _noted(picture: Picture) -> Picture:
+    return replace(picture, notes=(*picture.notes, "the result has hardly any colour: what was given does not fit it."))
 
 
 def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:

@@ -422,3 +422,13 @@ def test_stdout_closed_early_is_no_traceback(folder):
     command = f"{sys.executable} -m recolor_torch colorize in -r ref.jpg -o out --dry-run | head -c 1"
     out = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True)
     assert "Traceback" not in out.stderr
+
+
+def test_a_result_without_colour_says_so(folder, recolor, entries):
+    save_picture(folder / "gray.png", mode="L", seed=5)
+    code, _, err = recolor("colorize", "old.png", "-r", "gray.png", "-m", "histogram", "-o", "out")
+    assert code == 0
+    assert "old.png: the result has hardly any colour" in err
+    assert "hardly any colour" in entries("out")[0]["notes"][-1]
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-m", "histogram", "-o", "out2")
+    assert (code, err) == (0, "")
