@@ -236,7 +236,7 @@ def test_clips_that_cannot_be(recolor, hints):
     code, _, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
     assert (code, "frames of a clip must have one size" in err) == (2, True)
     code, _, err = recolor("colorize", "in", "-r", "ref.jpg", "-m", "histogram", "--sequence", "-o", "out")
-    assert (code, "--sequence is for levin" in err) == (2, True)
+    assert (code, "no use for --sequence, which is for levin" in err) == (2, True)
     code, _, err = recolor("colorize", "in", "-m", "levin", "--sequence", "-o", "out")
     assert (code, "needs hints" in err) == (2, True)
 
