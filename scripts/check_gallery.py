@@ -44,6 +44,9 @@ class Checker:
     def command(self, action: str, *more: str) -> Command:
         return ["gallery", action, str(self.gallery), *more, "-q"]
 
+    def is_made(self) -> bool:
+        return (self.gallery / "gallery.json").exists() and read_header(self.gallery).generation > 0
+
     def start(self, command: Command) -> int:
         sys.stdout.flush()
         child = os.fork()
@@ -99,7 +102,8 @@ class Checker:
         """Kill a command ``kills`` times, or until it has ended once, then let it end."""
         before = self.kills
         while self.kills - before < kills and (self.killed(command, longest) or repeat):
-            pass
+            if command[1] == "build" and self.is_made():  # killed between its commit and its end
+                command = self.command("update")
         seconds = self.run(command)
         header = read_header(self.gallery)
         print(
@@ -140,7 +144,7 @@ def main() -> None:
     share = args.kills // 5
     build, update = checker.command("build", str(args.pictures), *shlex.split(args.options)), checker.command("update")
     start = time.perf_counter()
-    if not (args.gallery / "gallery.json").exists() or not read_header(args.gallery).generation:
+    if not checker.is_made():
         checker.phase("build", build, args.kills - 3 * share, args.longest)
     print(f"{len(files)} pictures, {time.perf_counter() - start:.0f} s with all kills", flush=True)
     print(f"update without a change: {checker.run(update):.2f} s", flush=True)
