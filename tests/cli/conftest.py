@@ -34,6 +34,6 @@ def entries(folder):
     """The lines of a run record."""
 
     def read(out):
-        return [json.loads(line) for line in (folder / out / "run.jsonl").read_text().splitlines()]
+        return [json.loads(line) for line in (folder / out / "run.jsonl").read_text().split("\n") if line]
 
     return read
