@@ -103,7 +103,9 @@ class Checker:
         before = self.kills
         while self.kills - before < kills and (self.killed(command, longest) or repeat):
             if command[1] == "build" and self.is_made():  # killed between its commit and its end
-                command = self.command("update")
+                break
+        if command[1] == "build" and self.is_made():
+            command = self.command("update")
         seconds = self.run(command)
         header = read_header(self.gallery)
         print(
