@@ -3,6 +3,7 @@
     python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024                   # times against peers, one thread
     python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024 --threads 2       # the same with two
     python scripts/bench_solvers.py --pictures PHOTOS --sizes 1024 --forms lambda --peers spsolve cholmod
+    python scripts/bench_solvers.py --pictures PHOTOS --sizes 256 512 --forms report --method aggregation  # iterated
     python scripts/bench_solvers.py --pictures PHOTOS --table steps --sizes 256 512 1024 2048
     python scripts/bench_solvers.py --pictures PHOTOS --table memory --sizes 1024 2048  # each in its own process
     python scripts/bench_solvers.py --table scribbles                                   # of RECOLOR_TEST_DATA
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -34,7 +36,7 @@ from PIL import Image
 
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
-from recolor_torch.linalg.solve import solve
+from recolor_torch.linalg.solve import Method, solve
 from recolor_torch.linalg.system import GridSystem
 
 LEVEL = 1 / 255
@@ -137,16 +139,16 @@ def peers(system: GridSystem, wanted: list[str]) -> dict[str, Callable[[], np.nd
     return {name: out[name] for name in wanted}
 
 
-def times_row(name: str, data, repeats: int, wanted: list[str]) -> list[str]:
+def times_row(name: str, data, repeats: int, wanted: list[str], method: Method = "auto") -> list[str]:
     """Steps, seconds, errors; seconds of the peers over ours; backward over forward."""
     single, double = energy(name, data, torch.float32), energy(name, data, torch.float64)
     reference = solve(double, method="direct", atol=1e-6)
     others = peers(double.system(), wanted)
     ours: list[float] = []
     theirs: dict[str, list[float]] = {k: [] for k, run in others.items() if callable(run)}
-    found = solve(single)
+    found = solve(single, method=method)
     for _ in range(repeats):
-        ours.append(seconds(lambda: solve(single)))
+        ours.append(seconds(lambda: solve(single, method=method)))
         for k, run in others.items():
             if callable(run):
                 theirs[k].append(seconds(run))
@@ -265,6 +267,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--forms", nargs="+", default=None, help="only the forms whose name contains one of these")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=["pyamg", "splu", "cholmod"])
+    parser.add_argument("--method", choices=get_args(Method), default="auto", help="of the table of times")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -277,7 +280,7 @@ def main() -> None:
             data = problem(args.pictures, size)
             print(f"\n{size} x {size} pixels, {args.threads} thread(s), medians of {args.repeats}\n")
             head = ["form", "method", "steps", "seconds", "error", "estimate", *args.peers, "backward / forward"]
-            table(head, (times_row(name, data, args.repeats, args.peers) for name in names))
+            table(head, (times_row(name, data, args.repeats, args.peers, args.method) for name in names))
     elif args.table == "steps":
         problems = [problem(args.pictures, size) for size in args.sizes]
         print("\nSteps, and in brackets the error.\n")
