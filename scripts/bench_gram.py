@@ -241,7 +241,7 @@ def time_to(arguments: argparse.Namespace, name: str, lowest: float, start: str)
     """Steps at the full size, CPU seconds of all sizes, and the loss there."""
     target, style = load(arguments.folder, name, arguments.size)
     before = time.process_time()
-    solver = method(arguments, start=start, precision="auto", history=arguments.history, coarse_steps=30)
+    solver = method(arguments, start=start, precision="auto", history=arguments.history)
     guide, change = Guide((Reference(style),)), None
     for size in solver.sizes(arguments.size, arguments.size)[:-1]:
         smaller = solver.problem_at(size, target, guide)
@@ -290,13 +290,13 @@ def tiles(arguments: argparse.Namespace) -> None:
 
 
 def large(arguments: argparse.Namespace) -> None:
-    """Two steps at 2048 x 1536 in a process of its own."""
+    """Six steps at 2048 x 1536 in a process of its own."""
     target, style = (
         F.interpolate(x, (1536, 2048), mode="bicubic").clamp(0, 1)
         for x in load(arguments.folder, arguments.pairs[0], 512)
     )
     solver, before = method(arguments, optimize="chroma", precision="auto"), time.process_time()
-    descent = solver.solve(solver.problem(target, (Reference(style),)), steps=2)
+    descent = solver.solve(solver.problem(target, (Reference(style),)), steps=6)
     seconds = (time.process_time() - before) / descent.evaluations
     print(f"2048 x 1536: {seconds:.0f} s an evaluation, history {solver.history_for(descent.variable)}, ", end="")
     print(f"peak of the whole process {peak():.0f} MiB")

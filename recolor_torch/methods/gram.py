@@ -29,7 +29,7 @@ from recolor_torch.methods.gram_tiles import TiledObjective
 SMALLEST_SIDE = 32
 """Coarse sizes end above this shorter side: a Gram matrix of fewer positions says little."""
 
-HISTORY_BYTES = 1 << 30
+HISTORY_BYTES = 1 << 28
 """Most memory of the history of L-BFGS, unless four steps need more."""
 
 REPORT_STYLE = {f"conv_{k}": 1000.0 for k in range(1, 6)}
@@ -71,11 +71,12 @@ class GramTransfer(Recolorizer):
         pooling: of the network, ``average`` or ``max``.
         preparation: ``shuffle`` or ``blur`` the references, to take their style without what they show; or ``none``.
         patch: side of the shuffled patches, or reach of the blur, in pixels of the size that is worked at.
-        tile: side of the tiles, in pixels, in which pictures of more than twice a tile's area are evaluated, so that
+        tile: side of the tiles, in pixels, in which pictures of more than four tiles are evaluated, so that
             memory for the network does not grow; Gram matrices are those of the whole picture.
         precision: of the convolutions; ``auto`` is bfloat16 where the hardware has it.
         seed: of noise and shuffling.
-        weights: file of VGG-19 weights; without it RECOLOR_VGG19 or torchvision's cache.
+        weights: file of VGG-19 weights; without it RECOLOR_VGG19, torchvision's cache, or, where no layer after
+            conv_5 is needed, the slim network of this package.
         download: let torchvision fetch its weights (550 MB) where there are none.
         vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
@@ -95,14 +96,14 @@ class GramTransfer(Recolorizer):
         algorithm: Algorithm = "lbfgs",
         steps: int = 40,
         levels: int = 3,
-        coarse_steps: int = 30,
+        coarse_steps: int = 10,
         tolerance: float = 0.01,
         history: int = 50,
         lr: float = 0.02,
         pooling: Literal["average", "max"] = "average",
         preparation: Preparation = "none",
         patch: int = 32,
-        tile: int = 512,
+        tile: int = 320,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         seed: int = 0,
         weights: str | None = None,
@@ -151,7 +152,7 @@ class GramTransfer(Recolorizer):
         """The digest of the network's weights."""
         self.prepare()
         assert self._found is not None
-        return {"vgg19": self._found.digest}
+        return self._found.provenance()
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Transfer to ``image``, (B, 3, H, W) in ``space``, each picture by itself; off ``target_mask`` it stays."""
@@ -218,7 +219,7 @@ class GramTransfer(Recolorizer):
             self.precision == "auto" and target.dtype == torch.float32 and has_fast_bfloat16(target.device)
         )
         parts = (self.network(target), target, prepared, self.losses, mask, low)
-        tiled = height * width > 2 * self.tile**2
+        tiled = height * width > 4 * self.tile**2
         objective = TiledObjective(*parts, side=self.tile) if tiled else GramObjective(*parts)
         region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
         return Problem(objective, region, fitted, target)
@@ -253,7 +254,7 @@ class GramTransfer(Recolorizer):
         )
 
     def history_for(self, variable: Tensor) -> int:
-        """Steps that L-BFGS remembers of a variable: ``history``, or what fits into a gigabyte."""
+        """Steps that L-BFGS remembers of a variable: ``history``, or what fits into 256 MiB."""
         return max(4, min(self.history, HISTORY_BYTES // (2 * variable.numel() * variable.element_size())))
 
     def start_variable(self, problem: Problem, change: Tensor | None = None) -> Tensor:
