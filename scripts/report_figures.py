@@ -103,7 +103,8 @@ def main() -> int:
     parser.add_argument("--figures", type=numbers, nargs="+", metavar="N or N-M", help="all without it")
     parser.add_argument("--format", choices=["png", "svg"], default="png")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--quick", action="store_true", help="figures 30 to 37 small and with few steps: their form")
+    parser.add_argument("--side", type=int, default=256, help="of figures 30 to 37 in pixels; 128 takes a quarter")
+    parser.add_argument("--steps", type=int, default=500, help="of figures 30 to 37")
     arguments = parser.parse_args()
     if not arguments.pairs.is_dir():
         parser.error(f"{arguments.pairs} is no folder of pictures: set --pairs")
@@ -112,7 +113,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no figure {unknown[0]}; there are {', '.join(map(str, sorted(FIGURES)))}")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    pictures = Pictures(arguments.pairs, torch.device(arguments.device), arguments.quick)
+    pictures = Pictures(arguments.pairs, torch.device(arguments.device), arguments.side, arguments.steps)
     page = Page(TITLE)
     page.text(INTRODUCTION)
     page.text(LEFT_OUT, "note")

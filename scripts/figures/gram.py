@@ -13,19 +13,18 @@ from recolor_torch.output.loss_plots import plot_loss
 from recolor_torch.output.plots import plot_strip
 
 FIRST, SECOND, GRAY = "multi_view/hill", "same_kind/photo_57", "gray_target/exemplar_05"
-SIDE, STEPS = 256, 500
 FIVE = [f"conv_{k}" for k in range(1, 6)]
 
 
 def run(
-    pictures: Pictures, name: str, snapshots: tuple[int, ...] = (), side: int = SIDE, **settings: object
+    pictures: Pictures, name: str, snapshots: tuple[int, ...] = (), scale: int = 1, **settings: object
 ) -> tuple[dict[str, Tensor], list[float], dict[str, Tensor]]:
     """Target, source and result; the loss after each step; the picture at some steps.
 
     Raises:
         WeightsMissing: the weights of a layer are missing.
     """
-    side, most = (48, 12) if pictures.quick else (side, STEPS)
+    side = scale * pictures.side
     method = GramTransfer(**{"optimize": "rgb", "levels": 1, "start": "average", **settings})  # type: ignore[arg-type]
     # Figures are made in inference mode, in which nothing has a gradient.
     with torch.inference_mode(False), torch.no_grad():
@@ -37,7 +36,7 @@ def run(
         closure = make_closure(problem.objective, problem.region, variable)
         losses: list[float] = []
         seen = {"0": problem.region.to_rgb(variable.detach().clone())}
-        while len(losses) < most and not has_ended(losses, method.tolerance):
+        while len(losses) < pictures.steps and not has_ended(losses, method.tolerance):
             losses.append(float(optimizer.step(closure)))
             if len(losses) in snapshots:
                 seen[str(len(losses))] = problem.region.to_rgb(variable.detach().clone())
@@ -49,7 +48,7 @@ def run(
 
 def strip(pictures: Pictures, name: str, **settings: object) -> dict[str, Figure]:
     """Target, source and result, and the curve with its snapshots."""
-    marks = tuple(range(4, 13, 4)) if pictures.quick else tuple(range(100, STEPS + 1, 100))
+    marks = tuple(pictures.steps * k // 5 for k in range(1, 6))
     panels, losses, seen = run(pictures, name, marks, **{"tolerance": 0.0, **settings})
     curve = {"loss": ([float(k + 1) for k in range(len(losses))], losses)}
     return {"": plot_strip(panels), "steps": plot_loss({name: curve}, seen)}
@@ -118,13 +117,13 @@ def style_layers(pictures: Pictures) -> dict[str, Figure]:
     return panels_over(pictures, {label: {"style": style} for label, style in ways.items()})
 
 
-@figure(36, "A gray photograph at 256 x 256")
+@figure(36, "A gray photograph")
 def gray_photograph(pictures: Pictures) -> dict[str, Figure]:
     """There is no true colour to compare with."""
     return strip(pictures, GRAY)
 
 
-@figure(37, "The same at 512 x 512, content 0.5, to convergence")
+@figure(37, "The same at twice the side, content 0.5, to convergence")
 def gray_photograph_large(pictures: Pictures) -> dict[str, Figure]:
     """Until ten steps lower the loss by less than a thousandth."""
-    return strip(pictures, GRAY, side=512, content={"conv_5": 0.5}, tolerance=1e-3)
+    return strip(pictures, GRAY, scale=2, content={"conv_5": 0.5}, tolerance=1e-3)

@@ -20,11 +20,11 @@ class Pictures:
     Args:
         folder: the folder of the pairs.
         device: where the pictures go.
-        quick: make figures that take an optimisation at a small size with few steps, to look at their form.
+        side, steps: of the figures that are optimised step by step.
     """
 
-    def __init__(self, folder: Path, device: torch.device, quick: bool = False) -> None:
-        self.folder, self.device, self.quick = folder, device, quick
+    def __init__(self, folder: Path, device: torch.device, side: int = 256, steps: int = 500) -> None:
+        self.folder, self.device, self.side, self.steps = folder, device, side, steps
         self._read = lru_cache(maxsize=32)(self._read_file)
 
     def target(self, name: str, short_side: int | None = None) -> Tensor:

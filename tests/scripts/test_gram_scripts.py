@@ -60,7 +60,8 @@ def test_figures_of_gram_transfer(script, vgg19_path, tmp_path, monkeypatch):
     (tmp_path / "pairs/multi_view").mkdir(parents=True)
     for part in ("target", "ref"):
         write_picture(tmp_path / f"pairs/multi_view/hill_{part}.jpg", torch.rand(1, 3, 40, 60))
-    arguments = [str(tmp_path / "out"), "--pairs", str(tmp_path / "pairs"), "--figures", "30", "34", "--quick"]
+    arguments = [str(tmp_path / "out"), "--pairs", str(tmp_path / "pairs"), "--figures", "30", "34"]
+    arguments += ["--side", "48", "--steps", "12"]
     monkeypatch.setattr(sys, "argv", ["report_figures.py", *arguments])
     assert script("report_figures").main() == 0
     for name in ("figure_30.png", "figure_30_steps.png", "figure_34.png"):
