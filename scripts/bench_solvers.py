@@ -298,7 +298,10 @@ def main() -> None:
             sys.exit("RECOLOR_TEST_DATA does not say where the scribbles are.")
         print("\nSteps (or direct), error, and time of splu over ours, at native size.\n")
         names = [n for n in names if "poisson" not in n]
-        rows = (scribble_row(name, data, names, args.repeats) for name, data in scribbles(Path(folder) / "data" / "scribbles"))
+        rows = (
+            scribble_row(name, data, names, args.repeats)
+            for name, data in scribbles(Path(folder) / "data" / "scribbles")
+        )
         table(["case", "size", *names], rows)
 
 
