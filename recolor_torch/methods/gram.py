@@ -32,6 +32,9 @@ SMALLEST_SIDE = 32
 HISTORY_BYTES = 1 << 28
 """Most memory of the history of L-BFGS, unless four steps need more."""
 
+CHROMA_VARIATION = 10_000.0
+"""Weight of smooth chroma: chosen on three pairs of video frames."""
+
 REPORT_STYLE = {f"conv_{k}": 1000.0 for k in range(1, 6)}
 REPORT_CONTENT = {"conv_5": 1.0}
 
@@ -56,7 +59,8 @@ class GramTransfer(Recolorizer):
     Args:
         style: weight of each layer's Gram matrix, such as {"conv_1": 200}; inside of the square.
         content: weight of each layer's features, which hold the picture to the target.
-        total_variation: weight of smoothness; 0 leaves it out.
+        total_variation: weight of smoothness, of chroma alone where ``optimize`` is chroma; 0 leaves it out. Without it
+            10000 for chroma, which would else be full of colour noise, and 0 for rgb.
         luminance: weight of keeping luminance, for ``optimize`` rgb; 0 leaves it out.
         optimize: ``chroma`` (luminance stays exactly), or ``rgb``, all three channels freely, as the report.
         start: ``rank-colour`` (the mean colour of the same rank of luminance), ``target``, ``source`` (the reference),
@@ -71,7 +75,7 @@ class GramTransfer(Recolorizer):
         pooling: of the network, ``average`` or ``max``.
         preparation: ``shuffle`` or ``blur`` the references, to take their style without what they show; or ``none``.
         patch: side of the shuffled patches, or reach of the blur, in pixels of the size that is worked at.
-        tile: side of the tiles, in pixels, in which pictures of more than four tiles are evaluated, so that
+        tile: side of the tiles, in pixels, in which pictures of more than six tiles are evaluated, so that
             memory for the network does not grow; Gram matrices are those of the whole picture.
         precision: of the convolutions; ``auto`` is bfloat16 where the hardware has it.
         seed: of noise and shuffling.
@@ -89,7 +93,7 @@ class GramTransfer(Recolorizer):
         self,
         style: dict[str, float] = REPORT_STYLE,
         content: dict[str, float] = REPORT_CONTENT,
-        total_variation: float = 0.0,
+        total_variation: float | None = None,
         luminance: float = 0.0,
         optimize: Literal["chroma", "rgb"] = "chroma",
         start: Start = "rank-colour",
@@ -103,7 +107,7 @@ class GramTransfer(Recolorizer):
         pooling: Literal["average", "max"] = "average",
         preparation: Preparation = "none",
         patch: int = 32,
-        tile: int = 320,
+        tile: int = 256,
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         seed: int = 0,
         weights: str | None = None,
@@ -123,8 +127,10 @@ class GramTransfer(Recolorizer):
                 "tolerance 0 or more, lr above 0."
             )
         self.style, self.content = dict(style), dict(content)
+        if total_variation is None:
+            total_variation = CHROMA_VARIATION if optimize == "chroma" else 0.0
         self.total_variation, self.luminance = total_variation, luminance
-        self.losses = LossWeights(self.style, self.content, total_variation, luminance)
+        self.losses = LossWeights(self.style, self.content, total_variation, luminance, optimize)
         self.optimize, self.start, self.algorithm = optimize, start, algorithm
         self.steps, self.levels, self.coarse_steps, self.tolerance = steps, levels, coarse_steps, tolerance
         self.history, self.lr, self.pooling = history, lr, pooling
@@ -219,7 +225,7 @@ class GramTransfer(Recolorizer):
             self.precision == "auto" and target.dtype == torch.float32 and has_fast_bfloat16(target.device)
         )
         parts = (self.network(target), target, prepared, self.losses, mask, low)
-        tiled = height * width > 4 * self.tile**2
+        tiled = height * width > 6 * self.tile**2
         objective = TiledObjective(*parts, side=self.tile) if tiled else GramObjective(*parts)
         region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
         return Problem(objective, region, fitted, target)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from recolor_torch.color import rgb_to_yuv
 from recolor_torch.features import VGG19, layer_depth, layer_name
 from recolor_torch.features.layers import POOLED_AFTER
 from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation, weighted_gram
@@ -24,6 +25,7 @@ class LossWeights:
         content: weight by layer.
         total_variation: weight; 0 leaves it out.
         luminance: weight; 0 leaves it out.
+        smooth: what has a total variation: R, G and B, or U and V (``chroma``).
 
     Raises:
         ValueError: a layer is unknown, a weight negative, or all are 0.
@@ -33,6 +35,7 @@ class LossWeights:
     content: Mapping[str, float] = field(default_factory=dict)
     total_variation: float = 0.0
     luminance: float = 0.0
+    smooth: Literal["rgb", "chroma"] = "rgb"
 
     def __post_init__(self) -> None:
         values = [*self.style.values(), *self.content.values(), self.total_variation, self.luminance]
@@ -136,7 +139,9 @@ def picture_terms(image: Tensor, target: Tensor, weights: LossWeights) -> dict[s
     """The losses that need no network."""
     terms = {}
     if weights.total_variation:
-        terms["total_variation"] = total_variation(image, weights.total_variation).sum()
+        # Of R, G and B at a given luminance it would be least where chroma undoes the edges of luminance.
+        smooth = image if weights.smooth == "rgb" else rgb_to_yuv(image)[:, 1:]
+        terms["total_variation"] = total_variation(smooth, weights.total_variation).sum()
     if weights.luminance:
         terms["luminance"] = luminance_loss(image, target, weights.luminance).sum()
     return terms

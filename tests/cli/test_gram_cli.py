@@ -36,12 +36,13 @@ def test_a_picture_is_recoloured_with_its_luminance(recolor, folder, entries, we
 
 def test_without_weights_exit_4(recolor, folder, monkeypatch, weights):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(folder))
-    command = ("colorize", "old.png", "-r", "ref.jpg", "-m", "gram", "-o", "x.png")
+    deep = ("--gram.content", '{"conv_9": 1}')
+    command = ("colorize", "old.png", "-r", "ref.jpg", "-m", "gram", *deep, "-o", "x.png")
     code, out, err = recolor(*command)
     assert (code, out) == (4, "")
     assert err.count("\n") == 1
     assert "No VGG-19 weights were found" in err
-    code, _, err = recolor(*command, "--gram.weights", weights, "--gram.content", '{"conv_9": 1}')
+    code, _, err = recolor(*command, "--gram.weights", weights)
     assert code == 4
     assert err.count("\n") == 1
     assert "has only conv_1 to conv_5 of VGG-19, and conv_9 is needed" in err

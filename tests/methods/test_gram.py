@@ -3,12 +3,12 @@ import itertools
 import pytest
 import torch
 
-from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
+from recolor_torch.color import rgb_to_luminance, rgb_to_yuv, yuv_to_rgb
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.features import VGG19, VggWeights, find_vgg19, gram_matrix
 from recolor_torch.features.layers import CHANNELS, feature_index
 from recolor_torch.methods import GramTransfer, Guide, Reference
-from recolor_torch.methods.gram_objective import GramObjective, LossWeights, has_fast_bfloat16
+from recolor_torch.methods.gram_objective import GramObjective, LossWeights, has_fast_bfloat16, picture_terms
 from recolor_torch.pipeline import recolor
 
 WEIGHTS = LossWeights({"conv_1": 30.0, "conv_3": 20.0}, {"conv_2": 2.0}, total_variation=1.0, luminance=3.0)
@@ -49,6 +49,18 @@ def test_the_gradient_is_that_of_the_losses(small, rgb):
             ahead, behind = (objective.evaluate(rgb[:1].flip(-1) + s).total for s in (step, -step))
             slope = (evaluation.gradient * direction).sum()
             torch.testing.assert_close((ahead - behind) / 2e-6, slope, rtol=1e-5, atol=1e-6)
+
+
+def test_chroma_is_smooth_whatever_luminance_does(rgb):
+    luminance = rgb_to_luminance(rgb[:1])
+    flat = torch.cat((luminance, torch.full_like(luminance, 0.1), torch.full_like(luminance, -0.05)), 1)
+    weights = LossWeights({"conv_1": 1.0}, total_variation=100.0, smooth="chroma")
+    term = picture_terms(yuv_to_rgb(flat), rgb[:1], weights)["total_variation"]
+    assert float(term) == pytest.approx(1e-3, rel=0.01)  # what rounding of its corner leaves
+    assert float(picture_terms(rgb[:1], rgb[:1], weights)["total_variation"]) > 0.5
+    assert GramTransfer().losses.total_variation > 0
+    assert GramTransfer(optimize="rgb").losses.total_variation == 0
+    assert GramTransfer(total_variation=0).losses.total_variation == 0
 
 
 def test_several_references_share_by_weight(small, rgb):
@@ -171,7 +183,8 @@ def test_missing_weights_are_missing(monkeypatch, tmp_path, rgb, weights_file):
     monkeypatch.delenv("RECOLOR_VGG19")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(WeightsMissing, match="No VGG-19 weights were found"):
-        GramTransfer().prepare()
+        method.prepare()
+    assert set(GramTransfer().provenance()) == {"slim_vgg"}
     assert GramTransfer(weights=str(weights_file)).provenance() == {"vgg19": find_vgg19(weights_file, depth=5).digest}
 
 

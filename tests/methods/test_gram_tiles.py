@@ -72,7 +72,7 @@ def test_grams_of_a_photograph(vgg, shared):
 
 
 def test_large_pictures_are_tiled_by_the_method(vgg19_path):
-    target = picture(120, 140, 1)
+    target = picture(150, 170, 1)
     settings = {"weights": str(vgg19_path), "optimize": "rgb", "levels": 1, "steps": 3, "tolerance": 0.0}
     whole, tiled = GramTransfer(**settings), GramTransfer(**settings, tile=64)
     problems = [method.problem(target, (Reference(target.flip(-1)),)) for method in (whole, tiled)]
