@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.data.targets import read_pairs
-from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, Recolorizer, build_method
 
 DESCRIPTION = """Put colour into pictures.
@@ -25,9 +25,6 @@ DESCRIPTION = """Put colour into pictures.
 Pictures come back in the size, depth, profile and format they came in, with their luminance kept.
 A run that was stopped goes on where it was when the same command is given again.
 """
-
-# In the order in which they are taken where no method was named.
-REFERENCE_METHODS = ("correspondence", "histogram")
 
 
 def make_parser() -> Parser:
@@ -121,7 +118,7 @@ def main(argv: list[str]) -> int:
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
     references, hints = _kinds_given(args)
-    name = args.method or _choose_method(references, hints, args)
+    name = args.method or _choose_method(references, hints)
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
@@ -172,34 +169,10 @@ def _kinds_given(args: Namespace) -> tuple[bool, bool]:
     return references, bool(args.hints) or any(p.hints for p in pairs)
 
 
-def _choose_method(references: bool, hints: bool, args: Namespace) -> str:
-    if references and hints:
-        if "semi_interactive" in METHODS:
-            return "semi_interactive"
-        raise UsageError(
-            "Hints and a reference together are for the method semi_interactive, which is not there yet: "
-            "choose one with -m, such as levin for the hints or histogram for the reference."
-        )
-    if hints:
-        return "levin"
+def _choose_method(references: bool, hints: bool) -> str:
     if references:
-        return next(name for name in REFERENCE_METHODS if name in METHODS and _is_ready(name, args))
-    if "network" in METHODS:
-        return "network"
-    raise UsageError(
-        "Say what colours are wanted: give a reference picture with -r, a --gallery, or hints with --hints."
-    )
-
-
-def _is_ready(name: str, args: Namespace) -> bool:
-    """Whether the weights that a method needs are there. Weights that were named and are not are an error."""
-    try:
-        _build(name, args).prepare()
-    except WeightsMissing:
-        if args.weights:
-            raise
-        return False
-    return True
+        return "semi_interactive" if hints else "correspondence"
+    return "levin" if hints else "network"
 
 
 def _device(name: str) -> tuple[str, Any]:

@@ -1,6 +1,7 @@
 """A parser whose errors are one sentence and whose help reads as text."""
 
 import argparse
+import logging
 import re
 import sys
 from difflib import get_close_matches
@@ -20,6 +21,12 @@ class Parser(jsonargparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, formatter_class=_Formatter, **kwargs)
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:  # type: ignore[override]
+        """Read the flags; ``--quiet`` keeps the package's warnings off the terminal."""
+        found = super().parse_args(*args, **kwargs)
+        logging.getLogger("recolor_torch").setLevel(logging.ERROR if found.get("quiet") else logging.NOTSET)
+        return found
 
     def error(self, message: str, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise the message as one sentence."""

@@ -1,11 +1,13 @@
-"""Finding and reading the weights of VGG-19, or of its first layers."""
+"""Finding and reading the weights of VGG-19, of its first layers, or of the slim network in their place."""
 
 import hashlib
+import logging
 import os
 import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -29,14 +31,18 @@ PREPROCESSING: dict[str, tuple[float, Triple, Triple]] = {
 HUB_NAME = "vgg19-dcbb9e9d.pth"
 URL = f"https://download.pytorch.org/models/{HUB_NAME}"
 
+SLIM = Path(__file__).with_name("slim.safetensors")
+"""The network that comes with this package, see slim.md: the first five convolutions with fewer channels."""
+SLIM_DEPTH = 5
+
 
 @dataclass(frozen=True)
 class VggWeights:
-    """The first ``depth`` convolutions of a VGG-19, and how its input is made.
+    """The first ``depth`` convolutions of a VGG-19, or of a slim one, and how the input is made.
 
     Args:
         state: ``features.N.weight`` and ``features.N.bias`` with the layout of
-            ``torchvision.models.vgg19().features``, float32.
+            ``torchvision.models.vgg19().features``, float32; a slim network has fewer channels.
         scale, mean, std: the network sees ``scale * (rgb - mean) / std`` of sRGB in [0, 1].
         source: where they come from, for messages and records.
     """
@@ -53,6 +59,11 @@ class VggWeights:
         return len(self.state) // 2
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Output channels of each convolution."""
+        return tuple(len(self.state[f"features.{feature_index(k)}.bias"]) for k in range(1, self.depth + 1))
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the numbers and the preprocessing: equal exactly where the features are."""
         digest = hashlib.sha256(repr((self.scale, self.mean, self.std)).encode())
@@ -60,6 +71,10 @@ class VggWeights:
             for part in ("weight", "bias"):
                 digest.update(self.state[f"features.{feature_index(k)}.{part}"].contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    def provenance(self) -> dict[str, str]:
+        """The digest under the name of the network that it is of, for the record of a run."""
+        return {"vgg19" if self.widths == CHANNELS[: self.depth] else "slim_vgg": self.digest}
 
 
 def find_vgg19(
@@ -72,7 +87,8 @@ def find_vgg19(
     """The first ``depth`` convolutions of VGG-19, from the first place that has them.
 
     In order: ``path``, the file that the environment variable ``RECOLOR_VGG19`` names, torchvision's
-    hub cache, and, only with ``download``, torchvision's download of 550 MB. Files are safetensors or
+    hub cache, only with ``download`` torchvision's download of 550 MB, and, as far as five convolutions do, the slim
+    network that comes with this package: the log then has one warning that says so. Files are safetensors or
     torch state dicts; one that holds only the first layers serves as far as it goes.
 
     Args:
@@ -96,20 +112,25 @@ def find_vgg19(
         file = cached
     elif download:
         file = _download(cached)
+    elif depth <= SLIM_DEPTH:
+        file = SLIM
+        _say_slim()
     else:
         raise WeightsMissing(
             "No VGG-19 weights were found: name a file with --weights or RECOLOR_VGG19, "
-            f"put torchvision's at {cached}, or let --download fetch them (550 MB)."
+            f"put torchvision's at {cached}, or let --download fetch them (550 MB). "
+            f"The slim network of this package ends at conv_{SLIM_DEPTH}, and conv_{depth} is needed."
         )
     state, metadata = read_state(file)
     scale, mean, std = _preprocessing(metadata.get("input", ""), preprocessing, file)
-    return VggWeights(_first_layers(state, depth, file), scale, mean, std, str(file))
+    return VggWeights(_first_layers(state, depth, file, _widths(metadata)), scale, mean, std, str(file))
 
 
-def save_vgg19(weights: VggWeights, path: str | Path) -> None:
-    """Write weights as safetensors that ``find_vgg19`` reads, preprocessing included."""
+def save_vgg19(weights: VggWeights, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights as safetensors that ``find_vgg19`` reads, preprocessing and widths included."""
     said = f"{weights.scale!r}*(rgb-mean)/std, rgb in [0,1], mean={weights.mean!r}, std={weights.std!r}"
-    save_file({k: v.contiguous() for k, v in weights.state.items()}, path, {"format": "pt", "input": said})
+    metadata = {"format": "pt", "input": said, "widths": " ".join(map(str, weights.widths))}
+    save_file({k: v.to(dtype).contiguous() for k, v in weights.state.items()}, path, metadata)
 
 
 def _download(to: Path) -> Path:
@@ -136,7 +157,25 @@ def read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return dict(state), {}
 
 
-def _first_layers(state: Mapping[str, Tensor], depth: int, file: Path) -> dict[str, Tensor]:
+@cache
+def _say_slim() -> None:
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one says it
+        logging.getLogger("recolor_torch").warning(
+            "No VGG-19 weights were found: the slim network of this package is used "
+            "(--weights, RECOLOR_VGG19 or --download bring the whole one)."
+        )
+
+
+def _widths(metadata: Mapping[str, str]) -> tuple[int, ...]:
+    """Channels of each convolution: VGG-19's unless a file says that its network is a slim one."""
+    said = metadata.get("widths", "").split()
+    widths = tuple(map(int, said)) if all(map(str.isdecimal, said)) else ()
+    return (*widths, *CHANNELS[len(widths) :])
+
+
+def _first_layers(
+    state: Mapping[str, Tensor], depth: int, file: Path, widths: tuple[int, ...] = CHANNELS
+) -> dict[str, Tensor]:
     """The tensors of the first ``depth`` convolutions, shapes checked."""
     first: dict[str, Tensor] = {}
     for k in range(1, depth + 1):
@@ -145,7 +184,7 @@ def _first_layers(state: Mapping[str, Tensor], depth: int, file: Path) -> dict[s
             if k == 1:
                 raise UsageError(f"{file} has no features.0.weight and features.0.bias, so it is no VGG-19.")
             raise WeightsMissing(f"{file} has only conv_1 to conv_{k - 1} of VGG-19, and conv_{depth} is needed.")
-        shape = (CHANNELS[k - 1], 3 if k == 1 else CHANNELS[k - 2], 3, 3)
+        shape = (widths[k - 1], 3 if k == 1 else widths[k - 2], 3, 3)
         weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
         if tuple(weight.shape) != shape or tuple(bias.shape) != shape[:1]:
             got = "x".join(str(n) for n in weight.shape)

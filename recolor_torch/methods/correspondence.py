@@ -152,7 +152,8 @@ class Correspondence(Recolorizer):
         rejection: how readily a place stays neutral: 3 holds wrong references off (1 is as fitted), 0 believes any
             reference, and in between is for one of the same kind, whose colours are wanted though it is another scene.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
-        weights: file of VGG-19 weights, at least its first five convolutions; else RECOLOR_VGG19 or torchvision's.
+        weights: file of VGG-19 weights, at least its first five convolutions; else RECOLOR_VGG19, torchvision's, or
+            the slim network of this package.
         download: let torchvision fetch its weights (550 MB) where none are found.
         vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
@@ -196,7 +197,7 @@ class Correspondence(Recolorizer):
         """Find and read the weights as far as conv_5.
 
         Raises:
-            WeightsMissing: there are none, or not of all the layers that are needed.
+            WeightsMissing: those that were named are not there, or have not all the layers that are needed.
         """
         if self._found is None:
             self._found = find_vgg19(
@@ -210,7 +211,7 @@ class Correspondence(Recolorizer):
         """The digest of the network's weights."""
         self.prepare()
         assert self._found is not None
-        return {"vgg19": self._found.digest}
+        return self._found.provenance()
 
     def _network(self, device: torch.device) -> VGG19:
         self.prepare()
@@ -233,7 +234,7 @@ class Correspondence(Recolorizer):
 
         Raises:
             ValueError: there is no reference, or a shape is wrong.
-            WeightsMissing: there are no weights of VGG-19.
+            WeightsMissing: the weights that were named are not there.
         """
         self.require(guide)
         check_image(image, "image", channels=3)

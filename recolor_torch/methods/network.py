@@ -98,7 +98,7 @@ class NetworkColorization(Recolorizer):
         estimate = self.estimate(luminance, hints, mask)
         small = _resized(luminance, self._size(luminance))
         noise = self._noise()
-        chroma = self._enlarged(self._chroma(estimate, small, noise[self.sample]), luminance)
+        chroma = _resized(self._chroma(estimate, small, noise[self.sample]), luminance.shape[-2:])
         if self.propagate and hints is not None and mask is not None:
             chroma = self._corrected(luminance, hints, mask, chroma, estimate)
         if self.keep_stages:
@@ -124,6 +124,18 @@ class NetworkColorization(Recolorizer):
         logits, chroma = (None if x is None else x.to(luminance) for x in (found.logits, found.chroma))
         return Estimate(logits, chroma)
 
+    def prior(
+        self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The most likely chroma, (B, 2, H, W), and how sure the network is of it, (B, 1, H, W) in [0, 1].
+
+        Args:
+            luminance, hints, mask: as for ``estimate``.
+        """
+        estimate = self.estimate(luminance, hints, mask)
+        chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), None)
+        return _resized(chroma, luminance.shape[-2:]), _confidence(estimate, luminance)
+
     def _size(self, luminance: Tensor) -> tuple[int, int]:
         height, width = luminance.shape[-2:]
         scale = min(1.0, self.side / max(height, width))
@@ -144,9 +156,6 @@ class NetworkColorization(Recolorizer):
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         return ab_to_chroma(luminance.clamp(0, 1), ab)
 
-    def _enlarged(self, chroma: Tensor, luminance: Tensor) -> Tensor:
-        return _resized(chroma, luminance.shape[-2:])
-
     def _corrected(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, estimate: Estimate) -> Tensor:
         """The estimate, with what it lacks at the hints spread like Levin's chroma and fading with the trust."""
         shrink = min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
@@ -157,7 +166,7 @@ class NetworkColorization(Recolorizer):
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:
-            self.stages["confidence"] = _confidence(estimate, luminance).clamp(0, 1).expand(-1, 3, -1, -1)
+            self.stages["confidence"] = _confidence(estimate, luminance).expand(-1, 3, -1, -1)
         if len(noise) > 1:
             results = [fit_gamut(small, self._chroma(estimate, small, n)) for n in noise]
             self.stages["samples"] = sheet(results)
@@ -168,7 +177,7 @@ def _confidence(estimate: Estimate, luminance: Tensor) -> Tensor:
     if estimate.logits is None:
         return torch.ones_like(luminance)
     sure = F.interpolate(certainty(estimate.logits), size=luminance.shape[-2:], mode="bilinear", align_corners=False)
-    return sure.clamp(min=0.05)
+    return sure.clamp(0.05, 1)
 
 
 def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:

@@ -1,4 +1,4 @@
-"""A reference's colours where they fit, corrected by a person's strokes."""
+"""A reference's colours where they fit, or a network's, corrected by a person's strokes."""
 
 import inspect
 from dataclasses import replace
@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, from_rgb, to_rgb
-from recolor_torch.errors import WeightsMissing
 from recolor_torch.features import Preprocessing
-from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.levin import given, spread_chroma
+from recolor_torch.methods.network import NetworkColorization
 
 # How strongly the prior holds, where the hints have the choice; first of all, propagation of the hints alone.
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)
@@ -110,17 +110,20 @@ class SemiInteractive(Recolorizer):
     """Colours from references, corrected by hints: pixels with a hint have its chroma exactly.
 
     A reference method colours the picture; its result is the prior of a propagation in which the hints are fixed.
-    How far the prior is believed is decided by the hints: where it contradicts them, they win.
+    How far the prior is believed is decided by the hints: where it contradicts them, they win. Without a reference
+    the network that colours by itself stands in: its estimate is the prior, by its confidence.
 
     Args:
         transfer: the reference method that makes the prior. ``auto`` is ``correspondence``, which says by itself where
-            it is sure, or ``histogram`` where there are no weights for it.
+            it is sure, or without a reference the network alone; any other takes the network's result for the
+            reference that is missing.
         several: with ``correspondence`` and several references, ``all`` searches them together and ``best`` takes the
             one that fits best.
         strength: how fast corrections of the prior fade (0 leaves the prior out); chosen by cross-validation on the
             hints without it.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
-        weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19 or torchvision's.
+        weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19, torchvision's, or the slim
+            network of this package.
         download: let torchvision fetch its weights (550 MB) where none are found.
         vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
     """
@@ -145,20 +148,18 @@ class SemiInteractive(Recolorizer):
         self.transfer, self.several, self.strength, self.tolerance = transfer, several, strength, tolerance
         self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self._method: Recolorizer | None = None
+        self._network = NetworkColorization()
+        self._alone = False
+
+    def require_kinds(self, references: bool, hints: bool) -> None:
+        """Hints are needed; where there is no reference, the network stands in for it from now on."""
+        super().require_kinds(True, hints)
+        self._alone = not references
 
     def _transfer(self) -> Recolorizer:
         """The reference method, made at its first use."""
         if self._method is None:
-            if self.transfer == "auto":
-                self._method = self._make("correspondence")
-                try:
-                    self._method.prepare()
-                except WeightsMissing:
-                    if self.weights is not None:
-                        raise
-                    self._method = self._make("histogram")
-            else:
-                self._method = self._make(self.transfer)
+            self._method = self._make("correspondence" if self.transfer == "auto" else self.transfer)
         return self._method
 
     def _make(self, name: str) -> Recolorizer:
@@ -172,13 +173,24 @@ class SemiInteractive(Recolorizer):
         return build_method(name, **{k: v for k, v in passed.items() if k in takes})
 
     def prepare(self) -> None:
-        """Load what the reference method needs."""
-        self._transfer().prepare()
+        """Load what the reference method needs, or the network in its place."""
+        if self._alone:
+            self._network.prepare()
+        if not self._by_network():
+            self._transfer().prepare()
+
+    def _by_network(self) -> bool:
+        """Whether the prior is the network's own estimate."""
+        return self._alone and self.transfer == "auto"
 
     def provenance(self) -> dict[str, str]:
-        """The class of the reference method, and what that depends on."""
+        """The class of the method that makes the prior, and what that depends on."""
+        self.prepare()
+        network = {"network": self._network.digest} if self._alone else {}
+        if self._by_network():
+            return {"transfer": type(self._network).__name__, **network}
         method = self._transfer()
-        return {"transfer": type(method).__name__, **method.provenance()}
+        return {"transfer": type(method).__name__, **method.provenance(), **network}
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
@@ -191,21 +203,28 @@ class SemiInteractive(Recolorizer):
             strength = choose_strength(luminance, chroma, mask, prior, confidence)
         else:
             strength = torch.full_like(luminance[:, :, :1, :1], self.strength)
+        if self._by_network():  # it was judged by hints that it did not know; now it may
+            prior, confidence = self._network.prior(luminance, chroma, mask)
         result = spread_with_prior(luminance, chroma, mask, prior, confidence, strength, tolerance=self.tolerance)
         if self.keep_stages:
-            for i, r in enumerate(guide.references, start=1):
-                self.stages[f"reference_{i}"] = to_rgb(r.image, "yuv")
             self.stages["prior"] = fit_gamut(luminance, prior)
             self.stages["confidence"] = (confidence * (strength > 0)).expand(-1, 3, -1, -1)
             self.stages["result"] = fit_gamut(luminance, result)
         return torch.cat((luminance, result), 1)
 
     def _prior(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
-        """Chroma of the reference method, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
+        """Chroma of the reference method or the network, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
+        pictures = guide.references
+        if self._alone:
+            luminance = image[:, :1]
+            chroma, confidence = self._network.prior(luminance)
+            if self._by_network():
+                return chroma, confidence
+            pictures = (Reference(torch.cat((luminance, chroma), 1)),)
         method = self._transfer()
         method.keep_stages = self.keep_stages
         method.stages.clear()
-        references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in guide.references)
+        references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in pictures)
         own = Guide(references, guide.target_mask, prior=guide.prior, confidence=guide.confidence)
         if isinstance(method, Correspondence):
             chroma, confidence = method.estimate(image, own)
@@ -216,4 +235,5 @@ class SemiInteractive(Recolorizer):
             confidence = torch.ones_like(chroma[:, :1])
         if self.keep_stages:
             self.stages |= method.stages
+            self.stages |= {f"reference_{i}": to_rgb(r.image, "yuv") for i, r in enumerate(pictures, start=1)}
         return chroma, confidence

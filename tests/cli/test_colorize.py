@@ -16,7 +16,14 @@ from PIL import Image
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.data import read_picture
 
-COLORIZE_MANY = [sys.executable, "-m", "recolor_torch", "colorize", "many", "-r", "ref.jpg", "-o", "out"]
+QUICK = ("-m", "histogram")
+COLORIZE_MANY = [sys.executable, "-m", "recolor_torch", "colorize", "many", "-r", "ref.jpg", "-o", "out", *QUICK]
+
+
+@pytest.fixture
+def recolor(recolor):
+    """The command with a quick method for its references; which one it chooses by itself is tested elsewhere."""
+    return lambda *args: recolor(*args, *QUICK) if "-r" in args and "-m" not in args else recolor(*args)
 
 
 def luminance(path):

@@ -1,8 +1,52 @@
 """Colour without any input, from the command line."""
 
+import json
+
+import pytest
 import torch
 
 from recolor_torch.data import read_picture
+from recolor_torch.networks import loading
+
+HINTS = {"size": [24, 16], "points": [{"x": 4, "y": 4, "radius": 1, "color": "#cc3333"}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [
+        ((), "network"),
+        (("--hints", "hints.json"), "levin"),
+        (("-r", "ref.jpg"), "correspondence"),
+        (("-r", "ref.jpg", "--hints", "hints.json"), "semi_interactive"),
+    ],
+)
+def test_the_method_is_chosen_by_what_is_given(recolor, folder, network_path, monkeypatch, given, method):
+    monkeypatch.setenv("RECOLOR_NETWORK", str(network_path))
+    (folder / "hints.json").write_text(json.dumps(HINTS))
+    code, out, _ = recolor("colorize", "old.png", *given, "-o", "new.png", "--dry-run")
+    assert (code, f"by {method}; nothing" in out) == (0, True)
+
+
+def test_hints_with_the_network_in_place_of_a_reference(recolor, folder, entries, network_path, monkeypatch):
+    (folder / "hints.json").write_text(json.dumps(HINTS))
+    args = ("colorize", "old.png", "-m", "semi_interactive", "--hints", "hints.json", "-o", "new.png", "--save-stages")
+    monkeypatch.setenv("RECOLOR_NETWORK", str(network_path))
+    assert recolor(*args)[0] == 0
+    (entry,) = entries(".")
+    assert entry["transfer"] == "NetworkColorization"
+    assert len(entry["network"]) == 64
+    assert "vgg19" not in entry
+    assert (folder / "new.png.stages" / "prior.png").is_file()
+
+
+@pytest.mark.parametrize("given", [(), ("-m", "semi_interactive", "--hints", "hints.json")])
+def test_a_copy_without_weights_says_so(recolor, folder, monkeypatch, given):
+    (folder / "hints.json").write_text(json.dumps(HINTS))
+    monkeypatch.delenv("RECOLOR_NETWORK", raising=False)
+    monkeypatch.setattr(loading, "SHIPPED", folder / "none.safetensors")
+    code, _, err = recolor("colorize", "old.png", *given, "-o", "new.png")
+    assert (code, err.count("\n")) == (4, 1)
+    assert "comes without weights for its network" in err
 
 
 def test_a_picture_alone_is_coloured_by_the_network(recolor, folder, network_path, monkeypatch):

@@ -25,8 +25,8 @@ def nowhere(monkeypatch, tmp_path):
 
 
 def test_nothing_found_says_what_to_do():
-    with pytest.raises(WeightsMissing, match=r"--weights or RECOLOR_VGG19.*--download"):
-        find_vgg19(depth=5)
+    with pytest.raises(WeightsMissing, match=r"--weights or RECOLOR_VGG19.*--download.*ends at conv_5, and conv_6 is"):
+        find_vgg19(depth=6)
 
 
 def test_order_is_path_environment_cache(tmp_path, monkeypatch):

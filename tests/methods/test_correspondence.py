@@ -127,10 +127,14 @@ def test_flat_pictures_stay_finite(method):
     assert recolor(flat, method, Guide((Reference(flat),))).isfinite().all()
 
 
-def test_without_weights_it_says_so(monkeypatch, tmp_path, rgb):
+def test_without_weights_it_takes_the_slim_network(monkeypatch, tmp_path, rgb):
     monkeypatch.delenv("RECOLOR_VGG19", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(WeightsMissing, match="No VGG-19 weights"):
+    method = Correspondence()
+    assert recolor(rgb, method, Guide((Reference(rgb),))).isfinite().all()
+    assert set(method.provenance()) == {"slim_vgg"}
+    monkeypatch.setenv("RECOLOR_VGG19", str(tmp_path / "gone.pth"))
+    with pytest.raises(WeightsMissing, match="gone.pth: there is no such file"):
         recolor(rgb, "correspondence", Guide((Reference(rgb),)))
 
 

@@ -5,7 +5,7 @@ import torch
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.evaluation import color_error
-from recolor_torch.methods import Guide, LevinColorization, Reference, SemiInteractive
+from recolor_torch.methods import Guide, LevinColorization, NetworkColorization, Reference, SemiInteractive
 from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
 from recolor_torch.pipeline import recolor
 
@@ -74,10 +74,72 @@ def test_transfers_of_other_spaces(scene, vgg19_path, transfer):
     assert ("matches" in method.stages) == (transfer != "wavelet")
 
 
-def test_without_weights_auto_is_histogram(monkeypatch, tmp_path):
-    monkeypatch.delenv("RECOLOR_VGG19", raising=False)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert SemiInteractive().provenance() == {"transfer": "HistogramTransfer"}
+@pytest.fixture
+def network(network_path, monkeypatch):
+    monkeypatch.setenv("RECOLOR_NETWORK", str(network_path))
+    return NetworkColorization()
+
+
+def test_without_a_reference_the_network_stands_in(scene, network):
+    picture, mask = scene
+    guide = Guide(hints=picture, hint_mask=mask)
+    method = SemiInteractive(strength=100.0)
+    out = recolor(picture, method, guide)
+    there = mask.expand_as(out) > 0.5
+    torch.testing.assert_close(out[there], picture[there], atol=1e-5, rtol=0)
+    # So strong a prior is hardly corrected away from the hints: what is left is what the network says.
+    network.propagate = False
+    alone = recolor(picture, network, guide)
+    far = torch.nn.functional.max_pool2d(mask, 9, 1, 4).expand_as(out) < 0.5
+    assert (out - alone)[far].abs().max() < 0.02
+    assert method.provenance() == {"transfer": "NetworkColorization", "network": network.digest}
+
+
+def test_the_network_is_judged_by_hints_that_it_did_not_see(scene, network, monkeypatch):
+    picture, mask = scene
+    seen = []
+
+    def prior(self, luminance, hints=None, mask=None):
+        seen.append(hints is None)
+        chroma = torch.zeros_like(luminance).expand(-1, 2, -1, -1) + (0.4 if hints is None else 0.0)
+        return chroma, torch.ones_like(luminance)
+
+    monkeypatch.setattr(NetworkColorization, "prior", prior)
+    out = recolor(picture, SemiInteractive(), Guide(hints=picture, hint_mask=mask))
+    assert seen == [True, False]
+    levin = recolor(picture, "levin", Guide(hints=picture, hint_mask=mask))  # a prior so wrong is dropped
+    torch.testing.assert_close(out, levin, atol=2 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("transfer", ["histogram", "correspondence"])
+def test_a_transfer_from_the_networks_result(scene, network, vgg19_path, transfer):
+    picture, mask = scene
+    guide = Guide(hints=picture, hint_mask=mask)
+    method = SemiInteractive(transfer=transfer, strength=1.0, weights=str(vgg19_path))
+    method.keep_stages = True
+    out = recolor(picture, method, guide)
+    made = recolor(picture, network, Guide())
+    torch.testing.assert_close(rgb_to_yuv(method.stages["reference_1"]), rgb_to_yuv(made), atol=0.02, rtol=0)
+    given = SemiInteractive(transfer=transfer, strength=1.0, weights=str(vgg19_path))
+    again = recolor(picture, given, Guide((Reference(method.stages["reference_1"]),), hints=picture, hint_mask=mask))
+    torch.testing.assert_close(out, again, atol=1 / 255, rtol=0)
+    assert method.provenance()["network"] == network.digest
+
+
+def test_a_batch_without_references_is_its_pictures_one_by_one(scene, network):
+    picture, mask = scene
+    both = torch.cat((picture, picture.flip(3)))
+    guide = Guide(hints=both, hint_mask=torch.cat((mask, mask.flip(3))))
+    together = recolor(both, "semi_interactive", guide)
+    for i in range(2):
+        one = Guide(hints=guide.hints[i : i + 1], hint_mask=guide.hint_mask[i : i + 1])
+        alone = recolor(both[i : i + 1], "semi_interactive", one)
+        torch.testing.assert_close(together[i : i + 1], alone, atol=1 / 255, rtol=0)
+
+
+def test_hints_are_needed(scene):
+    with pytest.raises(ValueError, match="SemiInteractive needs hints, got none"):
+        recolor(scene[0], "semi_interactive", Guide((Reference(scene[0]),)))
 
 
 @pytest.mark.parametrize("transfer", ["levin", "semi_interactive"])
