@@ -29,9 +29,12 @@ VARIANTS |= {
     f"rgb, {start}": {"optimize": "rgb", "start": start} for start in ("rank-colour", "target", "source", "average")
 }
 VARIANTS |= {
-    "rgb, average, luminance kept": {"optimize": "rgb", "start": "average"},
+    f"rgb, {start}, luminance kept": {"optimize": "rgb", "start": start} for start in ("rank-colour", "target", "average")
+}
+VARIANTS |= {
     "chroma, shuffled reference": {"preparation": "shuffle"},
-    "chroma, 10 steps a size": {"steps": 10, "coarse_steps": 10},
+    "chroma, blurred reference": {"preparation": "blur"},
+    "chroma, not smoothed": {"total_variation": 0.0},
 }
 
 
