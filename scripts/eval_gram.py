@@ -29,7 +29,8 @@ VARIANTS |= {
     f"rgb, {start}": {"optimize": "rgb", "start": start} for start in ("rank-colour", "target", "source", "average")
 }
 VARIANTS |= {
-    f"rgb, {start}, luminance kept": {"optimize": "rgb", "start": start} for start in ("rank-colour", "target", "average")
+    f"rgb, {start}, luminance kept": {"optimize": "rgb", "start": start}
+    for start in ("rank-colour", "target", "average")
 }
 VARIANTS |= {
     "chroma, shuffled reference": {"preparation": "shuffle"},
