@@ -136,6 +136,10 @@ class NetworkColorization(Recolorizer):
         chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), None)
         return _resized(chroma, luminance.shape[-2:]), _confidence(estimate, luminance)
 
+    def trust_at(self, luminance: Tensor) -> float:
+        """``trust`` at the size of a picture: corrections reach as far, in shares of its sides, as in a small one."""
+        return self.trust * min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
+
     def _size(self, luminance: Tensor) -> tuple[int, int]:
         height, width = luminance.shape[-2:]
         scale = min(1.0, self.side / max(height, width))
@@ -158,8 +162,7 @@ class NetworkColorization(Recolorizer):
 
     def _corrected(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, estimate: Estimate) -> Tensor:
         """The estimate, with what it lacks at the hints spread like Levin's chroma and fading with the trust."""
-        shrink = min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
-        trust = self.trust * shrink * _confidence(estimate, luminance)
+        trust = self.trust_at(luminance) * _confidence(estimate, luminance)
         none = torch.zeros_like(chroma[:1])
         lacking = spread_chroma(luminance, hints - chroma, mask, prior=none, confidence=trust)
         return torch.where(mask > 0.5, hints, chroma + lacking)

@@ -120,7 +120,7 @@ class SemiInteractive(Recolorizer):
         several: with ``correspondence`` and several references, ``all`` searches them together and ``best`` takes the
             one that fits best.
         strength: how fast corrections of the prior fade (0 leaves the prior out); chosen by cross-validation on the
-            hints without it.
+            hints without it, but for the network's own estimate, which has its trust.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         weights: file of VGG-19 weights for methods that need them; else RECOLOR_VGG19, torchvision's, or the slim
             network of this package.
@@ -198,13 +198,17 @@ class SemiInteractive(Recolorizer):
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)
         luminance, chroma = image[:, :1], hints[:, 1:]
-        prior, confidence = self._prior(image, guide)
-        if self.strength is None:
+        fixed = self.strength
+        if not self._by_network():
+            prior, confidence = self._prior(image, guide)
+        else:
+            prior, confidence = self._network.prior(luminance, chroma, mask)
+            if fixed is None:  # it knows the hints, so they cannot judge it
+                fixed = self._network.trust_at(luminance)
+        if fixed is None:
             strength = choose_strength(luminance, chroma, mask, prior, confidence)
         else:
-            strength = torch.full_like(luminance[:, :, :1, :1], self.strength)
-        if self._by_network():  # it was judged by hints that it did not know; now it may
-            prior, confidence = self._network.prior(luminance, chroma, mask)
+            strength = torch.full_like(luminance[:, :, :1, :1], fixed)
         result = spread_with_prior(luminance, chroma, mask, prior, confidence, strength, tolerance=self.tolerance)
         if self.keep_stages:
             self.stages["prior"] = fit_gamut(luminance, prior)
@@ -213,14 +217,11 @@ class SemiInteractive(Recolorizer):
         return torch.cat((luminance, result), 1)
 
     def _prior(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
-        """Chroma of the reference method or the network, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
+        """Chroma of the reference method, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
         pictures = guide.references
         if self._alone:
-            luminance = image[:, :1]
-            chroma, confidence = self._network.prior(luminance)
-            if self._by_network():
-                return chroma, confidence
-            pictures = (Reference(torch.cat((luminance, chroma), 1)),)
+            made, _ = self._network.prior(image[:, :1])
+            pictures = (Reference(torch.cat((image[:, :1], made), 1)),)
         method = self._transfer()
         method.keep_stages = self.keep_stages
         method.stages.clear()
