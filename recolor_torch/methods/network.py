@@ -18,6 +18,8 @@ from recolor_torch.networks.loading import load_network
 
 Head = Literal["regression", "distribution"]
 
+# How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate.
+FADING = 0.01
 # The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
 _TRUST_SIDE = 256
 
@@ -26,9 +28,9 @@ class NetworkColorization(Recolorizer):
     r"""Colours by a network that has learned from photographs; points are welcome and not needed.
 
     The network sees a small copy of the picture, and its chroma is enlarged. Where hints are given, they are kept
-    exactly, and what the network's estimate p lacks there is carried on by Levin propagation: u is the hint's chroma
-    where there is one, and :math:`(L + C)(u - p) = 0` elsewhere. The surer the network, the larger C and the nearer
-    the hints their effect ends; a network without an opinion leaves plain Levin propagation.
+    exactly: what the network's estimate p lacks there spreads by :math:`(L + 0.01 C)(u - p) = 0`, and
+    :math:`(L + C)\,v = C u` joins this with Levin propagation of the hints. The surer the network, the larger C and the
+    nearer the hints their effect ends; a network without an opinion leaves plain Levin propagation.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
@@ -59,7 +61,7 @@ class NetworkColorization(Recolorizer):
         samples: int = 1,
         sample: int = 0,
         propagate: bool = True,
-        trust: float = 1e-4,
+        trust: float = 1e-3,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -100,7 +102,7 @@ class NetworkColorization(Recolorizer):
         noise = self._noise()
         chroma = _resized(self._chroma(estimate, small, noise[self.sample]), luminance.shape[-2:])
         if self.propagate and hints is not None and mask is not None:
-            chroma = self._corrected(luminance, hints, mask, chroma, estimate)
+            chroma = self.combine(luminance, hints, mask, chroma, _confidence(estimate, luminance))
         if self.keep_stages:
             self._keep(estimate, luminance, small, noise)
         return torch.cat((luminance, chroma), 1)
@@ -136,10 +138,6 @@ class NetworkColorization(Recolorizer):
         chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), None)
         return _resized(chroma, luminance.shape[-2:]), _confidence(estimate, luminance)
 
-    def trust_at(self, luminance: Tensor) -> float:
-        """``trust`` at the size of a picture: corrections reach as far, in shares of its sides, as in a small one."""
-        return self.trust * min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2
-
     def _size(self, luminance: Tensor) -> tuple[int, int]:
         height, width = luminance.shape[-2:]
         scale = min(1.0, self.side / max(height, width))
@@ -160,12 +158,22 @@ class NetworkColorization(Recolorizer):
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         return ab_to_chroma(luminance.clamp(0, 1), ab)
 
-    def _corrected(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, estimate: Estimate) -> Tensor:
-        """The estimate, with what it lacks at the hints spread like Levin's chroma and fading with the trust."""
-        trust = self.trust_at(luminance) * _confidence(estimate, luminance)
+    def combine(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, confidence: Tensor) -> Tensor:
+        """Hints exactly, and elsewhere an estimate that they correct: chroma, (B, 2, H, W). Without hints the estimate.
+
+        What the estimate lacks at the hints spreads along like luminance; the sum is then the soft prior of Levin
+        propagation, which follows the edges of the luminance where hints are near, and the prior where they are far.
+
+        Args:
+            luminance, hints, mask: as for ``estimate``.
+            chroma, confidence: as ``prior`` gives them.
+        """
+        # Pictures of all sizes are corrected as far, in shares of their sides.
+        trust = self.trust * min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2 * confidence
         none = torch.zeros_like(chroma[:1])
-        lacking = spread_chroma(luminance, hints - chroma, mask, prior=none, confidence=trust)
-        return torch.where(mask > 0.5, hints, chroma + lacking)
+        lacking = spread_chroma(luminance, hints - chroma, mask, prior=none, confidence=FADING * trust)
+        combined = spread_chroma(luminance, hints, mask, prior=chroma + lacking, confidence=trust)
+        return torch.where((mask > 0.5).flatten(1).any(1).view(-1, 1, 1, 1), combined, chroma)
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:

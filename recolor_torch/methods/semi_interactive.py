@@ -198,21 +198,22 @@ class SemiInteractive(Recolorizer):
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)
         luminance, chroma = image[:, :1], hints[:, 1:]
-        fixed = self.strength
-        if not self._by_network():
-            prior, confidence = self._prior(image, guide)
-        else:
+        if self._by_network():
             prior, confidence = self._network.prior(luminance, chroma, mask)
-            if fixed is None:  # it knows the hints, so they cannot judge it
-                fixed = self._network.trust_at(luminance)
-        if fixed is None:
-            strength = choose_strength(luminance, chroma, mask, prior, confidence)
         else:
-            strength = torch.full_like(luminance[:, :, :1, :1], fixed)
-        result = spread_with_prior(luminance, chroma, mask, prior, confidence, strength, tolerance=self.tolerance)
+            prior, confidence = self._prior(image, guide)
+        if self._by_network() and self.strength is None:  # it knows the hints, so they cannot judge it
+            result = self._network.combine(luminance, chroma, mask, prior, confidence)
+        else:
+            if self.strength is None:
+                strength = choose_strength(luminance, chroma, mask, prior, confidence)
+            else:
+                strength = torch.full_like(luminance[:, :, :1, :1], self.strength)
+            result = spread_with_prior(luminance, chroma, mask, prior, confidence, strength, tolerance=self.tolerance)
+            confidence = confidence * (strength > 0)
         if self.keep_stages:
             self.stages["prior"] = fit_gamut(luminance, prior)
-            self.stages["confidence"] = (confidence * (strength > 0)).expand(-1, 3, -1, -1)
+            self.stages["confidence"] = confidence.expand(-1, 3, -1, -1)
             self.stages["result"] = fit_gamut(luminance, result)
         return torch.cat((luminance, result), 1)
 
