@@ -120,7 +120,7 @@ class RecolorModule(pl.LightningModule):
         return [
             Result(
                 batch.jobs[i],
-                _noted(batch.pictures[i]) if gray[k] else batch.pictures[i],
+                _noted(batch.pictures[i], guide) if gray[k] else batch.pictures[i],
                 batch.hashes[i],
                 out[k : k + 1],
                 seconds=seconds,
@@ -131,8 +131,9 @@ class RecolorModule(pl.LightningModule):
         ]
 
 
-def _noted(picture: Picture) -> Picture:
-    return replace(picture, notes=(*picture.notes, "the result has hardly any colour: what was given does not fit it."))
+def _noted(picture: Picture, guide: Guide) -> Picture:
+    reason = "what was given does not fit it" if guide.references or guide.hints is not None else "give it some points"
+    return replace(picture, notes=(*picture.notes, f"the result has hardly any colour: {reason}."))
 
 
 def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:
