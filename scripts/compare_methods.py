@@ -5,13 +5,13 @@
 DATA has pairs/manifest.json and scribbles/manifest.json. On the pairs whose target has true colours every method
 colours the same gray targets: from the pair's reference, from 10 true points, or from both, as it needs. OUT gets a
 report of both sets (recolor evaluate's, resumable) and table.md. Speed and memory are taken in a process of their own
-at --megapixels, one thread, CPU seconds, the median of --repeats after a first call; memory is the growth of the peak
-over that after loading. The weights of VGG-19 are found as the methods find them (RECOLOR_VGG19 names a file).
+at --megapixels, one thread, CPU seconds, the median of --repeats after a first call; memory is the peak over what is
+resident after loading (Linux). The weights of VGG-19 are found as the methods find them (RECOLOR_VGG19 names a file).
 """
 
 import argparse
 import json
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -89,9 +89,12 @@ def measure_here(args: argparse.Namespace) -> None:
     size = (round(truth.shape[-2] * scale), round(truth.shape[-1] * scale))
     truth = resize(truth, size).clamp(0, 1)
     hints, mask = points_of(truth, args.points, random_numbers(0, PAIR))
-    guide = Guide((Reference(reference),), hints=hints, hint_mask=mask)
     method = build_method(args.measure)
     method.prepare()
+    if "hints" in method.needs:
+        guide = Guide((Reference(reference),), hints=hints, hint_mask=mask)
+    else:
+        guide = Guide((Reference(reference),))
     side = getattr(method, "largest_side", None)
 
     def run() -> float:
@@ -100,20 +103,29 @@ def measure_here(args: argparse.Namespace) -> None:
             recolor(truth, method, guide, max_side=side)
         return time.process_time() - start
 
-    small = Guide((Reference(reference[..., :64, :64]),), hints=hints[..., :64, :64], hint_mask=mask[..., :64, :64])
-    small.hint_mask[..., :6, :6] = 1  # type: ignore[index]
+    small = Guide((Reference(reference[..., :64, :64]),))
+    if guide.hints is not None:
+        known = mask[..., :64, :64].clone()
+        known[..., :6, :6] = 1
+        small = Guide(small.references, hints=hints[..., :64, :64], hint_mask=known)
     with torch.no_grad():
         recolor(truth[..., :64, :64], method, small)  # what is loaded once
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here (Linux)
+    before = status("VmRSS")
     seconds = [run() for _ in range(args.repeats)]
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(json.dumps({"seconds": statistics.median(seconds), "megabytes": grown / 1024}))
+    print(json.dumps({"seconds": statistics.median(seconds), "megabytes": (status("VmHWM") - before) / 2**20}))
+
+
+def status(field: str) -> int:
+    """A field of /proc/self/status in bytes."""
+    found = re.search(field + r":\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def needs(method: Recolorizer) -> str:
     words = {"reference": "reference", "hints": "points"}
-    weights = ["weights"] if method.provenance() else []
-    return ", ".join([*(words[n] for n in method.needs), *weights]) or "nothing"
+    return ", ".join(words[n] for n in method.needs) or "nothing"
 
 
 def table(
