@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.data.training import TrainingPictures, read_small
 from recolor_torch.features import VGG19, VggWeights, find_vgg19, normalize_activations, save_vgg19
-from recolor_torch.features.layers import POOLED_AFTER, feature_index
+from recolor_torch.features.layers import CHANNELS, POOLED_AFTER, feature_index
 from recolor_torch.features.weights import PREPROCESSING
 
 DEPTH = 5
@@ -186,6 +186,8 @@ def main() -> None:
     pictures = [pixels for _, pixels in read_small(args.sources, 256)]
     pictures = [pictures[i] for i in np.random.default_rng(args.seed).permutation(len(pictures))]
     teacher = find_vgg19(args.weights, depth=DEPTH)
+    if teacher.widths != CHANNELS[:DEPTH]:
+        parser.error(f"{teacher.source} is a slim network itself: name VGG-19 with --weights or RECOLOR_VGG19")
     save_vgg19(distil(pictures, teacher, args.widths, args.batches, args.seed), args.output, torch.float16)
     args.output.chmod(0o644)
 
