@@ -95,12 +95,11 @@ def measure_here(args: argparse.Namespace) -> None:
         guide = Guide((Reference(reference),), hints=hints, hint_mask=mask)
     else:
         guide = Guide((Reference(reference),))
-    side = getattr(method, "largest_side", None)
 
     def run() -> float:
         start = time.process_time()
         with torch.no_grad():
-            recolor(truth, method, guide, max_side=side)
+            recolor(truth, method, guide)
         return time.process_time() - start
 
     small = Guide((Reference(reference[..., :64, :64]),))

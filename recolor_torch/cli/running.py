@@ -31,8 +31,7 @@ def colorize(
     quiet_lightning()
     if args.seed is not None:
         pl.seed_everything(args.seed, workers=True, verbose=False)
-    max_side = args.max_side or getattr(method, "largest_side", None)
-    module = RecolorModule(method, args.target, args.keep, args.strength, max_side)
+    module = RecolorModule(method, args.target, args.keep, args.strength, args.max_side)
     data = PictureDataModule(
         args.targets,
         Path(args.output).expanduser() if not args.output.endswith("/") else Path(args.output).expanduser() / ".",
