@@ -17,6 +17,7 @@ the same iteration carried on to a 500th of a level.
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import multiprocessing
@@ -36,6 +37,7 @@ from PIL import Image
 
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.linalg.direct import factor_cholmod
 from recolor_torch.linalg.solve import Method, solve
 from recolor_torch.linalg.system import GridSystem
 
@@ -130,12 +132,14 @@ def peers(system: GridSystem, wanted: list[str]) -> dict[str, Callable[[], np.nd
         out["pyamg"] = "no squares" if system.squared else pyamg
     except ImportError:
         out["pyamg"] = "not installed"
-    try:
-        from sksparse.cholmod import cholesky
 
-        out["cholmod"] = (lambda: cholesky(matrix)(rhs)) if symmetric else "symmetric only"
-    except ImportError:
-        out["cholmod"] = "not installed"
+    def cholmod() -> np.ndarray:
+        factors = factor_cholmod(matrix)
+        assert factors is not None
+        return factors(rhs)
+
+    installed = importlib.util.find_spec("sksparse") is not None
+    out["cholmod"] = "not installed" if not installed else cholmod if symmetric else "symmetric only"
     return {name: out[name] for name in wanted}
 
 

@@ -1,6 +1,7 @@
 """Sparse direct solves on the CPU, in float64: the reference, and what the iterations fall back to."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -42,15 +43,27 @@ def solve_direct(system: GridSystem, rhs: Tensor, *, atol: float, transposed: bo
 def _factor(matrix: csc_matrix, symmetric: bool, transposed: bool):
     """A function b -> A⁻¹ b (or A⁻ᵀ b), and the matrix that goes with it."""
     operator = matrix.T.tocsr() if transposed else matrix
-    if symmetric:
-        try:
-            from sksparse.cholmod import cholesky
-
-            return cholesky(matrix), operator
-        except ImportError:
-            pass
+    if symmetric and (solve := factor_cholmod(matrix)) is not None:
+        return solve, operator
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MatrixRankWarning)
         # Diagonally dominant or nearly so: pivots stay on the diagonal, and the ordering is that of A + Aᵀ.
         lu = splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     return (lambda b: lu.solve(b, "T") if transposed else lu.solve(b)), operator
+
+
+def factor_cholmod(matrix: csc_matrix) -> Callable[[np.ndarray], np.ndarray] | None:
+    """A function b -> A⁻¹ b by CHOLMOD's factors of a symmetric positive definite matrix.
+
+    None where scikit-sparse is not installed, or where rounding left the matrix not positive definite.
+    """
+    try:
+        from sksparse import cholmod
+    except ImportError:
+        return None
+    try:
+        if hasattr(cholmod, "cho_factor"):  # scikit-sparse 0.5; its ``cholesky`` returns the factor's numbers
+            return cholmod.cho_factor(matrix).solve
+        return cholmod.cholesky(matrix)
+    except cholmod.CholmodError:
+        return None
