@@ -119,7 +119,7 @@ class GMRES:
         self.size = dot(z, z).sqrt()
         self.basis = [divide(z, self.size)]
         self.columns: list[list[Tensor]] = []
-        self.solved: tuple[Tensor, Tensor, Tensor] | None = None
+        self.solved: tuple[Tensor, Tensor] | None = None
 
     def step(self) -> None:
         if len(self.columns) == BASIS:
@@ -153,7 +153,7 @@ class GMRES:
         """
         if not self.columns:
             return peak(self.basis[0] * self.size)
-        _, left, slowest = self._least_squares()
+        left, slowest = self._least_squares()[1], self._smallest_singular_value()
         norm, (steps, before) = left.norm(dim=-1), self.looked
         if 0 < steps < self.steps:
             fallen = divide(norm, before).pow(1 / (self.steps - steps))
@@ -161,24 +161,35 @@ class GMRES:
         self.looked = (self.steps, norm)
         return peak(self._combine(left)) / slowest.clamp(max=1)
 
-    def _least_squares(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights of the solution and of z in the basis, (B, C, n), and the smallest singular value, (B, C)."""
+    def _least_squares(self) -> tuple[Tensor, Tensor]:
+        """Weights of the solution and of z in the basis, (B, C, n); nothing waits for the device."""
         if self.solved is None:
-            n = len(self.columns)
-            hessenberg = self.size.new_zeros(*self.size.shape[:2], n + 1, n, dtype=torch.float64)
-            for j, column in enumerate(self.columns):
-                hessenberg[..., : j + 2, j] = torch.stack(column, -1).flatten(2)
-            first = torch.zeros_like(hessenberg[..., 0])
-            first[..., 0] = self.size.flatten(1)
-            u, s, vh = torch.linalg.svd(hessenberg, full_matrices=False)
-            kept = s > RANK * s[..., :1]
-            inverse = torch.where(kept, 1 / s, torch.zeros_like(s))
-            y = (vh.mT @ (inverse * (u.mT @ first[..., None])[..., 0])[..., None])[..., 0]
-            smallest = torch.where(kept, s, torch.full_like(s, torch.inf)).amin(-1)
-            left = first - (hessenberg @ y[..., None])[..., 0]
-            dtype = self.size.dtype
-            self.solved = (y.to(dtype), left.to(dtype), smallest.to(dtype))
+            hessenberg = self._hessenberg()
+            first = torch.zeros_like(hessenberg[..., :1])
+            first[..., 0, 0] = self.size.flatten(1)
+            # Singular values lie between the share of the slowest error, some hundredths, and a few: the normal
+            # equations lose little in float64. A share of RANK² stands in for those of a channel that is done.
+            normal = hessenberg.mT @ hessenberg
+            ridge = normal.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True) * RANK**2
+            normal.diagonal(dim1=-2, dim2=-1).add_(torch.where(ridge > 0, ridge, 1))
+            root, _ = torch.linalg.cholesky_ex(normal)
+            y = torch.linalg.solve_triangular(root, hessenberg.mT @ first, upper=False)
+            y = torch.linalg.solve_triangular(root.mT, y, upper=True)
+            left = first - hessenberg @ y
+            self.solved = (y[..., 0].to(self.size.dtype), left[..., 0].to(self.size.dtype))
         return self.solved
+
+    def _smallest_singular_value(self) -> Tensor:
+        """Of the Hessenberg matrix, (B, C), leaving out what belongs to a channel that is done."""
+        s = torch.linalg.svdvals(self._hessenberg())
+        return s.masked_fill(s <= RANK * s[..., :1], torch.inf).amin(-1).to(self.size.dtype)
+
+    def _hessenberg(self) -> Tensor:
+        n = len(self.columns)
+        hessenberg = self.size.new_zeros(*self.size.shape[:2], n + 1, n, dtype=torch.float64)
+        for j, column in enumerate(self.columns):
+            hessenberg[..., : j + 2, j] = torch.stack(column, -1).flatten(2)
+        return hessenberg
 
     def _combine(self, weights: Tensor) -> Tensor:
         out = torch.zeros_like(self.basis[0])
