@@ -23,8 +23,16 @@ from recolor_torch.evaluation import color_error
 from recolor_torch.methods import GramTransfer, Guide, Reference
 from recolor_torch.pipeline import recolor
 
-VARIANTS: dict[str, dict[str, object] | None] = {"gray": None, "chroma, rank-colour (default)": {}}
+VARIANTS: dict[str, dict[str, object] | None] = {"gray": None, "rank-colour, one step": {"levels": 1, "steps": 1}}
+VARIANTS |= {"chroma, rank-colour (default)": {}}
 VARIANTS |= {f"chroma, {start}": {"start": start} for start in ("target", "source", "average", "noise")}
+VARIANTS |= {
+    "chroma, shuffled reference": {"preparation": "shuffle"},
+    "chroma, blurred reference": {"preparation": "blur"},
+    "chroma, not smoothed": {"total_variation": 0.0},
+    "chroma, match picture": {"match": "picture"},
+    "chroma, match picture, not smoothed": {"match": "picture", "total_variation": 0.0},
+}
 VARIANTS |= {
     f"rgb, {start}": {"optimize": "rgb", "start": start} for start in ("rank-colour", "target", "source", "average")
 }
@@ -32,11 +40,7 @@ VARIANTS |= {
     f"rgb, {start}, luminance kept": {"optimize": "rgb", "start": start}
     for start in ("rank-colour", "target", "average")
 }
-VARIANTS |= {
-    "chroma, shuffled reference": {"preparation": "shuffle"},
-    "chroma, blurred reference": {"preparation": "blur"},
-    "chroma, not smoothed": {"total_variation": 0.0},
-}
+VARIANTS |= {"rgb, match color, luminance kept": {"optimize": "rgb", "match": "color"}}
 
 
 def load(path: Path, max_side: int) -> Tensor:

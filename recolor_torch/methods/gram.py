@@ -13,7 +13,7 @@ from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
 from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.gram_descent import Algorithm, Descent, descend
-from recolor_torch.methods.gram_objective import GramObjective, LossWeights, has_fast_bfloat16
+from recolor_torch.methods.gram_objective import GramObjective, LossWeights, Match, has_fast_bfloat16
 from recolor_torch.methods.gram_region import ChromaRegion, Region, RgbBox
 from recolor_torch.methods.gram_start import (
     PREPARATIONS,
@@ -63,6 +63,9 @@ class GramTransfer(Recolorizer):
             10000 for chroma, which would else be full of colour noise, and 0 for rgb.
         luminance: weight of keeping luminance, for ``optimize`` rgb; 0 leaves it out.
         optimize: ``chroma`` (luminance stays exactly), or ``rgb``, all three channels freely, as the report.
+        match: ``picture``, the Gram matrices of the reference, as the report; or ``color``, what its color adds to
+            those of its luminance: what luminance alone would ask for is no matter of chroma. Without it color for
+            chroma, and picture for rgb.
         start: ``rank-colour`` (the mean colour of the same rank of luminance), ``target``, ``source`` (the reference),
             ``average`` of target and source (the report; leaves a ghost of the source) or ``noise``.
         algorithm: ``lbfgs``, projected and with a line search, or ``adam``.
@@ -96,6 +99,7 @@ class GramTransfer(Recolorizer):
         total_variation: float | None = None,
         luminance: float = 0.0,
         optimize: Literal["chroma", "rgb"] = "chroma",
+        match: Match | None = None,
         start: Start = "rank-colour",
         algorithm: Algorithm = "lbfgs",
         steps: int = 40,
@@ -116,6 +120,8 @@ class GramTransfer(Recolorizer):
     ) -> None:
         super().__init__()
         check_choice(optimize, "optimize", ("chroma", "rgb"))
+        if match is not None:
+            check_choice(match, "match", ("picture", "color"))
         check_choice(start, "start", STARTS)
         check_choice(algorithm, "algorithm", ("lbfgs", "adam"))
         check_choice(pooling, "pooling", ("average", "max"))
@@ -130,7 +136,8 @@ class GramTransfer(Recolorizer):
         if total_variation is None:
             total_variation = CHROMA_VARIATION if optimize == "chroma" else 0.0
         self.total_variation, self.luminance = total_variation, luminance
-        self.losses = LossWeights(self.style, self.content, total_variation, luminance, optimize)
+        self.match: Match = match or ("color" if optimize == "chroma" else "picture")
+        self.losses = LossWeights(self.style, self.content, total_variation, luminance, optimize, self.match)
         self.optimize, self.start, self.algorithm = optimize, start, algorithm
         self.steps, self.levels, self.coarse_steps, self.tolerance = steps, levels, coarse_steps, tolerance
         self.history, self.lr, self.pooling = history, lr, pooling

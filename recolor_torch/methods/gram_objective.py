@@ -1,6 +1,6 @@
 """The objective of Gram transfer (report, eq. 10): losses of a picture by name, and their gradient."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.color import rgb_to_yuv
+from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.features import VGG19, layer_depth, layer_name
 from recolor_torch.features.layers import POOLED_AFTER
 from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation, weighted_gram
 from recolor_torch.methods.base import Reference, total_weight
+
+Match = Literal["picture", "color"]
+Grams = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class LossWeights:
         total_variation: weight; 0 leaves it out.
         luminance: weight; 0 leaves it out.
         smooth: what has a total variation: R, G and B, or U and V (``chroma``).
+        match: Gram matrices of the references (``picture``), or what their color adds to them; see ``wanted_grams``.
 
     Raises:
         ValueError: a layer is unknown, a weight negative, or all are 0.
@@ -36,6 +40,7 @@ class LossWeights:
     total_variation: float = 0.0
     luminance: float = 0.0
     smooth: Literal["rgb", "chroma"] = "rgb"
+    match: Match = "picture"
 
     def __post_init__(self) -> None:
         values = [*self.style.values(), *self.content.values(), self.total_variation, self.luminance]
@@ -101,10 +106,20 @@ class GramObjective:
         self.vgg, self.target, self.weights, self.mask = vgg, target, weights, mask
         self.low_precision = low_precision
         with torch.no_grad():
-            self.grams = reference_grams(vgg, references, weights)
+            self.grams = wanted_grams(self._grams, target, references, weights.match, mask)
             content = [name for name, w in weights.content.items() if w]
             names = {layer_name(name): name for name in content}
             self.content = {names[layer]: x for layer, x in vgg.walk(target) if layer in names} if content else {}
+
+    def _grams(self, image: Tensor, mask: Tensor | None) -> Grams:
+        """Gram matrices of a picture by layer, (1, C, C)."""
+        names = {layer_name(name): name for name, weight in self.weights.style.items() if weight}
+        grams = {}
+        for layer, features in self.vgg.walk(image) if names else ():
+            if layer in names:
+                part = None if mask is None else shrink_mask(mask, names[layer])
+                grams[names[layer]] = weighted_gram(features, part)
+        return grams
 
     def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
         """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""
@@ -147,19 +162,48 @@ def picture_terms(image: Tensor, target: Tensor, weights: LossWeights) -> dict[s
     return terms
 
 
-def reference_grams(vgg: VGG19, references: tuple[Reference, ...], weights: LossWeights) -> dict[str, Tensor]:
-    """The Gram matrices to reach, (1, C, C) by layer: means over the references by their weights."""
+def wanted_grams(
+    grams_of: Callable[[Tensor, Tensor | None], Grams],
+    target: Tensor,
+    references: tuple[Reference, ...],
+    match: Match = "picture",
+    mask: Tensor | None = None,
+) -> Grams:
+    r"""The Gram matrices to reach, (1, C, C) by layer.
+
+    ``picture``: G(S), the mean over the references by their weights. ``color``: what the color of the references adds
+    to the Gram matrices of their luminance Y, for the target to add to its own,
+
+    .. math:: G(Y(T)) + G(S) - G(Y(S)).
+
+    Where chroma alone may change, the Gram matrices of another picture are out of reach: textures and contrasts of
+    luminance that target and reference do not share are then made up for by glaring chroma.
+
+    Args:
+        grams_of: Gram matrices by layer of a picture and the mask of its pixels that count.
+        target: T, sRGB, (1, 3, H, W).
+        references: S, sRGB, (1, 3, H', W') each.
+        match: which of the two.
+        mask: pixels of the target that count.
+    """
     total = total_weight(references)
-    names = {layer_name(name): name for name, weight in weights.style.items() if weight}
-    grams: dict[str, Tensor] = {}
+    wanted: Grams = {}
+
+    def add(image: Tensor, mask: Tensor | None, share: float) -> None:
+        for name, gram in grams_of(image, mask).items():
+            wanted[name] = wanted[name] + share * gram if name in wanted else share * gram
+
     for reference in references:
-        for layer, features in vgg.walk(reference.image):
-            if layer in names:
-                name = names[layer]
-                mask = None if reference.mask is None else shrink_mask(reference.mask, name)
-                gram = weighted_gram(features, mask) * (reference.weight / total)
-                grams[name] = gram if name not in grams else grams[name] + gram
-    return grams
+        add(reference.image, reference.mask, reference.weight / total)
+        if match == "color":
+            add(_without_color(reference.image), reference.mask, -reference.weight / total)
+    if match == "color":
+        add(_without_color(target), mask, 1.0)
+    return wanted
+
+
+def _without_color(image: Tensor) -> Tensor:
+    return rgb_to_luminance(image).expand_as(image).contiguous()
 
 
 def layer_stride(name: str) -> int:

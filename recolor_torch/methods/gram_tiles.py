@@ -9,14 +9,16 @@ from torch import Tensor
 from recolor_torch.features import VGG19, layer_depth, layer_name
 from recolor_torch.features.layers import POOLED_AFTER
 from recolor_torch.losses.style import apply_gram_gradient, gram_sum
-from recolor_torch.methods.base import Reference, total_weight
+from recolor_torch.methods.base import Reference
 from recolor_torch.methods.gram_objective import (
     Evaluation,
+    Grams,
     LossWeights,
     layer_stride,
     network_precision,
     picture_terms,
     shrink_mask,
+    wanted_grams,
 )
 
 Span = tuple[int, int]
@@ -124,12 +126,7 @@ class TiledObjective:
         self.vgg, self.target, self.weights, self.mask = vgg, target, weights, mask
         self.low_precision, self.side = low_precision, side
         self.style = [name for name, w in weights.style.items() if w]
-        total = total_weight(references)
-        self.grams: dict[str, Tensor] = {}
-        for reference in references:
-            grams, _ = tiled_grams(vgg, reference.image, self.style, side, reference.mask)
-            for name, gram in grams.items():
-                self.grams[name] = self.grams.get(name, 0.0) + gram * (reference.weight / total)
+        self.grams = wanted_grams(self._grams, target, references, weights.match, mask)
         self.tiles = list(cut_tiles(target.shape[-2], target.shape[-1], list(vgg.layers), side))
         content = [name for name, w in weights.content.items() if w]
         self.content: list[dict[str, Tensor]] = []
@@ -138,6 +135,9 @@ class TiledObjective:
                 features = vgg(tile.cut(target)) if content else {}
                 self.content.append({name: tile.own(features[name], name).clone() for name in content})
         self._sizes = {name: sum(tile[name].numel() for tile in self.content) for name in content}
+
+    def _grams(self, image: Tensor, mask: Tensor | None) -> Grams:
+        return tiled_grams(self.vgg, image, self.style, self.side, mask)[0]
 
     def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
         """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""

@@ -82,6 +82,32 @@ def test_masked_reference_is_what_is_not_masked(small, rgb):
     torch.testing.assert_close(grams["conv_1"], gram_matrix(features), rtol=1e-4, atol=1e-6)
 
 
+def test_matching_color_asks_nothing_of_luminance(small, rgb):
+    """Gray references ask for no color, whatever they show; a picture's own colors are reached by itself."""
+    vgg = VGG19(small, WEIGHTS.layers).to(rgb)
+    weights = LossWeights({"conv_1": 30.0, "conv_3": 20.0}, match="color")
+    mask = torch.ones_like(rgb[:1, :1])
+    mask[..., 16:] = 0
+    gray = rgb_to_luminance(rgb).expand(-1, 3, -1, -1)
+    elsewhere = Reference(gray[1:].flip(-1)[..., :20])
+    for own_mask in (None, mask):
+        without = GramObjective(vgg, gray[:1], (elsewhere,), weights, own_mask)
+        assert float(without.evaluate(gray[:1]).total) < 1e-5
+        assert float(without.evaluate(rgb[:1]).total) > 1e-2
+    own = GramObjective(vgg, gray[:1], (Reference(rgb[:1]),), weights)
+    assert float(own.evaluate(rgb[:1]).total) < 1e-5
+    assert float(own.evaluate(gray[:1]).total) > 1e-2
+
+
+def test_color_is_matched_where_chroma_alone_changes():
+    assert GramTransfer().losses.match == "color"
+    assert GramTransfer(optimize="rgb").losses.match == "picture"
+    assert GramTransfer(match="picture").losses.match == "picture"
+    assert GramTransfer(optimize="rgb", match="color").settings()["match"] == "color"
+    with pytest.raises(ValueError, match=r"Unknown match 'luma'\. Known: picture, color"):
+        GramTransfer(match="luma")
+
+
 def losses_of(method):
     rows = [line.split(",") for line in method.stages["losses.csv"].splitlines()[1:]]
     return {key: [float(r[4]) for r in group] for key, group in itertools.groupby(rows, key=lambda r: (r[0], r[1]))}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -23,15 +25,17 @@ def picture(height, width, seed):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+@pytest.mark.parametrize("match", ["picture", "color"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_equal_to_the_whole(vgg, masked):
+def test_equal_to_the_whole(vgg, masked, match):
+    weights = replace(WEIGHTS, match=match)
     target, reference, image = (picture(h, w, k) for k, (h, w) in enumerate([(75, 53), (41, 66), (75, 53)]))
     mask = reference_mask = None
     if masked:
         mask, reference_mask = (picture(h, w, 5)[:, :1].round() for h, w in ((75, 53), (41, 66)))
     references = (Reference(reference, reference_mask, 2.0), Reference(target.flip(-1)))
-    whole = GramObjective(vgg, target, references, WEIGHTS, mask).evaluate(image)
-    tiled = TiledObjective(vgg, target, references, WEIGHTS, mask, side=24)
+    whole = GramObjective(vgg, target, references, weights, mask).evaluate(image)
+    tiled = TiledObjective(vgg, target, references, weights, mask, side=24)
     assert len(tiled.tiles) == 6
     parts = tiled.evaluate(image)
     assert parts.terms.keys() == whole.terms.keys()
