@@ -30,10 +30,14 @@ PARTS = {"develop": 0, "report": 1}
 INDEPENDENT = "independent SciPy solve, 8 neighbours, kappa 2"
 # Complete, whatever the defaults are, so that kept scores stay true.
 ONE_SIGMA = {"form": "laplacian", "weights": "global", "neighbours": 8, "floor": 1e-4, "pull": 1e-6}
+GAUSS = {**ONE_SIGMA, "kernel": "gauss", "smoothing": 0.0}
+LAPLACE = {**ONE_SIGMA, "kernel": "laplace", "smoothing": 1.4}
 LOCAL = {"weights": "local", "neighbours": 8, "pull": 1e-6}
 FORMS: dict[str, dict] = {
-    **{f"laplacian, one sigma {s}": {**ONE_SIGMA, "sigma": s} for s in (0.02, 0.03, 0.04, 0.05, 0.08)},
-    "laplacian, one sigma 0.03, 4 neighbours": {**ONE_SIGMA, "sigma": 0.03, "neighbours": 4},
+    **{f"laplacian, one sigma {s}, smoothed": {**LAPLACE, "sigma": s} for s in (0.003, 0.005, 0.0075, 0.015)},
+    "laplacian, one sigma 0.005": {**LAPLACE, "sigma": 0.005, "smoothing": 0.0},
+    "laplacian, one sigma 0.005, smoothed, 4 neighbours": {**LAPLACE, "sigma": 0.005, "neighbours": 4},
+    **{f"laplacian, one sigma {s}, gauss": {**GAUSS, "sigma": s} for s in (0.02, 0.03, 0.05)},
     **{f"laplacian, kappa {k:g}": {**LOCAL, "form": "laplacian", "kappa": k} for k in (2.0, 1.0, 0.6)},
     **{f"levin, kappa {k:g}": {**LOCAL, "form": "levin", "kappa": k} for k in (2.0, 1.0, 0.6)},
     "levin, squared variance": {**LOCAL, "form": "levin", "weights": "report", "kappa": 2.0},

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_image, check_mask, check_same_size
 from recolor_torch.energies.weights import (
+    Kernel,
     doubled,
     full_offsets,
     global_weights,
@@ -48,6 +49,8 @@ class LevinEnergy:
         weights: "global" is one ``sigma`` for the picture, "local" is Levin's variance of each window
             with ``kappa``, "report" is local with the squared variance of the report's listing.
         sigma: for "global", the difference of luminance at which a tie weakens.
+        kernel: for "global", how it weakens: "laplace" by exp(-|d| / sigma), "gauss" by exp(-d² / 2 sigma²).
+        smoothing: for "global", the Gauss filter on the luminance that the ties see, in pixels; 0 for none.
         kappa: for "local" and "report": 2 by the formula, 0.6 in the authors' script, 1 in a popular port.
         floor: for "global", the weight that every pair keeps.
         prior: (B or 1, 2, H, W), a soft estimate of the chroma.
@@ -68,7 +71,9 @@ class LevinEnergy:
         form: Form = "laplacian",
         neighbours: int = 8,
         weights: WeightRule = "global",
-        sigma: float = 0.03,
+        sigma: float = 0.005,
+        kernel: Kernel = "laplace",
+        smoothing: float = 1.4,
         kappa: float = 2.0,
         floor: float = 1e-4,
         prior: Tensor | None = None,
@@ -91,19 +96,20 @@ class LevinEnergy:
             (form, ("report", "levin", "laplacian"), "form"),
             (weights, ("global", "local", "report"), "weights"),
             (neighbours, (4, 8), "neighbours"),
+            (kernel, ("laplace", "gauss"), "kernel"),
         ):
             if value not in known:
                 raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(map(str, known))}.")
         self.luminance, self.hints_chroma, self.mask = luminance, hints_chroma, mask
         self.form, self.neighbours, self.weights = form, neighbours, weights
-        self.sigma, self.kappa, self.floor = sigma, kappa, floor
+        self.sigma, self.kernel, self.smoothing, self.kappa, self.floor = sigma, kernel, smoothing, kappa, floor
         self.prior, self.confidence, self.pull = prior, confidence, pull
 
     def system(self) -> GridSystem:
         """The linear system of the form."""
         symmetric = self.form == "laplacian"
         if self.weights == "global":
-            ties = global_weights(self.luminance, self.neighbours, self.sigma, self.floor)
+            ties = global_weights(self.luminance, self.neighbours, self.sigma, self.floor, self.kernel, self.smoothing)
             if not symmetric:
                 ties = normalized(doubled(ties, self.neighbours), self.neighbours)
         else:

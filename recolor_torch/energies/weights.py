@@ -6,7 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from recolor_torch.filters.smoothing import gauss_filter
 from recolor_torch.linalg.stencil import FULL_4, FULL_8, HALF_4, HALF_8, Offset, Weights, windows
+
+Kernel = Literal["laplace", "gauss"]
 
 # The nearest neighbour keeps this relative weight however small the variance is (Levin et al. 2004, their script).
 NEAREST_WEIGHT = 0.01
@@ -24,22 +27,43 @@ def full_offsets(neighbours: int) -> tuple[Offset, ...]:
     return {4: FULL_4, 8: FULL_8}[neighbours]
 
 
-def global_weights(luminance: Tensor, neighbours: int = 8, sigma: float = 0.03, floor: float = 1e-4) -> Weights:
+def global_weights(
+    luminance: Tensor,
+    neighbours: int = 8,
+    sigma: float = 0.005,
+    floor: float = 1e-4,
+    kernel: Kernel = "laplace",
+    smoothing: float = 1.4,
+) -> Weights:
     r"""One sharpness for the whole picture, symmetric, for ``half_offsets``.
 
-    .. math:: a_{rs} = \frac{\exp(-(t_r - t_s)^2 / 2\sigma^2) + \text{floor}}{|r - s|}
+    .. math::
+        a_{rs} = \frac{k(d_{rs}) + \text{floor}}{|r - s|}, \qquad
+        d_{rs} = \min(|t_r - t_s|, |(g * t)_r - (g * t)_s|)
+
+    with :math:`k(d) = e^{-d / \sigma}` (laplace) or :math:`e^{-d^2 / 2\sigma^2}` (gauss), and g a Gauss filter: what
+    it takes away is noise and grain, no edge. The lesser of both differences keeps the pixels beside a sharp edge tied
+    to their own side, where the filter alone would cut them off from both.
 
     Args:
         luminance: (B, 1, H, W) in [0, 1].
         neighbours: 4 or 8.
         sigma: difference of luminance at which a tie weakens.
         floor: weight that every pair keeps, so that nothing is ever cut off.
+        kernel: "laplace" falls off at once and has the longer tail.
+        smoothing: standard deviation of the Gauss filter in pixels; 0 for none.
     """
+    smooth = None
+    if smoothing:
+        smooth = gauss_filter(luminance, radius=math.ceil(3 * smoothing), beta=0.5 / smoothing**2)
     out = []
     for offset in half_offsets(neighbours):
         here, there = windows(offset, luminance.shape)
-        tie = torch.exp((luminance[here] - luminance[there]).square().mul(-0.5 / sigma**2)) + floor
-        out.append(_place(tie / math.hypot(*offset), offset, luminance))
+        gap = (luminance[here] - luminance[there]).abs()
+        if smooth is not None:
+            gap = torch.minimum(gap, (smooth[here] - smooth[there]).abs())
+        sharpness = gap.mul(-1 / sigma) if kernel == "laplace" else gap.square().mul(-0.5 / sigma**2)
+        out.append(_place((torch.exp(sharpness) + floor) / math.hypot(*offset), offset, luminance))
     return tuple(out)
 
 

@@ -34,6 +34,10 @@ from recolor_torch.linalg.phases import PhaseOperator
 CELL_THETA, CELL_THETA_ONE_WAY = 0.12, 0.16
 GRAPH_THETA, GRAPH_THETA_ONE_WAY = 0.08, 0.12
 THETA_DECAY = 0.7
+# How far a correction from the parts goes, where symmetry does not bound it. Piecewise constant corrections fall short
+# (Braess 1995, "Towards algebraic multigrid for elliptic problems of second order"); conjugate gradients make up for
+# that by themselves. On a mosaic of 2.4 megapixels at kappa 0.6: 15, 12 and 13 steps with 1, 1.3 and 1.6.
+OVERCORRECTION_ONE_WAY = 1.25
 # Cycles of the second graph for each of the first: sharp weights without symmetry want it solved well.
 VISITS_ONE_WAY = 2
 # Forward and backward Gauss-Seidel sweeps for the near-null vectors.
@@ -128,7 +132,7 @@ class AggregationHierarchy:
         if self.cells.n:
             coarse = self.cells.restrict(op.residual(x, b, transposed, last=2))
             e = self._descend(coarse, 0, transposed)
-            self.cells.prolong_add(x, e)
+            self.cells.prolong_add(x, e if op.symmetric else e.mul_(OVERCORRECTION_ONE_WAY))
         return op.sweep(x, b, reverse=True, transposed=transposed)
 
     def _visit(self, b: Tensor, depth: int, transposed: bool) -> Tensor:

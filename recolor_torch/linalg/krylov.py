@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# GMRES starts again from its best solution once it holds this many vectors.
-BASIS = 12
+# GMRES starts again from its best solution once it holds this many vectors: more than a solve should need.
+BASIS = 16
 # Singular values below this share of the largest one belong to a channel that has converged, or was zero.
 RANK = 1e-6
 

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image, check_mask, check_same_size
+from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size
 from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
+from recolor_torch.energies.weights import Kernel
 from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.system import Solution
 from recolor_torch.methods.base import Guide, Recolorizer
@@ -32,7 +33,8 @@ def spread_chroma(
         hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half; it comes back there exactly.
         mask: (B or 1, 1, H, W).
         tolerance: largest error of the solve, in 8-bit levels of chroma.
-        settings: of ``LevinEnergy``: form, neighbours, weights, sigma, kappa, floor, prior, confidence, pull.
+        settings: of ``LevinEnergy``: form, neighbours, weights, sigma, kernel, smoothing, kappa, floor,
+            prior, confidence, pull.
 
     Returns:
         Chroma, (B, 2, H, W). Where no hint reaches it is neutral, or the prior.
@@ -69,6 +71,8 @@ class LevinColorization(Recolorizer):
         weights: global (one sigma for the picture), local (the variance around each pixel), or report (that squared).
         neighbours: 4 or 8.
         sigma: for global weights, the difference of luminance (of 1) at which a tie weakens.
+        kernel: how a tie weakens, for global weights: laplace, by exp(-difference / sigma), or gauss.
+        smoothing: pixels of the Gauss filter on the luminance that global weights see: grain is no edge; 0 for none.
         kappa: for local weights, how much difference a tie bears: 2 by the formula, 0.6 in the authors' script.
         floor: for global weights, the tie that every pair keeps.
         pull: pull to neutral, which colours what no hint reaches.
@@ -89,7 +93,9 @@ class LevinColorization(Recolorizer):
         form: Form = "laplacian",
         weights: WeightRule = "global",
         neighbours: int = 8,
-        sigma: float = 0.03,
+        sigma: float = 0.005,
+        kernel: Kernel = "laplace",
+        smoothing: float = 1.4,
         kappa: float = 2.0,
         floor: float = 1e-4,
         pull: float = 1e-6,
@@ -100,13 +106,15 @@ class LevinColorization(Recolorizer):
         for name, value in (("sigma", sigma), ("kappa", kappa), ("tolerance", tolerance)):
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be more than 0, got {value:g}.")
-        for name, value in (("floor", floor), ("pull", pull)):
+        for name, value in (("floor", floor), ("pull", pull), ("smoothing", smoothing)):
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{name} must be 0 or more, got {value:g}.")
+        check_choice(kernel, "kernel", ("laplace", "gauss"))
         if neighbours not in (4, 8):
             raise ValueError(f"neighbours must be 4 or 8, got {neighbours}.")
         self.form, self.weights, self.neighbours = form, weights, neighbours
-        self.sigma, self.kappa, self.floor = sigma, kappa, floor
+        self.sigma, self.kernel, self.smoothing = sigma, kernel, smoothing
+        self.kappa, self.floor = kappa, floor
         self.pull, self.tolerance, self.sequence = pull, tolerance, sequence
         self.carried: Carried | None = None
 

@@ -1,9 +1,11 @@
 """The Levin energy: its three systems against dense algebra, and the awkward inputs."""
 
 import itertools
+from math import ceil
 
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.linalg.solve import solve
@@ -22,9 +24,10 @@ def case(h=9, w=11, batch=2, seed=0, points=6, dtype=torch.float64):
     return luminance, hints, mask.view(batch, 1, h, w)
 
 
-def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.03, floor=1e-4):
+def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.005, floor=1e-4, kernel="laplace", smoothing=1.4):
     """w_rs pixel by pixel, from the formulas alone (an independent, slow reading)."""
     t = luminance[b, 0].tolist()
+    smooth = gaussian_filter(luminance[b, 0].numpy(), smoothing, mode="nearest", radius=ceil(3 * smoothing)).tolist()
     h, w = len(t), len(t[0])
     matrix = torch.zeros(h * w, h * w, dtype=torch.float64)
     for y, x in itertools.product(range(h), range(w)):
@@ -37,7 +40,10 @@ def rows(luminance, b, neighbours, rule, kappa=2.0, sigma=0.03, floor=1e-4):
         gap = (values - t[y][x]).square()
         if rule == "global":
             far = torch.tensor([((p - y) ** 2 + (q - x) ** 2) ** 0.5 for p, q in near], dtype=torch.float64)
-            weight = (torch.exp(-gap / (2 * sigma**2)) + floor) / far
+            less = torch.tensor([smooth[p][q] for p, q in near], dtype=torch.float64) - smooth[y][x]
+            gap = torch.minimum(gap, less.square()) if smoothing else gap
+            like = torch.exp(-gap.sqrt() / sigma) if kernel == "laplace" else torch.exp(-gap / (2 * sigma**2))
+            weight = (like + floor) / far
         else:
             window = torch.cat([values, torch.tensor([t[y][x]], dtype=torch.float64)])
             var = window.var(correction=0)
@@ -88,6 +94,16 @@ def test_is_the_dense_solution_of_the_formula(form, rule, neighbours):
         expected = dense_solution(luminance, hints, mask, b, form, neighbours, rule)
         # The square of an ill-conditioned matrix: neither side is exact.
         torch.testing.assert_close(found.x[b], expected, atol=1e-4 if form == "report" else 1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("constants", [{"kernel": "gauss"}, {"kernel": "gauss", "smoothing": 0.0}, {"smoothing": 1.2}])
+def test_kernels_and_smoothing(constants):
+    luminance, hints, mask = case(seed=2)
+    luminance = luminance * 0.2
+    found = solve(LevinEnergy(luminance, hints, mask, sigma=0.03, **constants), atol=1e-9)
+    for b in range(2):
+        expected = dense_solution(luminance, hints, mask, b, "laplacian", 8, "global", sigma=0.03, **constants)
+        torch.testing.assert_close(found.x[b], expected, atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("kappa", [2.0, 1.0, 0.6])
@@ -181,6 +197,8 @@ def test_errors():
         LevinEnergy(luminance, hints, mask[..., 1:])
     with pytest.raises(ValueError, match=r"Unknown form 'square'\. Known: report, levin, laplacian"):
         LevinEnergy(luminance, hints, mask, form="square")
+    with pytest.raises(ValueError, match=r"Unknown kernel 'box'\. Known: laplace, gauss"):
+        LevinEnergy(luminance, hints, mask, kernel="box")
     with pytest.raises(ValueError, match="needs a confidence"):
         LevinEnergy(luminance, hints, mask, prior=hints)
     with pytest.raises(TypeError, match="luminance must be a tensor"):

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.sparse as sp
 import scipy.sparse.linalg
 import torch
@@ -29,9 +30,10 @@ def hinted(rgb):
     return yuv[:, :1], yuv[:, 1:] * mask, mask
 
 
-def independent(luminance, hints, mask, sigma=0.03, floor=1e-4, pull=1e-6):
+def independent(luminance, hints, mask, sigma=0.005, floor=1e-4, pull=1e-6):
     """The default system of one picture, pixel by pixel and solved by SciPy."""
     t, known = luminance[0, 0].double().numpy(), mask[0, 0].numpy() > 0.5
+    smooth = scipy.ndimage.gaussian_filter(t, 1.4, mode="nearest", radius=5)
     height, width = t.shape
     matrix = sp.lil_matrix((t.size, t.size))
     for y in range(height):
@@ -41,8 +43,8 @@ def independent(luminance, hints, mask, sigma=0.03, floor=1e-4, pull=1e-6):
             for dy in (-1, 0, 1):
                 for dx in (-1, 0, 1):
                     if (dy, dx) != (0, 0) and 0 <= y + dy < height and 0 <= x + dx < width:
-                        gap = t[y, x] - t[y + dy, x + dx]
-                        weight = (np.exp(-(gap**2) / (2 * sigma**2)) + floor) / np.hypot(dy, dx)
+                        gap = min(abs(z[y, x] - z[y + dy, x + dx]) for z in (t, smooth))
+                        weight = (np.exp(-gap / sigma) + floor) / np.hypot(dy, dx)
                         matrix[r, r] += weight
                         matrix[r, r + dy * width + dx] -= weight
     fixed = known.ravel()
@@ -125,7 +127,15 @@ def test_a_solve_that_failed_is_an_error(monkeypatch, rgb):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("sigma", 0), ("kappa", -1), ("floor", -1), ("pull", float("nan")), ("neighbours", 5), ("tolerance", 0)],
+    [
+        ("sigma", 0),
+        ("smoothing", -1),
+        ("kappa", -1),
+        ("floor", -1),
+        ("pull", float("nan")),
+        ("neighbours", 5),
+        ("tolerance", 0),
+    ],
 )
 def test_settings_are_checked(name, value):
     with pytest.raises(ValueError, match=f"{name} must be"):
