@@ -24,7 +24,7 @@ from recolor_torch.output.atomic import write_bytes_atomically
 
 DESCRIPTION = """Search for the settings of a method that score best on a set of pictures (with Optuna).
 
-  recolor tune photos/ -m levin --param sigma=0.005..0.1:log --param neighbours=4,8 -o levin.yaml
+  recolor tune photos/ -m levin --param sigma=0.001..0.05:log --param neighbours=4,8 -o levin.yaml
   recolor tune pairs/manifest.json --groups video -m histogram --param mode --param smoothing=0..32 -o best.yaml
   recolor colorize old.jpg --hints scribbles.png -o new.jpg --config levin.yaml
 
