@@ -61,7 +61,7 @@ class NetworkColorization(Recolorizer):
         samples: int = 1,
         sample: int = 0,
         propagate: bool = True,
-        trust: float = 1e-3,
+        trust: float = 1e-4,
         seed: int = 0,
     ) -> None:
         super().__init__()
