@@ -93,21 +93,39 @@ class CentredPictures(Dataset):
 class _Stretch(DistributedSampler):
     """An epoch as the next stretch of the stream; each process has every n-th position.
 
-    The epoch is asked for: what Lightning tells samplers is one too many after it resumed at the end of an epoch.
+    Where it begins is asked for, and counted in batches that have been learned from: so a run that is resumed inside an
+    epoch goes on behind the last of them, and an epoch that was cut short leaves no pictures out.
     """
 
-    def __init__(
-        self, dataset: Dataset, length: int, processes: int, rank: int, current_epoch: Callable[[], int]
-    ) -> None:
+    def __init__(self, dataset: Dataset, length: int, processes: int, rank: int, begin: Callable[[], int]) -> None:
         super().__init__(dataset, num_replicas=processes, rank=rank)
-        self.length, self.current_epoch = length, current_epoch
+        self.length, self.begin = length, begin
 
     def __iter__(self) -> Iterator[int]:
-        start = self.current_epoch() * self.length
+        start = self.begin()
         return iter(range(start + self.rank, start + self.length, self.num_replicas))
 
     def __len__(self) -> int:
         return len(range(self.rank, self.length, self.num_replicas))
+
+
+class _ResumableLoader(DataLoader):
+    """Says to Lightning that it goes on where a run was cut. The Trainer's count of batches is all its state."""
+
+    def state_dict(self) -> dict:
+        """Nothing of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Nothing to take back."""
+
+
+def batches_done(trainer: pl.Trainer) -> int:
+    """How many batches a run has learned from, those before it was resumed included.
+
+    A batch counts from the end of its step on, so in a step it is the batch's number, from 0.
+    """
+    return trainer.fit_loop.epoch_loop.batch_progress.total.processed
 
 
 class TrainingDataModule(pl.LightningDataModule):
@@ -180,11 +198,18 @@ class TrainingDataModule(pl.LightningDataModule):
         if trainer is None:
             raise RuntimeError("Batches for training need a Trainer: it says which epoch they are for.")
         length = self.epoch or len(dataset)
-        sampler = _Stretch(dataset, length, trainer.world_size, trainer.global_rank, lambda: trainer.current_epoch)
-        return DataLoader(
+        together = self.batch_size * trainer.world_size
+        if length < together:
+            raise UsageError(
+                f"An epoch of {length} pictures is less than a batch of {together}"
+                " (batch_size on each device): there would be nothing to learn from."
+            )
+        # With overfit_batches each epoch has the same pictures.
+        begin = (lambda: 0) if trainer.overfit_batches else (lambda: batches_done(trainer) * together)
+        return _ResumableLoader(
             dataset,
             self.batch_size,
-            sampler=sampler,
+            sampler=_Stretch(dataset, length, trainer.world_size, trainer.global_rank, begin),
             num_workers=self.workers,
             drop_last=True,
             persistent_workers=self.workers > 0,

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.data.hint_simulation import HintSimulation
+from recolor_torch.data.training import batches_done
 from recolor_torch.errors import UsageError
 from recolor_torch.lit.colorization import ColorizationTraining
 from recolor_torch.losses.adversarial import discriminator_loss, generator_loss
@@ -72,8 +73,7 @@ class AdversarialTraining(ColorizationTraining):
     def training_step(self, batch: Tensor, batch_idx: int) -> None:  # type: ignore[override]
         """A step of the generator, then one of the discriminator."""
         ours, theirs = self.optimizers()  # type: ignore[attr-defined]
-        # Both optimisers count as steps of the Trainer.
-        image, luminance, hints, mask = self.example(batch, self.global_step // 2)
+        image, luminance, hints, mask = self.example(batch, batches_done(self.trainer))
         truth = rgb_to_yuv(image)[:, 1:]
         estimate = self.answer(luminance, hints, mask)
         if estimate.chroma is None:
@@ -83,12 +83,14 @@ class AdversarialTraining(ColorizationTraining):
         self.toggle_optimizer(ours)
         persuasion = generator_loss(self.discriminator(luminance, fake))
         self._step(ours, self.loss(estimate, image) + self.adversarial * persuasion)
+        self.take_average()
         self.untoggle_optimizer(ours)
 
         self.toggle_optimizer(theirs)
         verdicts = self.discriminator(luminance, truth), self.discriminator(luminance, fake.detach())
         judgement = discriminator_loss(*verdicts)
         self._step(theirs, judgement)
+        self.share_statistics(self.discriminator)
         self.untoggle_optimizer(theirs)
         right = torch.cat([(verdicts[0] > 0).float().flatten(), (verdicts[1] < 0).float().flatten()]).mean()
         self.log_dict({"train/generator": persuasion, "train/discriminator": judgement, "train/right": right})

@@ -16,7 +16,7 @@ from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import BINS, annealed_mean, count_bins, rebalancing_weights
 from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.data.hint_simulation import HintSimulation, gaussian_centres, paint_points
-from recolor_torch.data.training import TrainingDataModule
+from recolor_torch.data.training import TrainingDataModule, batches_done
 from recolor_torch.errors import UsageError
 from recolor_torch.features.weights import read_state
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
@@ -88,7 +88,7 @@ class ColorizationTraining(pl.LightningModule):
         self.warmup, self.cooldown = warmup, cooldown
         self.weight_decay, self.classification, self.regression = weight_decay, classification, regression
         self.mix, self.grain, self.tone, self.hints, self.seed = mix, grain, tone, hints, seed
-        self._start: float | None = None
+        self._start = 0.0, 0
         self.averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
         self.averaged.requires_grad_(False)
         # Counted on the pictures that are trained on, or read from a checkpoint; 0 says that neither has happened.
@@ -113,13 +113,13 @@ class ColorizationTraining(pl.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """The loss of a batch of pictures, (B, 3, H, W), uint8."""
-        image, luminance, hints, mask = self.example(batch, self.global_step)
+        image, luminance, hints, mask = self.example(batch, batches_done(self.trainer))
         return self.loss(self.answer(luminance, hints, mask), image)
 
-    def example(self, batch: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """What a step learns from: the pictures with their tone changed, the luminance that the network is shown, and
-        the chroma and the mask of the points that it is given."""
-        generator = self._generator(step)
+    def example(self, batch: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """What the batch of this number teaches: the pictures with their tone changed, the luminance that the network
+        is shown, and the chroma and the mask of the points that it is given."""
+        generator = self._generator(number)
         image = _to_float(batch)
         image = image ** self._powers(len(image), generator)
         hints, mask = self.hints(rgb_to_yuv(image)[:, 1:], generator) if self.hints else (None, None)
@@ -139,8 +139,9 @@ class ColorizationTraining(pl.LightningModule):
         return self.network(luminance, hints, mask, **settings)
 
     def phase(self) -> tuple[int, int]:
-        """Which of each four places this step learns the distribution at."""
-        return self.global_step // 2 % 2, self.global_step % 2
+        """Which of each four places this batch learns the distribution at."""
+        number = batches_done(self.trainer)
+        return number // 2 % 2, number % 2
 
     def loss(self, estimate: Estimate, image: Tensor) -> Tensor:
         """Classification and regression against the colours of ``image``; logs them."""
@@ -161,21 +162,42 @@ class ColorizationTraining(pl.LightningModule):
         self.log("train/loss", loss)
         return loss
 
+    def on_train_start(self) -> None:
+        """Note the time, also where an epoch goes on that a checkpoint cut."""
+        self._start = time.perf_counter(), batches_done(self.trainer)
+
     def on_train_epoch_start(self) -> None:
         """Note the time."""
-        self._start = time.perf_counter()
+        self._start = time.perf_counter(), batches_done(self.trainer)
 
     def on_train_epoch_end(self) -> None:
         """Log how fast it goes, over all devices."""
-        if self._start is None:  # resumed at the end of an epoch
+        start, first = self._start
+        batches = batches_done(self.trainer) - first
+        if batches == 0:  # resumed at the end of an epoch
             return
-        loader = self.trainer.train_dataloader
-        pictures = len(loader) * loader.batch_size * self.trainer.world_size  # type: ignore[arg-type,union-attr]
-        self.log("train/pictures_per_second", pictures / (time.perf_counter() - self._start))
+        pictures = batches * self.trainer.train_dataloader.batch_size * self.trainer.world_size  # type: ignore[union-attr]
+        self.log("train/pictures_per_second", pictures / (time.perf_counter() - start))
 
-    def on_train_batch_end(self, outputs: Any, batch: Tensor, batch_idx: int) -> None:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The optimizer's step, then that of the moving average: before any callback writes a checkpoint."""
+        super().optimizer_step(*args, **kwargs)
+        self.take_average()
+
+    def take_average(self) -> None:
         """Take the step into the moving average."""
+        self.share_statistics(self.network)
         self.averaged.update_parameters(self.network)
+
+    @torch.no_grad()
+    def share_statistics(self, network: nn.Module) -> None:
+        """Give all processes the same batch statistics, the mean of theirs: each has seen other pictures."""
+        buffers = [b for b in network.buffers() if b.is_floating_point()]
+        if self.trainer.world_size == 1 or not buffers:
+            return
+        mean = self.trainer.strategy.reduce(torch.cat([b.flatten() for b in buffers]), reduce_op="mean")
+        for buffer, values in zip(buffers, mean.split([b.numel() for b in buffers])):
+            buffer.copy_(values.view_as(buffer))
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """PSNR of the averaged network without and with points, and that of the gray pictures."""
@@ -217,9 +239,9 @@ class ColorizationTraining(pl.LightningModule):
             "lr_scheduler": {"scheduler": LambdaLR(optimizer, share), "interval": "step"},
         }
 
-    def _generator(self, step: int) -> torch.Generator:
-        """Draws that depend on the step alone, so that a resumed run goes on as it would have."""
-        seed = (self.seed * 1_000_003 + step) * 1_009 + self.global_rank
+    def _generator(self, number: int) -> torch.Generator:
+        """Draws that depend on the batch's number alone, so that a resumed run goes on as it would have."""
+        seed = (self.seed * 1_000_003 + number) * 1_009 + self.global_rank
         return torch.Generator(self.device).manual_seed(seed)
 
     def _powers(self, count: int, generator: torch.Generator) -> Tensor:

@@ -88,17 +88,34 @@ def test_crops_are_inside_and_of_the_scale():
     assert 180 <= max(heights) <= 200
 
 
+def trainer(processed, world_size=1, overfit_batches=0.0):
+    loop = SimpleNamespace(batch_progress=SimpleNamespace(total=SimpleNamespace(processed=processed)))
+    fit_loop = SimpleNamespace(epoch_loop=loop)
+    return SimpleNamespace(
+        world_size=world_size, global_rank=world_size - 1, overfit_batches=overfit_batches, fit_loop=fit_loop
+    )
+
+
 def test_epochs_go_on_in_the_stream(sources):
     data = TrainingDataModule(sources, size=32, batch_size=1, epoch=4, held_out=0.0)
     data.setup()
-    data.trainer = SimpleNamespace(world_size=2, global_rank=1, current_epoch=0)
+    data.trainer = trainer(0, world_size=2)
     loader = data.train_dataloader()
-    first = list(loader.sampler)
-    data.trainer.current_epoch = 2
-    assert first == [1, 3]
-    assert list(loader.sampler) == [9, 11]
+    assert list(loader.sampler) == [1, 3]
+    data.trainer.fit_loop.epoch_loop.batch_progress.total.processed = 3  # inside the second epoch
+    assert list(loader.sampler) == [7, 9]
     assert len(loader) == 2
     assert next(iter(loader)).shape == (1, 3, 32, 32)
+    data.trainer = trainer(3, overfit_batches=2)
+    assert list(data.train_dataloader().sampler) == [0, 1, 2, 3]
+
+
+def test_an_epoch_without_a_whole_batch_is_refused(sources):
+    data = TrainingDataModule(sources, size=32, batch_size=2, held_out=0.0)
+    data.setup()
+    data.trainer = trainer(0, world_size=2)
+    with pytest.raises(UsageError, match=r"An epoch of 3 pictures is less than a batch of 4 \(batch_size on each dev"):
+        data.train_dataloader()
 
 
 def test_size_must_fit_the_network():

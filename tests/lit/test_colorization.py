@@ -86,14 +86,6 @@ def test_it_learns_two_kinds_of_pictures(pictures, tmp_path):
     torch.testing.assert_close(loaded.state_dict(), model.averaged.module.state_dict())
 
 
-def test_a_resumed_run_has_the_losses_of_one_that_was_not_cut(pictures, tmp_path):
-    whole, _ = fit(module(), pictures, tmp_path / "whole", 8)
-    first, _ = fit(module(), pictures, tmp_path / "cut", 4)
-    rest, _ = fit(module(), pictures, tmp_path / "cut", 8, resume=tmp_path / "cut" / "last.ckpt")
-    assert len(rest) == 4
-    np.testing.assert_allclose(first + rest, whole, rtol=1e-4)
-
-
 def test_the_encoder_is_held_at_first(pictures, tmp_path):
     model = module(frozen_steps=2)
     before = model.network.encoder.blocks[3].project_conv.weight.clone()

@@ -1,0 +1,115 @@
+"""A run that is cut and resumed is the run that was not cut: the same losses and the same averaged weights."""
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recolor_torch.data.hint_simulation import HintSimulation
+from recolor_torch.data.training import TrainingDataModule, batches_done
+from recolor_torch.lit.adversarial import AdversarialTraining
+from recolor_torch.lit.colorization import ColorizationTraining
+from recolor_torch.networks import ColorUNet, Discriminator
+from recolor_torch.networks.loading import load_network
+
+STEPS, CUTS = 24, (7, 12, 23)
+WIDTHS = (8, 8, 8, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        pixels = rng.normal((60 + 7 * i, 120, 200 - 8 * i), 15, (40, 40, 3))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def module(kind):
+    torch.manual_seed(0)
+    if kind == "adversarial":
+        return AdversarialTraining(ColorUNet(WIDTHS), Discriminator(4), hints=HintSimulation(), average=0.9)
+    return ColorizationTraining(ColorUNet(WIDTHS), warmup=4, sparse=True, hints=HintSimulation(), average=0.9)
+
+
+class Watch(pl.Callback):
+    """Keeps the losses, and writes checkpoints where ModelCheckpoint would: at the ends of batches and of epochs."""
+
+    def __init__(self, folder=None, per_step=1, cuts=()):
+        self.folder, self.per_step, self.cuts, self.losses, self.epochs = folder, per_step, cuts, [], []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.losses.append(trainer.callback_metrics["train/loss"].item())
+        self._save(trainer, "batch")
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.epochs.append(trainer.current_epoch)
+        self._save(trainer, "epoch")
+
+    def _save(self, trainer, end):
+        step, rest = divmod(trainer.global_step, self.per_step)
+        path = f"{self.folder}/{step}-{end}.ckpt"
+        # With accumulated gradients a step's number stays for some batches: the first of them is the one that made it.
+        if step in self.cuts and not rest and not trainer.fit_loop._should_accumulate():
+            trainer.save_checkpoint(path)
+
+
+def run(kind, pictures, workers, accumulate, watch, resume=None, steps=STEPS, draws=None):
+    model = module(kind)
+    data = TrainingDataModule([str(pictures)], size=32, side=40, batch_size=2, epoch=24, held_out=0.1, workers=workers)
+    runner = pl.Trainer(
+        max_steps=steps * watch.per_step,
+        accumulate_grad_batches=accumulate,
+        callbacks=[watch, draws] if draws else [watch],
+        accelerator="cpu",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    runner.fit(model, data, ckpt_path=resume)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "workers", "accumulate"),
+    [("plain", 0, 1), ("plain", 2, 1), ("plain", 0, 2), ("adversarial", 0, 1), ("adversarial", 2, 1)],
+)
+def test_a_cut_run_is_a_run_that_was_not_cut(pictures, tmp_path, kind, workers, accumulate, recwarn):
+    per_step = 2 if kind == "adversarial" else 1  # both optimizers count
+    whole = Watch(tmp_path, per_step, CUTS)
+    model = run(kind, pictures, workers, accumulate, whole)
+    assert len(whole.losses) == STEPS * accumulate
+    names = sorted(p.stem for p in tmp_path.glob("*.ckpt"))
+    assert names == ["12-batch", "12-epoch", "23-batch", "7-batch"]
+    for name in names:
+        cut = tmp_path / f"{name}.ckpt"
+        step = int(name.split("-")[0])
+        loaded, _ = load_network("unet", cut)
+        assert torch.load(cut, weights_only=True)["state_dict"]["averaged.n_averaged"] == step
+        rest = Watch(per_step=per_step)
+        resumed = run(kind, pictures, workers, accumulate, rest, cut)
+        assert rest.losses == whole.losses[step * accumulate :], name
+        for key, value in model.state_dict().items():
+            assert torch.equal(value, resumed.state_dict()[key]), (name, key)
+        assert not torch.equal(loaded.regression.weight, resumed.averaged.module.regression.weight)
+    assert not [w for w in recwarn if "not resumable" in str(w.message)]
+
+
+def test_each_batch_of_a_step_has_its_own_draws(pictures):
+    class Draws(pl.Callback):
+        inputs = ()
+
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            pictures = torch.full((2, 3, 32, 32), 128, dtype=torch.uint8)
+            self.inputs += (pl_module.example(pictures, batches_done(trainer))[1],)
+
+    draws = Draws()
+    model = run("plain", pictures, 0, 2, Watch(), draws=draws, steps=2)
+    assert model.averaged.n_averaged == 2
+    assert len(draws.inputs) == 4
+    assert len({x.sum().item() for x in draws.inputs}) == 4
