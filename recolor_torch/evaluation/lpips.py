@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.features.state import read_state, strip_prefix
 
 # Layers of torchvision's ``features`` after which activations are compared, by the name of torchmetrics' file.
 _TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
@@ -75,16 +76,8 @@ class Lpips(nn.Module):
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsMissing(f"{path}: there is no such file of weights for LPIPS.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        return {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
-    except Exception as error:  # whatever is wrong with the bytes, its reader has an error of its own for it
-        raise UsageError(f"{path}: cannot be read as weights ({' '.join(str(error).split())[:120]}).") from error
+    state = strip_prefix(read_state(path)[0], ["features.0.weight"])
+    return {k.removeprefix("features."): v.float() for k, v in state.items() if k.startswith("features.")}
 
 
 def _which(state: dict[str, Tensor], path: str | Path) -> str:

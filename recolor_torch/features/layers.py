@@ -54,3 +54,13 @@ def layer_depth(name: str) -> int:
 def feature_index(k: int) -> int:
     """Position of convolution ``k`` in ``torchvision.models.vgg19().features``."""
     return 2 * (k - 1) + sum(k > last for last in POOLED_AFTER)
+
+
+def paper_name(k: int) -> str:
+    """The paper's name of convolution ``k``.
+
+    Example:
+        >>> paper_name(5)
+        'conv3_1'
+    """
+    return f"conv{_PAPER[k - 1]}"

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +11,23 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.features.layers import CHANNELS, feature_index
+from recolor_torch.features.layers import CHANNELS, feature_index, paper_name
+from recolor_torch.features.state import read_state, strip_prefix
 
-Preprocessing = Literal["torchvision", "caffe"]
+Preprocessing = Literal["torchvision", "caffe", "caffe-bgr"]
 Triple = tuple[float, float, float]
 
 PREPROCESSING: dict[str, tuple[float, Triple, Triple]] = {
     "torchvision": (1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe": (255.0, (0.48501961, 0.45795686, 0.40760392), (1.0, 1.0, 1.0)),
+    "caffe-bgr": (255.0, (0.48501961, 0.45795686, 0.40760392), (1.0, 1.0, 1.0)),
 }
-"""Scale, mean and deviation by name: the network sees ``scale * (rgb - mean) / std``."""
+"""Scale, mean and deviation by name: the network sees ``scale * (rgb - mean) / std``. With ``caffe-bgr`` the file's
+first convolution expects blue first, as the authors' own network does; it is turned to red first when it is read."""
 
 HUB_NAME = "vgg19-dcbb9e9d.pth"
 URL = f"https://download.pytorch.org/models/{HUB_NAME}"
@@ -88,15 +89,17 @@ def find_vgg19(
 
     In order: ``path``, the file that the environment variable ``RECOLOR_VGG19`` names, torchvision's
     hub cache, only with ``download`` torchvision's download of 550 MB, and, as far as five convolutions do, the slim
-    network that comes with this package: the log then has one warning that says so. Files are safetensors or
-    torch state dicts; one that holds only the first layers serves as far as it goes.
+    network that comes with this package: the log then has one warning that says so. Files are as ``read_state`` has
+    them, with torchvision's names (``features.0.weight``), those of its features alone (``0.weight``) or the paper's
+    (``conv1_1.weight``), under any prefix; one that holds only the first layers serves as far as it goes.
 
     Args:
         path: a file of weights, in torchvision's layout.
         depth: how many convolutions are needed, 1 to 16; no more are read.
         download: let torchvision fetch its weights where none are found.
-        preprocessing: ``torchvision`` or ``caffe`` in place of what the file's metadata says
-            (its key ``input``; without one, torchvision's).
+        preprocessing: ``torchvision``, ``caffe`` or ``caffe-bgr`` in place of what the file's metadata says
+            (its key ``input``; without one, torchvision's). A file with the paper's names needs it, because such
+            files come from several places.
 
     Raises:
         WeightsMissing: there are none, or the file has fewer layers; the message says which it has.
@@ -121,9 +124,15 @@ def find_vgg19(
             f"put torchvision's at {cached}, or let --download fetch them (550 MB). "
             f"The slim network of this package ends at conv_{SLIM_DEPTH}, and conv_{depth} is needed."
         )
-    state, metadata = read_state(file)
+    found, metadata = read_state(file)
+    state, known = _with_torchvision_names(found)
+    if not (known or preprocessing or metadata.get("input")):
+        raise UsageError(f"{file} does not say how its input is made; say which with --vgg-preprocessing.")
     scale, mean, std = _preprocessing(metadata.get("input", ""), preprocessing, file)
-    return VggWeights(_first_layers(state, depth, file, _widths(metadata)), scale, mean, std, str(file))
+    first = _first_layers(state, depth, file, _widths(metadata))
+    if preprocessing == "caffe-bgr":
+        first["features.0.weight"] = first["features.0.weight"].flip(1)
+    return VggWeights(first, scale, mean, std, str(file))
 
 
 def save_vgg19(weights: VggWeights, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -142,21 +151,6 @@ def _download(to: Path) -> Path:
     return to
 
 
-def read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """A state dict, and its metadata, of a safetensors or torch file; ``UsageError`` where it is neither."""
-    try:
-        if file.suffix == ".safetensors":
-            with safe_open(file, "pt") as f:
-                return {k: f.get_tensor(k) for k in f.keys()}, f.metadata() or {}  # noqa: SIM118
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UsageError(f"{file} cannot be read as weights, safetensors or a torch state dict: {reason}") from error
-    if not isinstance(state, Mapping):
-        raise UsageError(f"{file} holds a {type(state).__name__}, not a state dict.")
-    return dict(state), {}
-
-
 @cache
 def _say_slim() -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes one says it
@@ -171,6 +165,18 @@ def _widths(metadata: Mapping[str, str]) -> tuple[int, ...]:
     said = metadata.get("widths", "").split()
     widths = tuple(map(int, said)) if all(map(str.isdecimal, said)) else ()
     return (*widths, *CHANNELS[len(widths) :])
+
+
+def _with_torchvision_names(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """The tensors as ``features.N.weight``, and whether the file's own names are torchvision's."""
+    parts = [(k, part) for k in range(1, len(CHANNELS) + 1) for part in ("weight", "bias")]
+    names = [f"features.{feature_index(k)}.{part}" for k, part in parts]
+    schemes = (names, [name.removeprefix("features.") for name in names], [f"{paper_name(k)}.{p}" for k, p in parts])
+    for scheme in schemes:
+        own = strip_prefix(state, scheme)
+        if scheme[0] in own:
+            return {name: own[theirs] for name, theirs in zip(names, scheme) if theirs in own}, scheme is not schemes[2]
+    return {}, True
 
 
 def _first_layers(
@@ -189,7 +195,11 @@ def _first_layers(
         if tuple(weight.shape) != shape or tuple(bias.shape) != shape[:1]:
             got = "x".join(str(n) for n in weight.shape)
             raise UsageError(f"{file}: {name}.weight is {got}, and VGG-19 has {'x'.join(map(str, shape))}.")
+        if not (weight.is_floating_point() and bias.is_floating_point()):
+            raise UsageError(f"{file}: {name} holds whole numbers ({weight.dtype}), and weights are floating point.")
         first[f"{name}.weight"], first[f"{name}.bias"] = weight.float(), bias.float()
+        if not (first[f"{name}.weight"].isfinite().all() and first[f"{name}.bias"].isfinite().all()):
+            raise UsageError(f"{file}: {name} holds values that are not finite.")
     return first
 
 

@@ -18,7 +18,7 @@ from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.data.hint_simulation import HintSimulation, gaussian_centres, paint_points
 from recolor_torch.data.training import TrainingDataModule, batches_done
 from recolor_torch.errors import UsageError
-from recolor_torch.features.weights import read_state
+from recolor_torch.features.state import read_state
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_into

@@ -2,15 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recolor_torch.checks import check_choice
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.features.weights import read_state
+from recolor_torch.features.state import read_state, strip_prefix
 from recolor_torch.networks.published import EightBlockNet, UserGuidedNet
 from recolor_torch.networks.unet import ColorUNet
 
@@ -36,7 +37,7 @@ def load_network(name: str, path: str | Path | None = None) -> tuple[nn.Module, 
     """
     check_choice(name, "network", tuple(NETWORKS))
     file = _find(name, path)
-    state = _read(file)
+    state = _read(file, _names(name))
     network = _empty(name, state)
     _fill(network, state, file, name)
     return network.eval().requires_grad_(False), _digest(state)
@@ -52,7 +53,7 @@ def load_into(network: nn.Module, path: str | Path) -> None:
     file = Path(path).expanduser()
     if not file.is_file():
         raise WeightsMissing(f"{file}: there is no such file of weights.")
-    _fill(network, _read(file), file, type(network).__name__)
+    _fill(network, _read(file, network.state_dict()), file, type(network).__name__)
 
 
 def save_network(network: nn.Module, path: str | Path) -> None:
@@ -76,23 +77,27 @@ def _find(name: str, path: str | Path | None) -> Path:
     return file
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path, wanted: Iterable[str]) -> dict[str, Tensor]:
     """The tensors of a state dict, or of the averaged network in a checkpoint of training, in float32."""
-    state: Mapping[str, object] = read_state(file)[0]
-    inner = state.get("state_dict")
-    if isinstance(inner, Mapping):
-        state = {k.removeprefix(_AVERAGED): v for k, v in inner.items() if k.startswith(_AVERAGED)}
-    if not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UsageError(f"{file} is not the state dict of a network.")
-    tensors: dict[str, Tensor] = dict(state)  # type: ignore[arg-type]
-    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    state, _ = read_state(file)
+    averaged = {k.removeprefix(_AVERAGED): v for k, v in state.items() if k.startswith(_AVERAGED)}
+    own = averaged or strip_prefix(state, wanted)
+    return {k: v.float() if v.is_floating_point() else v for k, v in own.items()}
+
+
+def _names(name: str) -> list[str]:
+    with torch.device("meta"):
+        return list(NETWORKS[name]().state_dict())
 
 
 def _fill(network: nn.Module, state: Mapping[str, Tensor], file: Path, name: str) -> None:
-    problem = _difference(network.state_dict(), state)
+    own = network.state_dict()
+    # Files from before PyTorch 0.4.1 do not count the batches that a normalisation has seen. Only training reads it.
+    counts = {k: v for k, v in own.items() if k.endswith(".num_batches_tracked") and k not in state}
+    problem = _difference(own, {**counts, **state})
     if problem:
         raise UsageError(f"{file} holds no {name} network: {problem}.")
-    network.load_state_dict(state)
+    network.load_state_dict({**counts, **state})
 
 
 def _empty(name: str, state: Mapping[str, Tensor]) -> nn.Module:
@@ -111,6 +116,10 @@ def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
         if got[name].shape != tensor.shape:
             sizes = ["x".join(map(str, t.shape)) for t in (got[name], tensor)]
             return f"{name} is {sizes[0]} in place of {sizes[1]}"
+        if got[name].is_floating_point() != tensor.is_floating_point():
+            return f"{name} is {got[name].dtype} in place of {tensor.dtype}"
+        if not bool(got[name].isfinite().all()):
+            return f"{name} has values that are not finite"
     extra = [name for name in got if name not in wanted]
     return f"{extra[0]} is not part of it" if extra else ""
 

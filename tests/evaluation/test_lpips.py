@@ -47,7 +47,7 @@ def test_what_is_no_backbone_is_named(tmp_path):
     with pytest.raises(WeightsMissing, match=r"nope\.pth: there is no such file"):
         Lpips(tmp_path / "nope.pth")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(UsageError, match=r"text\.pth: cannot be read as weights"):
+    with pytest.raises(UsageError, match=r"text\.pth cannot be read as weights"):
         Lpips(tmp_path / "text.pth")
     torch.save({"features.0.weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
     with pytest.raises(UsageError, match="neither AlexNet, VGG-16 nor SqueezeNet"):

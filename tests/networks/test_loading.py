@@ -5,7 +5,7 @@ from safetensors.torch import load_file, save_file
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.networks import ColorUNet
 from recolor_torch.networks.loading import SHIPPED, load_network, save_network
-from recolor_torch.networks.published import EightBlockNet
+from recolor_torch.networks.published import EightBlockNet, UserGuidedNet
 
 WIDTHS = (16, 16, 16, 16, 8)
 
@@ -80,3 +80,23 @@ def test_a_wrong_file_is_named(network, tmp_path):
     torch.save({"epoch": 3}, tmp_path / "numbers.pth")
     with pytest.raises(UsageError, match=r"numbers\.pth is not the state dict of a network"):
         load_network("unet", tmp_path / "numbers.pth")
+
+
+@pytest.mark.parametrize("cls", [EightBlockNet, UserGuidedNet])
+def test_files_from_before_batches_were_counted(tmp_path, cls):
+    name = {EightBlockNet: "eccv16", UserGuidedNet: "siggraph17"}[cls]
+    state = {f"module.{k}": v for k, v in cls().state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save({"state_dict": state, "epoch": 9}, tmp_path / "net.pth.tar", _use_new_zipfile_serialization=False)
+    again, _ = load_network(name, tmp_path / "net.pth.tar")
+    own = again.state_dict()
+    assert all(torch.equal(own[k.removeprefix("module.")], v) for k, v in state.items())
+
+
+def test_numbers_of_the_wrong_kind_are_refused(network, tmp_path):
+    state = dict(network.state_dict())
+    save_file({**state, "regression.bias": torch.zeros(8, dtype=torch.int32)}, tmp_path / "whole.safetensors")
+    with pytest.raises(UsageError, match=r"regression\.bias is torch\.int32 in place of torch\.float32"):
+        load_network("unet", tmp_path / "whole.safetensors")
+    save_file({**state, "regression.bias": torch.full((8,), torch.inf)}, tmp_path / "inf.safetensors")
+    with pytest.raises(UsageError, match=r"regression\.bias has values that are not finite"):
+        load_network("unet", tmp_path / "inf.safetensors")
