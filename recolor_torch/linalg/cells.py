@@ -35,6 +35,11 @@ class Cells:
             for s in range(4)
         ]
 
+    def refree(self, free: Tensor) -> None:
+        """Transfers for other free pixels, (B, 1, 4, h, w), with a near-null vector of 1; the parts stay."""
+        dtype = self.masks[0][0].dtype
+        self.masks = [[((self.part[:, :, p] == s) & free[:, :, p]).to(dtype) for p in range(s, 4)] for s in range(4)]
+
     @staticmethod
     def _parts(op: PhaseOperator, theta: float) -> Tensor:
         """The part of each pixel, (B, 1, 4, h, w), as the number of its first pixel in the cell."""

@@ -98,14 +98,15 @@ class AggregationHierarchy:
 
     Args:
         op: the operator on the phases of the pixel grid.
+        null_sweeps: sweeps for the near-null vector; without any it is 1, as for a system that fixes no pixel.
     """
 
-    def __init__(self, op: PhaseOperator) -> None:
+    def __init__(self, op: PhaseOperator, null_sweeps: int = NULL_SWEEPS) -> None:
         self.op = op
         self.visits = 1 if op.symmetric else VISITS_ONE_WAY
         if not op.symmetric:
             op.scale_rows(_near_null(op, LEFT_NULL_SWEEPS, transposed=True))
-        null = _near_null(op, NULL_SWEEPS, transposed=False)
+        null = _near_null(op, null_sweeps, transposed=False)
         self.cells = Cells(op, CELL_THETA if op.symmetric else CELL_THETA_ONE_WAY, null)
         self.levels: list[GraphLevel] = []
         self.inverse: Tensor | None = None
@@ -120,6 +121,7 @@ class AggregationHierarchy:
             if level.prolongation is None:
                 break
             self.sizes.append(matrix.shape[0])
+        self.coarsest = matrix
         if matrix.shape[0] <= MOST_DENSE:
             dense = matrix.to_dense().double() if matrix.shape[0] else matrix.to_dense()
             self.inverse = torch.linalg.inv(dense).to(op.leak.dtype)
