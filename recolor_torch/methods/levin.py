@@ -1,5 +1,6 @@
 """Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -12,6 +13,10 @@ from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.system import Solution
 from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.levin_sequence import Carried, spread_in_time
+
+
+Spread = Callable[..., Tensor]
+"""``spread_chroma``, or what stands in for it: luminance, hints and mask, with prior, confidence and tolerance."""
 
 
 class NotConverged(ArithmeticError):

@@ -11,7 +11,7 @@ from recolor_torch.color import fit_gamut
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
 from recolor_torch.methods.base import Guide, Recolorizer
-from recolor_torch.methods.levin import given, spread_chroma
+from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_network
@@ -134,8 +134,12 @@ class NetworkColorization(Recolorizer):
         Args:
             luminance, hints, mask: as for ``estimate``.
         """
-        estimate = self.estimate(luminance, hints, mask)
-        chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), None)
+        return self.read(self.estimate(luminance, hints, mask), luminance)
+
+    def read(self, estimate: Estimate, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """Chroma, that of the sample that was chosen, and confidence of an estimate, at the size of ``luminance``."""
+        noise = self._noise()[self.sample]
+        chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), noise)
         return _resized(chroma, luminance.shape[-2:]), _confidence(estimate, luminance)
 
     def _size(self, luminance: Tensor) -> tuple[int, int]:
@@ -158,7 +162,15 @@ class NetworkColorization(Recolorizer):
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         return ab_to_chroma(luminance.clamp(0, 1), ab)
 
-    def combine(self, luminance: Tensor, hints: Tensor, mask: Tensor, chroma: Tensor, confidence: Tensor) -> Tensor:
+    def combine(
+        self,
+        luminance: Tensor,
+        hints: Tensor,
+        mask: Tensor,
+        chroma: Tensor,
+        confidence: Tensor,
+        spread: Spread = spread_chroma,
+    ) -> Tensor:
         """Hints exactly, and elsewhere an estimate that they correct: chroma, (B, 2, H, W). Without hints the estimate.
 
         What the estimate lacks at the hints spreads along like luminance; the sum is then the soft prior of Levin
@@ -167,12 +179,13 @@ class NetworkColorization(Recolorizer):
         Args:
             luminance, hints, mask: as for ``estimate``.
             chroma, confidence: as ``prior`` gives them.
+            spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
         """
         # Pictures of all sizes are corrected as far, in shares of their sides.
         trust = self.trust * min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2 * confidence
         none = torch.zeros_like(chroma[:1])
-        lacking = spread_chroma(luminance, hints - chroma, mask, prior=none, confidence=FADING * trust)
-        combined = spread_chroma(luminance, hints, mask, prior=chroma + lacking, confidence=trust)
+        lacking = spread(luminance, hints - chroma, mask, prior=none, confidence=FADING * trust)
+        combined = spread(luminance, hints, mask, prior=chroma + lacking, confidence=trust)
         return torch.where((mask > 0.5).flatten(1).any(1).view(-1, 1, 1, 1), combined, chroma)
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:

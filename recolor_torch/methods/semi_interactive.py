@@ -13,7 +13,7 @@ from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.correspondence import Correspondence
-from recolor_torch.methods.levin import given, spread_chroma
+from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
 
 # How strongly the prior holds, where the hints have the choice; first of all, propagation of the hints alone.
@@ -38,6 +38,7 @@ def spread_with_prior(
     strength: Tensor,
     *,
     tolerance: float = 0.5,
+    spread: Spread = spread_chroma,
 ) -> Tensor:
     r"""Hints exactly, and the prior elsewhere, corrected by what the hints say of it nearby.
 
@@ -53,11 +54,12 @@ def spread_with_prior(
         confidence: C, (B, 1, H, W), 0 to 1.
         strength: s, (B, 1, 1, 1).
         tolerance: largest error of the solve, in 8-bit levels.
+        spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
     """
     prior = prior * (strength > 0)
     fading = strength * (confidence + LEAST_CONFIDENCE)
     nothing = torch.zeros_like(prior)
-    correction = spread_chroma(luminance, hints - prior, mask, prior=nothing, confidence=fading, tolerance=tolerance)
+    correction = spread(luminance, hints - prior, mask, prior=nothing, confidence=fading, tolerance=tolerance)
     return prior + correction
 
 
