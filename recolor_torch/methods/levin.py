@@ -14,7 +14,6 @@ from recolor_torch.linalg.system import Solution
 from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.levin_sequence import Carried, spread_in_time
 
-
 Spread = Callable[..., Tensor]
 """``spread_chroma``, or what stands in for it: luminance, hints and mask, with prior, confidence and tolerance."""
 
