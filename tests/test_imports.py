@@ -17,6 +17,7 @@ LAYERS = [
     {"pipeline"},
     {"data"},
     {"output"},  # the writer stores what data read
+    {"film"},
     {"evaluation"},
     {"lit"},
     {"cli"},

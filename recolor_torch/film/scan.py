@@ -1,0 +1,54 @@
+"""A first look at a whole film: its frame times, small pictures of all frames, and the shots."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from recolor_torch.film.opening import FilmError, FilmInfo, show
+from recolor_torch.film.reader import read_frames
+from recolor_torch.film.shots import Shot, find_shots, read_shots, thumbnail
+
+# A file that gives fewer than this share of the frames that it says it has is cut short.
+WHOLE = 0.9
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a film holds.
+
+    Args:
+        times: of the frames, in ticks.
+        thumbs: (T, 36, 64) bytes of luminance, upright.
+        shots: without a gap.
+    """
+
+    times: list[int]
+    thumbs: Tensor
+    shots: list[Shot]
+
+
+def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int], None] | None = None) -> Scan:
+    """Decode a film once.
+
+    Args:
+        info: the film.
+        shots: a file of shots; they are detected without one.
+        on_frame: called with the number of frames so far.
+
+    Raises:
+        FilmError: the film cannot be read to its end.
+        UsageError: the file of shots does not fit.
+    """
+    times, thumbs = [], []
+    for frame in read_frames(info):
+        times.append(frame.time)
+        thumbs.append(thumbnail(frame.luminance(info)))
+        if on_frame is not None:
+            on_frame(len(times))
+    if len(times) < WHOLE * info.frames:
+        raise FilmError(f"{show(info.path)}: the file is cut short; {len(times)} of {info.frames} frames can be read.")
+    small = torch.stack(thumbs)
+    return Scan(times, small, find_shots(small) if shots is None else read_shots(shots, len(times)))

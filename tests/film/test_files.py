@@ -1,0 +1,230 @@
+import importlib
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("av")
+from film.clips import luma, make_clip, packets
+
+from recolor_torch.color import rgb_to_yuv
+from recolor_torch.errors import UsageError
+from recolor_torch.film import FilmError, probe_film, read_frames
+from recolor_torch.film.encoding import choose_encoding
+from recolor_torch.film.muxing import mux
+from recolor_torch.film.opening import MATRICES
+from recolor_torch.film.parts import PartWriter
+from recolor_torch.film.planes import chroma_levels, chroma_to_planes, luma_levels, planes_to_chroma
+
+
+def color_all(source, output, chroma=(0.05, -0.04), codec="auto", quality="high", part=5):
+    """Write ``source`` in one color, in parts of some frames; returns the encoding and the notes."""
+    info = probe_film(source)
+    encoding = choose_encoding(info, output, codec, quality)
+    frames = list(read_frames(info))
+    parts = []
+    for start in range(0, len(frames), part):
+        parts.append(output.with_name(f"part-{start}"))
+        with PartWriter(parts[-1], info, encoding) as writer:
+            for f in frames[start : start + part]:
+                uv = torch.tensor(chroma).view(1, 2, 1, 1).expand(1, 2, 8, 9)
+                writer.write(
+                    f.time, f.duration, [f.planes[0], *chroma_to_planes(uv, f.planes[0], info, encoding.shift)]
+                )
+    return encoding, mux(info, encoding, parts, output)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv410p", "yuv420p10le", "yuv422p12le", "gray"])
+@pytest.mark.parametrize("full", [False, True])
+def test_luma_survives_bit_for_bit(tmp_path, pix_fmt, full):
+    planes = make_clip(tmp_path / "in.mkv", pix_fmt=pix_fmt, full=full)
+    color_all(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    info = probe_film(tmp_path / "out.mkv")
+    assert info.full_range == full
+    assert info.has_chroma
+    out = list(read_frames(info))
+    assert len(out) == len(planes)
+    for frame, wanted in zip(out, planes):
+        np.testing.assert_array_equal(frame.planes[0], wanted)
+
+
+def test_odd_sizes_survive(tmp_path):
+    planes = make_clip(tmp_path / "in.mkv", size=(37, 23))
+    color_all(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    for frame, wanted in zip(read_frames(probe_film(tmp_path / "out.mkv")), planes):
+        np.testing.assert_array_equal(frame.planes[0], wanted)
+
+
+def test_h264_asks_for_full_chroma_where_a_side_is_odd(tmp_path):
+    make_clip(tmp_path / "in.mkv", size=(37, 23))
+    encoding, _ = color_all(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert (encoding.codec, encoding.format) == ("h264", "yuv444p")
+    assert len(encoding.notes) == 1
+    assert probe_film(tmp_path / "out.mp4").width == 37
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_times_at_a_variable_rate_survive(tmp_path, suffix):
+    times = [0, 40, 80, 81, 200, 240, 1000, 1040, 1080, 1120, 1300, 1340, 1380, 1460]
+    make_clip(tmp_path / "in.mkv", len(times), times=times, codec="libx264")
+    color_all(tmp_path / "in.mkv", tmp_path / f"out{suffix}")
+    info = probe_film(tmp_path / f"out{suffix}")
+    assert [f.time * info.time_base for f in read_frames(info)] == [Fraction(t, 1000) for t in times]
+
+
+def test_sound_tags_and_chapters_come_out_as_they_went_in(tmp_path):
+    chapters = [
+        {"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}},
+        {"id": 2, "start": 300, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "two"}},
+    ]
+    make_clip(
+        tmp_path / "in.mp4", codec="libx264", sound=True, tags={"title": "Łódź", "comment": "x"}, chapters=chapters
+    )
+    color_all(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert packets(tmp_path / "out.mp4", "audio") == packets(tmp_path / "in.mp4", "audio")
+    assert len(packets(tmp_path / "out.mp4", "audio")) > 10
+    import av
+
+    with av.open(str(tmp_path / "in.mp4")) as a, av.open(str(tmp_path / "out.mp4")) as b:
+        for key in ("title", "comment"):
+            assert b.metadata[key] == a.metadata[key]
+        assert b.streams.audio[0].metadata["language"] == "deu"
+        assert [(c["start"] * c["time_base"], c["metadata"]) for c in b.chapters()] == [
+            (c["start"] * c["time_base"], c["metadata"]) for c in a.chapters()
+        ]
+        assert [s.type for s in b.streams] == [s.type for s in a.streams]
+
+
+@pytest.mark.parametrize("rotation", [90, -90, 180])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_rotation_and_aspect_survive(tmp_path, rotation, suffix):
+    make_clip(tmp_path / "in.mp4", codec="libx264", rotation=rotation, aspect=Fraction(4, 3))
+    color_all(tmp_path / "in.mp4", tmp_path / f"out{suffix}")
+    before, after = probe_film(tmp_path / "in.mp4"), probe_film(tmp_path / f"out{suffix}")
+    assert before.rotation % 360 == rotation % 360
+    assert (after.rotation, after.aspect) == (before.rotation, before.aspect)
+    assert before.upright == ((64, 48) if rotation % 180 else (48, 64))
+    frame = next(read_frames(before))
+    upright = frame.luminance(before)
+    assert tuple(upright.shape[-2:]) == before.upright
+    flat = torch.from_numpy(np.rot90(frame.planes[0], rotation // 90).astype(np.float32).copy())
+    black, span = luma_levels(before)
+    torch.testing.assert_close(upright[0, 0], ((flat - black) / span).clamp(0, 1))
+
+
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_chroma_is_computed_in_the_films_own_matrix(tmp_path, matrix, full, depth):
+    """Decoded by the textbook formula, a pixel has the hue that was asked for, and its own luma."""
+    pix_fmt = "yuv420p" if depth == 8 else "yuv420p10le"
+    middle = 2 ** (depth - 1)
+
+    def flat(index, width, height, depth):
+        return np.full((height, width), middle, np.uint8 if depth == 8 else np.uint16)
+
+    make_clip(tmp_path / "in.mkv", 1, pix_fmt=pix_fmt, space=matrix, full=full, texture=flat)
+    info = probe_film(tmp_path / "in.mkv")
+    assert info.matrix == matrix
+    wanted = torch.tensor([0.06, 0.1]).view(1, 2, 1, 1).expand(1, 2, 6, 8)
+    luma = next(read_frames(info)).planes[0]
+    u, v = (int(p[3, 3]) for p in chroma_to_planes(wanted, luma, info, (1, 1)))
+    _, red, blue = MATRICES[matrix]
+    (black, span), (neutral, levels) = luma_levels(info), chroma_levels(info)
+    y, cb, cr = (middle - black) / span, (u - neutral) / levels, (v - neutral) / levels
+    r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
+    g = (y - red * r - blue * b) / (1 - red - blue)
+    got = rgb_to_yuv(torch.tensor([r, g, b], dtype=torch.float64).view(1, 3, 1, 1)).flatten()[1:]
+    assert (got - torch.tensor([0.06, 0.1], dtype=torch.float64)).abs().max() < 0.6 / 2 ** (depth - 1)
+    back = planes_to_chroma([luma, *chroma_to_planes(wanted, luma, info, (1, 1))], info, (6, 8))
+    assert (back - wanted).abs().max() < 0.6 / 2 ** (depth - 1)
+
+
+def test_chroma_outside_the_gamut_keeps_its_hue(tmp_path):
+    make_clip(tmp_path / "in.mkv", 1, texture=lambda i, w, h, d: np.full((h, w), 220, np.uint8))
+    info = probe_film(tmp_path / "in.mkv")
+    wanted = torch.tensor([-0.2, 0.3]).view(1, 2, 1, 1).expand(1, 2, 24, 32)
+    luma = next(read_frames(info)).planes[0]
+    back = planes_to_chroma([luma, *chroma_to_planes(wanted, luma, info, (1, 1))], info, (24, 32))[0, :, 3, 3]
+    assert back.norm() < 0.2
+    assert float(back[0] / back[1]) == pytest.approx(-2 / 3, abs=0.05)
+
+
+def test_interlaced_films_are_refused(tmp_path):
+    make_clip(tmp_path / "in.mkv", codec="libx264", interlaced=True)
+    with pytest.raises(FilmError, match=r"in.mkv: the film is interlaced; deinterlace it first"):
+        probe_film(tmp_path / "in.mkv")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("text.mp4", b"no film"), ("empty.mkv", b""), ("zeros.mov", bytes(4096)), ("absent.mp4", None)]
+)
+def test_what_is_no_film_is_one_sentence(tmp_path, name, data):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(FilmError) as caught:
+        list(read_frames(probe_film(tmp_path / name)))
+    assert str(tmp_path / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_film_without_video_is_one_sentence(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        stream = out.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with pytest.raises(FilmError, match=r"a.mp4: there is no video in it"):
+        probe_film(tmp_path / "a.mp4")
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path):
+    make_clip(tmp_path / "in.mkv")
+    info = probe_film(tmp_path / "in.mkv")
+    encoding = choose_encoding(info, tmp_path / "out.mkv")
+    broken = tmp_path / "part"
+    broken.write_bytes(b"\x00\x00\x00\x00" + b"\xff" * 7)
+    with pytest.raises(Exception):  # noqa: B017  a damaged part
+        mux(info, encoding, [broken], tmp_path / "out.mkv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "part"]
+
+
+def test_untagged_films_say_what_was_taken(tmp_path):
+    make_clip(tmp_path / "small.mkv", 1, space=2)
+    make_clip(tmp_path / "large.mkv", 1, size=(1280, 720), space=2)
+    assert probe_film(tmp_path / "small.mkv").matrix_name == "BT.601"
+    info = probe_film(tmp_path / "large.mkv")
+    assert info.matrix_name == "BT.709"
+    assert any("does not say its color matrix: BT.709" in note for note in info.notes)
+
+
+def test_choices_that_do_not_go_together_are_one_sentence(tmp_path):
+    make_clip(tmp_path / "in.mkv", 1)
+    make_clip(tmp_path / "deep.mkv", 1, pix_fmt="yuv420p12le")
+    info, deep = probe_film(tmp_path / "in.mkv"), probe_film(tmp_path / "deep.mkv")
+    with pytest.raises(UsageError, match="does not hold ffv1; .mkv does"):
+        choose_encoding(info, tmp_path / "out.mp4", "ffv1")
+    with pytest.raises(UsageError, match="does not have 12 bits"):
+        choose_encoding(deep, tmp_path / "out.mp4", "h264")
+    with pytest.raises(UsageError, match="never lossless"):
+        choose_encoding(info, tmp_path / "out.mp4", "av1", "lossless")
+    with pytest.raises(UsageError, match="films are written as"):
+        choose_encoding(info, tmp_path / "out.xyz")
+    assert choose_encoding(deep, tmp_path / "out.mp4").codec == "hevc"
+
+
+def test_without_pyav_one_sentence_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UsageError, match=r"pip install 'recolor-torch\[film\]'"):
+        probe_film("any.mp4")
+    assert importlib.import_module("recolor_torch.film")
+
+
+def test_luma_of_the_clips_uses_its_whole_range():
+    assert luma(0).min() == 0
+    assert luma(0).max() == 255
