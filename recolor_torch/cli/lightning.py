@@ -3,6 +3,7 @@
 import lightning.pytorch as pl
 from lightning.pytorch.cli import LightningCLI
 
+from recolor_torch.cli.checkpoint import check_checkpoint, restoring
 from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.lit import GramTransferModule
@@ -20,10 +21,25 @@ recolor fit --config configs/gram/report-fig31.yaml --data.target old.jpg --data
 class RecolorCLI(LightningCLI):
     """LightningCLI; predictions are streamed to disk by a callback and never collected."""
 
+    checkpoint: str | None = None
+
     def before_instantiate_classes(self) -> None:
         """Turn the collecting of predictions off."""
         if self.subcommand == "predict":
             self.config.predict.return_predictions = False
+
+    def _parse_ckpt_path(self) -> None:
+        # In place of Lightning's, which also lets the file name the classes of the run: the config alone does.
+        verb = str(self.config["subcommand"])
+        path = self.config[verb].get("ckpt_path")
+        if path is not None:
+            self.checkpoint = str(path)
+            check_checkpoint(self.checkpoint, training=verb == "fit")
+            self.config[verb]["weights_only"] = True
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with restoring(self.checkpoint):
+            super()._run_subcommand(subcommand)
 
 
 def main(argv: list[str]) -> int:

@@ -43,7 +43,7 @@ def read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise
     except Exception as error:  # whatever is wrong with the bytes, their reader has an error of its own for it
         raise UsageError(
-            f"{file} cannot be read as weights, safetensors or a torch state dict: {_reason(error)}."
+            f"{file} cannot be read as weights, safetensors or a torch state dict: {what_is_wrong(error)}."
         ) from error
     if not isinstance(loaded, Mapping):
         raise UsageError(f"{file} holds a {type(loaded).__name__}, not a state dict.")
@@ -121,8 +121,8 @@ def _not_dense(tensor: Tensor) -> str:
     return "complex" if tensor.is_complex() else ""
 
 
-def _reason(error: Exception) -> str:
-    """One line on what is wrong with a file."""
+def what_is_wrong(error: Exception) -> str:
+    """Why a file could not be read, in one line without a full stop."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split())
@@ -130,6 +130,6 @@ def _reason(error: Exception) -> str:
         return "it holds Python objects beside tensors, and these are never run (save the state_dict() of the network)"
     if "TorchScript" in text:
         return "it is a TorchScript program, and programs are never run (save the state_dict() of the network)"
-    if isinstance(error, pickle.UnpicklingError):
+    if isinstance(error, (pickle.UnpicklingError, LookupError, EOFError)) or "central directory" in text:
         return "it is no torch file, or a damaged one"
     return text[:120].rstrip(".") or type(error).__name__
