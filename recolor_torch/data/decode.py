@@ -13,7 +13,16 @@ from PIL import Image, ImageCms
 from recolor_torch.data.cms import convert_with_cms
 from recolor_torch.data.depth import divide_by_alpha, is_deep, raw_mode, read_16_bits, spread
 from recolor_torch.data.info import PictureInfo, is_turned, read_info
-from recolor_torch.data.metadata import read_dpi, read_exif, read_profile
+from recolor_torch.data.metadata import (
+    NO_TEXTS,
+    Texts,
+    describes_its_file,
+    read_dpi,
+    read_exif,
+    read_profile,
+    read_texts,
+    without_description,
+)
 from recolor_torch.data.opening import open_picture, quiet
 from recolor_torch.data.tiff import OddTiff
 
@@ -32,6 +41,7 @@ class Decoded:
         had_profile: a profile was there, also where it is used up by now (CMYK).
         exif: EXIF for a new file, orientation reset.
         dpi: dots per inch across and down.
+        texts: what the file says in words, for a new file.
         notes: what was lost or assumed, a sentence each.
     """
 
@@ -42,6 +52,7 @@ class Decoded:
     had_profile: bool
     exif: bytes | None
     dpi: tuple[float, float] | None
+    texts: Texts
     notes: tuple[str, ...]
 
 
@@ -64,7 +75,10 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             orientation, exif = read_exif(image)
             info = read_info(image, path, orientation)
             profile = read_profile(image)
+            texts = read_texts(image) if info.format != "PNG" else NO_TEXTS
         notes: list[str] = []
+        if exif and describes_its_file(exif):  # words of a program on pages and value ranges, which the result lacks
+            exif = without_description(exif)
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and info.format != "MPO":  # its other frames are previews
             notes.append(f"The first of {frames} pages or frames was read; the others are not in the result.")
@@ -77,6 +91,8 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         else:
             pixels, profile = _read_with_pillow(image, profile, notes)
         dpi = read_dpi(image)
+        if info.format == "PNG":  # its texts may stand behind its pixels
+            texts = read_texts(image)
         if alpha is None:
             pixels, alpha = _split_alpha(pixels, image.info.get("transparency"))
         if not is_turned(image):
@@ -84,7 +100,7 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             alpha = None if alpha is None else turn(alpha, orientation)
         if orientation > 4 and dpi:
             dpi = dpi[1], dpi[0]
-        return Decoded(info, pixels, alpha, profile, had_profile, exif, dpi, tuple(notes))
+        return Decoded(info, pixels, alpha, profile, had_profile, exif, dpi, texts, tuple(notes))
 
 
 def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from recolor_torch.data.cms import to_srgb_with_cms
 from recolor_torch.data.decode import MAX_PIXELS, Decoded, decode
 from recolor_torch.data.icc import Profile, ProfileError, parse_profile, to_srgb
 from recolor_torch.data.info import PictureInfo, read_info
-from recolor_torch.data.metadata import read_exif
+from recolor_torch.data.metadata import NO_TEXTS, Texts, read_exif
 from recolor_torch.data.opening import PictureError, open_picture, quiet, show_path
 
 __all__ = ["Picture", "PictureError", "PictureInfo", "PictureWarning", "probe", "read_picture"]
@@ -40,6 +40,7 @@ class Picture:
         tag_srgb: the file had a profile that could not be kept: what is written should say it is sRGB.
         exif: EXIF for a new file, orientation already reset.
         dpi: dots per inch across and down.
+        texts: what the file says in words (XMP, IPTC, comments), for a new file.
         notes: what was lost or assumed on reading, a sentence each.
     """
 
@@ -50,6 +51,7 @@ class Picture:
     tag_srgb: bool = False
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    texts: Texts = NO_TEXTS
     notes: tuple[str, ...] = ()
 
 
@@ -96,7 +98,8 @@ def read_picture(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Pictu
         warnings.warn(f"{show_path(path)}: {note}", PictureWarning, stacklevel=2)
     icc = profile.data if profile is not None and profile.space == "rgb" else None
     tag_srgb = icc is None and decoded.had_profile
-    return Picture(image, alpha, decoded.info, icc, tag_srgb, decoded.exif, decoded.dpi, tuple(notes))
+    texts = decoded.texts
+    return Picture(image, alpha, decoded.info, icc, tag_srgb, decoded.exif, decoded.dpi, texts, tuple(notes))
 
 
 def _fill(image: Tensor, pixels: np.ndarray) -> None:

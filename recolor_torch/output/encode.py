@@ -6,10 +6,14 @@ PNG: W3C PNG (third edition). TIFF: revision 6.0 with deflate and horizontal dif
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any
+from fractions import Fraction
+from itertools import accumulate
+from typing import IO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+
+from recolor_torch.data.exif import Exif, Field, long, pack_directory, short
+from recolor_torch.data.metadata import IPTC, XMP, Texts
 
 _BAND = 1 << 22  # bytes filtered and compressed at once
 _LEVEL = 3  # with the filters below as small as Pillow at its level 6, in half its time
@@ -23,6 +27,7 @@ def write_png(
     exif: bytes | None = None,
     dpi: tuple[float, float] | None = None,
     software: str | None = None,
+    texts: Texts | None = None,
 ) -> None:
     """Write a PNG of (H, W, 1 to 4) uint8 or uint16 pixels: gray, gray and alpha, RGB, RGBA."""
     height, width, channels = pixels.shape
@@ -33,8 +38,10 @@ def write_png(
         _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if dpi:
         _chunk(file, b"pHYs", struct.pack(">IIB", *(round(v / 0.0254) for v in dpi), 1))
-    if software:
-        _chunk(file, b"tEXt", b"Software\0" + software.encode("latin-1", "replace"))
+    for name, text in (*((("Software", software),) if software else ()), *(texts.named if texts else ())):
+        _chunk(file, *_text(name, text))
+    if texts and texts.xmp:
+        _chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + texts.xmp)
     if exif:
         _chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
     compressor = zlib.compressobj(_LEVEL)
@@ -42,6 +49,16 @@ def write_png(
         _chunk(file, b"IDAT", compressor.compress(rows))
     _chunk(file, b"IDAT", compressor.flush())
     _chunk(file, b"IEND", b"")
+
+
+def _text(name: str, text: str) -> tuple[bytes, bytes]:
+    """A named text: in Latin-1 where that has its letters, else in UTF-8 (PNG 11.3.3); long ones are compressed."""
+    key = name.encode("latin-1", "replace")[:79]
+    try:
+        data = text.encode("latin-1")
+        return (b"tEXt", key + b"\0" + data) if len(data) < 1024 else (b"zTXt", key + b"\0\0" + zlib.compress(data))
+    except UnicodeEncodeError:
+        return b"iTXt", key + b"\0\1\0\0\0" + zlib.compress(text.encode("utf-8", "replace"))
 
 
 def _chunk(file: IO[bytes], name: bytes, data: bytes) -> None:
@@ -88,53 +105,64 @@ def write_tiff(
     pixels: np.ndarray,
     *,
     icc: bytes | None = None,
-    exif: Image.Exif | None = None,
+    exif: Exif | None = None,
     dpi: tuple[float, float] | None = None,
+    texts: Texts | None = None,
 ) -> None:
-    """Write a TIFF of (H, W, 1 to 4) uint8 or uint16 pixels, deflated without loss."""
+    """Write a TIFF of (H, W, 1 to 4) uint8 or uint16 pixels, deflated without loss, in the byte order of ``exif``."""
     height, width, channels = pixels.shape
+    exif = exif or Exif()
+    order = exif.order
     rows = max(1, _BAND // (width * channels * pixels.itemsize))
-    strips = [_strip(pixels[top : top + rows]) for top in range(0, height, rows)]
-    big = sum(map(len, strips)) > 2**32 - 2**24
-    ifd = TiffImagePlugin.ImageFileDirectory_v2(
-        b"II\x2b\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" if big else b"II\x2a\x00\x00\x00\x00\x00"
-    )
-    for tag, value in (exif or {}).items():
-        ifd[tag] = exif.get_ifd(tag) if exif is not None and tag in (0x8769, 0x8825) else value
-    tags: dict[int, Any] = {
-        256: width,
-        257: height,
-        258: (pixels.itemsize * 8,) * channels,
-        259: 8,  # deflate
-        262: 2 if channels > 2 else 1,
-        277: channels,
-        278: rows,
-        279: tuple(map(len, strips)),
-        284: 1,
-        317: 2,  # differences along the row
+    strips = [_strip(pixels[top : top + rows], order) for top in range(0, height, rows)]
+    sizes = [len(strip) for strip in strips]
+    big = sum(sizes) > 2**32 - 2**24
+    fields = {
+        **exif.first,
+        256: long(order, width),
+        257: long(order, height),
+        258: short(order, *[pixels.itemsize * 8] * channels),
+        259: short(order, 8),  # deflate
+        262: short(order, 2 if channels > 2 else 1),
+        277: short(order, channels),
+        278: long(order, rows),
+        279: long(order, *sizes),
+        284: short(order, 1),
+        317: short(order, 2),  # differences along the row
     }
     if channels in (2, 4):
-        tags[338] = 2  # alpha, colours not multiplied by it
+        fields[338] = short(order, 2)  # alpha, colours not multiplied by it
     if dpi:
-        tags |= {282: dpi[0], 283: dpi[1], 296: 2}
-    if icc:
-        tags[34675] = icc
-    for tag, value in tags.items():
-        if tag in (256, 257, 278, 279):
-            ifd.tagtype[tag] = 4
-        ifd[tag] = value
-    # Offsets count from the end of the directory: Pillow adds its length on saving.
-    ifd.tagtype[273] = 16 if big else 4
-    ifd[273] = tuple(int(v) for v in np.cumsum([0, *map(len, strips[:-1])]))
-    ifd.save(file)
+        fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short(order, 2)}
+    for tag, kind, data in ((34675, 7, icc), (XMP, 1, texts and texts.xmp), (IPTC, 7, texts and texts.iptc)):
+        if data:
+            fields[tag] = Field(kind, len(data), data)
+    start = 16 if big else 8
+    # The directory's length does not depend on the offsets in it.
+    fields[273] = _offsets(order, [0] * len(strips), big)
+    first = start + len(pack_directory(fields, exif.nested, order, start, big))
+    fields[273] = _offsets(order, list(accumulate(sizes[:-1], initial=first)), big)
+    mark = b"II" if order == "<" else b"MM"
+    head = ("2sHHHQ", mark, 43, 8, 0, start) if big else ("2sHI", mark, 42, start)
+    file.write(struct.pack(order + head[0], *head[1:]))
+    file.write(pack_directory(fields, exif.nested, order, start, big))
     for strip in strips:
         file.write(strip)
 
 
-def _strip(band: np.ndarray) -> bytes:
+def _offsets(order: str, places: list[int], big: bool) -> Field:
+    return Field(16, len(places), struct.pack(f"{order}{len(places)}Q", *places)) if big else long(order, *places)
+
+
+def _rational(order: str, value: float) -> Field:
+    near = Fraction(value).limit_denominator(10000)
+    return Field(5, 1, struct.pack(f"{order}2I", near.numerator, near.denominator))
+
+
+def _strip(band: np.ndarray, order: str) -> bytes:
     differences = band.copy()
     differences[:, 1:] -= band[:, :-1]
-    return zlib.compress(differences.astype(differences.dtype.newbyteorder("<"), copy=False).tobytes(), _LEVEL)
+    return zlib.compress(differences.astype(differences.dtype.newbyteorder(order), copy=False).tobytes(), _LEVEL)
 
 
 def write_ppm(file: IO[bytes], pixels: np.ndarray) -> None:

@@ -6,7 +6,9 @@ Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG 
 
 import os
 import shutil
+import struct
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -21,14 +23,14 @@ from recolor_torch.data.cms import convert_with_cms, srgb_profile
 from recolor_torch.data.decode import decode
 from recolor_torch.data.formats import FORMATS
 from recolor_torch.data.icc import Profile, from_srgb, parse_profile
-from recolor_torch.data.metadata import with_software
 from recolor_torch.data.opening import PictureError, show_path
 from recolor_torch.data.pictures import Picture
 from recolor_torch.output.atomic import write_atomically
+from recolor_torch.output.carry import DEEP, OPAQUE, Carried, carry, photoshop_segment
 from recolor_torch.output.encode import write_bmp, write_png, write_ppm, write_tiff
 
-_DEEP = {"PNG", "TIFF", "PPM"}
-_OPAQUE = {"JPEG", "PPM"}
+# Called with the whole temporary file, and with what the format cannot hold, a sentence each.
+BeforeReplace = Callable[[Path, tuple[str, ...]], None]
 _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
 _BAND = 1 << 21
 
@@ -39,8 +41,8 @@ def write_picture(
     like: Picture | None = None,
     *,
     description: str | None = None,
-    before_replace: Callable[[Path], None] | None = None,
-) -> None:
+    before_replace: BeforeReplace | None = None,
+) -> tuple[str, ...]:
     """Write an image to a picture file, which appears under its name only when whole.
 
     Args:
@@ -48,7 +50,11 @@ def write_picture(
         image: (1, 3, H, W) or (3, H, W), sRGB in [0, 1], any float type and device; clipped. NaN is written as 0.
         like: the picture whose depth, alpha, EXIF, resolution and profile to restore.
         description: what made the picture, written to the field "Software".
-        before_replace: called with the whole temporary file just before it takes its name.
+        before_replace: called with the whole temporary file, and with what the format cannot hold, just before it
+            takes its name.
+
+    Returns:
+        What of ``like`` the format cannot hold, a sentence each.
 
     Raises:
         TypeError: ``image`` is not a floating point tensor.
@@ -60,14 +66,14 @@ def write_picture(
         raise ValueError(f"image must have shape (1, 3, H, W) or (3, H, W), got {tuple(image.shape)}.")
     image = image.detach().reshape(3, *image.shape[-2:])
     format = _format(path, image.shape[-1], image.shape[-2])
-    deep = like is not None and like.info.bits == 16 and format in _DEEP
+    deep = like is not None and like.info.bits == 16 and format in DEEP
     dtype = np.dtype(np.uint16 if deep else np.uint8)
-    alpha = None if like is None or format in _OPAQUE else like.alpha
+    alpha = None if like is None or format in OPAQUE else like.alpha
     if alpha is not None and alpha.shape[-2:] != image.shape[-2:]:
         raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
     pixels, icc = _quantise(image, alpha, dtype, like)
     lossless = like is not None and like.info.lossless
-    _write(path, format, pixels, icc, like, description, lossless, before_replace)
+    return _write(path, format, pixels, icc, like, description, lossless, before_replace)
 
 
 def copy_unchanged(
@@ -75,12 +81,15 @@ def copy_unchanged(
     path: str | os.PathLike,
     like: Picture,
     *,
-    before_replace: Callable[[Path], None] | None = None,
-) -> None:
+    before_replace: BeforeReplace | None = None,
+) -> tuple[str, ...]:
     """Write the source's own pixels: the file's bytes where the format stays, else the stored pixels.
 
     To a lossless format that holds the depth, pixels are the same bit for bit, in the source's own
     colours with its profile.
+
+    Returns:
+        What of ``like`` the format cannot hold, a sentence each.
 
     Raises:
         PictureError: the source cannot be read or the file cannot be written.
@@ -88,11 +97,11 @@ def copy_unchanged(
     format = FORMATS.get(Path(path).suffix.lower())
     if format is not None and format == {"MPO": "JPEG", "DIB": "BMP"}.get(like.info.format, like.info.format):
         try:
-            with write_atomically(path, before_replace=before_replace) as part:
+            with write_atomically(path, before_replace=before_replace and partial(_call, before_replace)) as part:
                 shutil.copyfile(source_path, part)
         except OSError as error:
             raise PictureError(_cannot_write(path, error)) from error
-        return
+        return ()
     decoded = decode(source_path, max_pixels=2**62)
     height, width, channels = decoded.pixels.shape
     format = _format(path, width, height)
@@ -101,13 +110,13 @@ def copy_unchanged(
     gray_fits = like.icc is None and format != "WEBP" and not (format == "BMP" and decoded.alpha is not None)
     if channels == 1 and not gray_fits:  # an RGB profile needs RGB pixels
         pixels = np.repeat(pixels, 3, axis=2)
-    if decoded.alpha is not None and format not in _OPAQUE:
+    if decoded.alpha is not None and format not in OPAQUE:
         pixels = np.concatenate((pixels, decoded.alpha[..., None]), axis=2)
-    if pixels.dtype == np.uint16 and format not in _DEEP:
+    if pixels.dtype == np.uint16 and format not in DEEP:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if profile is None and decoded.had_profile:
         profile = srgb_profile()
-    _write(path, format, pixels, profile, like, None, like.info.lossless, before_replace)
+    return _write(path, format, pixels, profile, like, None, like.info.lossless, before_replace)
 
 
 def _format(path: str | os.PathLike, width: int, height: int) -> str:
@@ -174,25 +183,34 @@ def _write(
     like: Picture | None,
     description: str | None,
     lossless: bool,
-    before_replace: Callable[[Path], None] | None,
-) -> None:
-    exif = with_software(None if like is None else like.exif, description)
+    before_replace: BeforeReplace | None,
+) -> tuple[str, ...]:
+    carried = carry(like, format, description)
+    exif, texts = carried.exif, carried.texts
     dpi = None if like is None else like.dpi
+    before = before_replace and partial(_call, before_replace, notes=carried.notes)
     try:
-        with write_atomically(path, before_replace=before_replace) as part, part.open("wb") as file:
+        with write_atomically(path, before_replace=before) as part, part.open("wb") as file:
             if format == "TIFF":
-                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi)
+                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi, texts=texts)
             elif format == "PPM":
                 write_ppm(file, pixels)
             elif format == "BMP" and pixels.shape[2] == 4:
                 write_bmp(file, pixels, dpi=dpi)
             elif format == "PNG":
-                data = exif.tobytes() if len(exif) else None
-                write_png(file, pixels, icc=icc, exif=data, dpi=dpi, software=description)
+                write_png(file, pixels, icc=icc, exif=exif.to_bytes(), dpi=dpi, software=description, texts=texts)
             else:
-                _write_with_pillow(file, format, pixels, icc, exif, dpi, lossless)
-    except OSError as error:
+                _write_with_pillow(file, format, pixels, icc, carried, dpi, lossless)
+    # Encoders meet what they cannot hold (a profile of 17 MB, a side of 0) with nearly any exception.
+    except MemoryError as error:
+        raise PictureError(f"{show_path(path)}: not enough memory to write this picture.") from error
+    except (OSError, ValueError, TypeError, OverflowError, struct.error) as error:
         raise PictureError(_cannot_write(path, error)) from error
+    return carried.notes
+
+
+def _call(before_replace: BeforeReplace, part: Path, notes: tuple[str, ...] = ()) -> None:
+    before_replace(part, notes)
 
 
 def _write_with_pillow(
@@ -200,17 +218,22 @@ def _write_with_pillow(
     format: str,
     pixels: np.ndarray,
     icc: bytes | None,
-    exif: Image.Exif,
+    carried: Carried,
     dpi: tuple[float, float] | None,
     lossless: bool,
 ) -> None:
     options: dict[str, Any] = {}
+    texts = carried.texts
     if format != "BMP":
-        options |= {"icc_profile": icc, "exif": exif.tobytes() if len(exif) else b""}
+        exif = carried.exif.to_bytes()
+        options |= {"icc_profile": icc, "exif": b"Exif\0\0" + exif if exif else b""}
+        options |= {"xmp": texts.xmp} if texts.xmp else {}
     if dpi and format in ("JPEG", "BMP"):
         options["dpi"] = dpi
     if format == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
+        options |= {"comment": texts.comment} if texts.comment else {}
+        options |= {"extra": photoshop_segment(texts.iptc)} if texts.iptc else {}
     elif format == "WEBP":
         options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
         options["exact"] = True  # colour under full transparency stays
@@ -220,5 +243,6 @@ def _write_with_pillow(
     file.write(buffer.getbuffer())
 
 
-def _cannot_write(path: str | os.PathLike, error: OSError) -> str:
-    return f"{show_path(path)}: cannot write this file ({error.strerror or ' '.join(str(error).split())})."
+def _cannot_write(path: str | os.PathLike, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{show_path(path)}: cannot write this file ({reason})."

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from recolor_torch.data.batches import PictureBatch, Result
 from recolor_torch.data.pictures import PictureError
 from recolor_torch.errors import UsageError
 from recolor_torch.output.atomic import remove_stale_parts, write_bytes_atomically
-from recolor_torch.output.pictures import copy_unchanged, write_picture
+from recolor_torch.output.pictures import BeforeReplace, copy_unchanged, write_picture
 
 
 class PictureWriter(BasePredictionWriter):
@@ -86,8 +86,9 @@ class PictureWriter(BasePredictionWriter):
         start = time.perf_counter()
         entry: dict[str, Any] = {}
 
-        def note(part: Path) -> None:
+        def note(part: Path, lost: tuple[str, ...]) -> None:
             entry.update(self._entry(result, None, result.seconds + time.perf_counter() - start))
+            entry["notes"] += lost
             entry.update(bytes=part.stat().st_size, mtime_ns=part.stat().st_mtime_ns)
             entry["output_sha256"] = record.file_hash(part)
             record.append(result.job.folder, entry)
@@ -103,7 +104,7 @@ class PictureWriter(BasePredictionWriter):
                 raise UsageError(f"{path}: cannot write the run record ({failure.strerror}).") from failure
         return entry
 
-    def _try_to_write(self, result: Result, note: Callable[[Path], None]) -> str | None:
+    def _try_to_write(self, result: Result, note: BeforeReplace) -> str | None:
         job, picture = result.job, result.picture
         assert picture is not None
         try:

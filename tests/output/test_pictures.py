@@ -367,8 +367,9 @@ class FullDisk:
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "BMP"])
 def test_a_full_disk_is_noticed(tmp_path, format):
+    from recolor_torch.output.carry import carry
     from recolor_torch.output.pictures import _write_with_pillow
 
     pixels = np.zeros((8, 8, 3), np.uint8)
     with (tmp_path / "x").open("wb") as file, pytest.raises(OSError, match="No space left"):
-        _write_with_pillow(FullDisk(file), format, pixels, None, Image.Exif(), None, False)
+        _write_with_pillow(FullDisk(file), format, pixels, None, carry(None, format), None, False)
