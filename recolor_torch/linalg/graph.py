@@ -10,8 +10,9 @@ from torch import Tensor
 
 # Rounds of the independent set; a handful suffices, what is left over becomes a root.
 MAX_ROUNDS = 20
-# Ties that are worked on at a time: the integers that they need are much larger than the ties.
-CHUNK = 2**18
+# Ties that are worked on at a time: the integers that they need are much larger than the ties. On a GPU every chunk
+# costs the same few launches, and those are what aggregation waits for.
+CHUNK, CHUNK_ELSEWHERE = 2**18, 2**25
 
 
 def csr_sorted(rows: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -81,8 +82,9 @@ class StrongTies:
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The directed pairs, some at a time; rows as int64."""
-        for start in range(0, self.rows.numel(), CHUNK):
-            rows, cols, strength = (t[start : start + CHUNK] for t in (self.rows, self.cols, self.strength))
+        size = CHUNK if self.rows.device.type == "cpu" else CHUNK_ELSEWHERE
+        for start in range(0, self.rows.numel(), size):
+            rows, cols, strength = (t[start : start + size] for t in (self.rows, self.cols, self.strength))
             yield rows.long(), cols, strength
             if self.both_ways:
                 yield cols.long(), rows, strength
@@ -121,8 +123,10 @@ def aggregate(ties: StrongTies, n: int) -> tuple[Tensor, int]:
     tied = torch.zeros(n, dtype=torch.bool, device=device)
     for rows, _, _ in ties.chunks():
         tied[rows] = True
-    generator = torch.Generator().manual_seed(n)
-    rank = torch.randperm(n, generator=generator, dtype=torch.int32).to(device) + 1
+    # Drawn where it is used: a permutation of millions takes a processor longer than a GPU the whole aggregation.
+    on = device if device.type == "cuda" else torch.device("cpu")
+    generator = torch.Generator(on).manual_seed(n)
+    rank = torch.randperm(n, generator=generator, dtype=torch.int32, device=on).to(device) + 1
 
     def spread(key: Tensor) -> Tensor:
         out = key.clone()

@@ -55,8 +55,10 @@ class ConjugateGradients:
         self.power = dot(self.residual, self.z)
         self.steps = 0
         # The Lanczos matrix of the preconditioned operator, for the estimate of its smallest eigenvalue.
+        # Its entries of the steps since the last look, and before that, on the CPU.
         self.alphas: list[Tensor] = []
         self.betas: list[Tensor] = []
+        self.lanczos: list[tuple[Tensor, Tensor]] = []
 
     def step(self) -> None:
         image = self.operator(self.direction)
@@ -74,18 +76,22 @@ class ConjugateGradients:
         self.betas.append(beta)
 
     def error(self) -> Tensor:
-        """Estimate of the largest error of ``x``, (B, C): max |z| over the smallest Ritz value.
+        """Estimate of the largest error of ``x``, (B, C), on the CPU: max |z| over the smallest Ritz value.
 
-        The error is (M A)⁻¹ z; the smallest Ritz value tells how much of it z may hide.
+        The error is (M A)⁻¹ z; the smallest Ritz value tells how much of it z may hide. All that a look needs comes
+        over in one copy, and the tiny matrices are the processor's: on a GPU they would be dozens of launches and a
+        second wait.
         """
-        if not self.alphas:
-            return peak(self.z)
-        return peak(self.z) / self.smallest_ritz_value().clamp(max=1)
+        size = self.z.shape[:2]
+        fresh = [s.view(size) for part in zip(self.alphas, self.betas) for s in part]
+        self.alphas, self.betas = [], []
+        seen = torch.stack([peak(self.z), *fresh]).cpu()
+        self.lanczos += [(alpha, beta) for alpha, beta in zip(seen[1::2], seen[2::2])]
+        return seen[0] / self._smallest_ritz_value().clamp(max=1) if self.lanczos else seen[0]
 
-    def smallest_ritz_value(self) -> Tensor:
-        """Smallest eigenvalue of the Lanczos matrix so far, (B, C) (Saad 2003, section 6.7.3)."""
-        alphas = torch.stack(self.alphas, -1).flatten(2).double()
-        betas = torch.stack(self.betas, -1).flatten(2).double()
+    def _smallest_ritz_value(self) -> Tensor:
+        """Smallest eigenvalue of the Lanczos matrix so far, (B, C), on the CPU (Saad 2003, section 6.7.3)."""
+        alphas, betas = (torch.stack(part, -1).double() for part in zip(*self.lanczos))
         # A converged channel has alpha 0: its rows become large and leave the smallest value alone.
         inverse = torch.where(alphas > 0, 1 / alphas.clamp_min(1e-30), torch.full_like(alphas, 1e6))
         diagonal = inverse.clone()
@@ -113,18 +119,18 @@ class GMRES:
         self.steps = 0
         self.before: Tensor | None = None
         self._start(preconditioner(rhs))
-        self.looked = (0, self.size.flatten(1))
+        self.looked = (0, torch.zeros(()))
 
     def _start(self, z: Tensor) -> None:
         self.size = dot(z, z).sqrt()
         self.basis = [divide(z, self.size)]
-        self.columns: list[list[Tensor]] = []
-        self.solved: tuple[Tensor, Tensor] | None = None
+        self.columns: list[Tensor] = []
+        self.solved: Tensor | None = None
 
     def step(self) -> None:
         if len(self.columns) == BASIS:
             self.before = self.x
-            self._start(self._combine(self._least_squares()[1]))
+            self._start(self._combine(_least_squares(*self._hessenberg(self._packed()))[1]))
         w = self.preconditioner(self.operator(self.basis[-1]))
         column = []
         for v in self.basis:
@@ -133,7 +139,7 @@ class GMRES:
             column.append(share)
         length = dot(w, w).sqrt()
         self.basis.append(divide(w, length))
-        self.columns.append([*column, length])
+        self.columns.append(torch.stack([*column, length], -1).flatten(2))
         self.solved = None
         self.steps += 1
 
@@ -142,57 +148,69 @@ class GMRES:
         """The solution so far."""
         if not self.columns:
             return torch.zeros_like(self.basis[0]) if self.before is None else self.before
-        x = self._combine(self._least_squares()[0])
+        if self.solved is None:
+            self.solved = _least_squares(*self._hessenberg(self._packed()))[0]
+        x = self._combine(self.solved)
         return x if self.before is None else x.add_(self.before)
 
     def error(self) -> Tensor:
-        """Estimate of the largest error of ``x``, (B, C): max |z| over what a step takes from the slowest error.
+        """Estimate of the largest error of ``x``, (B, C), on the CPU: max |z| over what a step takes from the slowest
+        error.
 
         That is the smallest singular value so far, or the share by which z fell since the last look: an error
-        that the steps have not found yet shows as a z that stays.
+        that the steps have not found yet shows as a z that stays. As in ``ConjugateGradients.error``, one copy brings
+        over all that a look needs, and the tiny matrices are the processor's.
         """
         if not self.columns:
-            return peak(self.basis[0] * self.size)
-        left, slowest = self._least_squares()[1], self._smallest_singular_value()
+            return peak(self.basis[0] * self.size).cpu()
+        hessenberg, size = self._hessenberg(self._packed().cpu())
+        y, left = _least_squares(hessenberg, size)
+        slowest = _smallest_singular_value(hessenberg).to(left.dtype)
+        self.solved = y.to(self.size.device, non_blocking=True)
         norm, (steps, before) = left.norm(dim=-1), self.looked
         if 0 < steps < self.steps:
             fallen = divide(norm, before).pow(1 / (self.steps - steps))
             slowest = torch.minimum(slowest, (1 - fallen).clamp_min(1e-3))
         self.looked = (self.steps, norm)
-        return peak(self._combine(left)) / slowest.clamp(max=1)
+        return peak(self._combine(left.to(self.size.device, non_blocking=True))).cpu() / slowest.clamp(max=1)
 
-    def _least_squares(self) -> tuple[Tensor, Tensor]:
-        """Weights of the solution and of z in the basis, (B, C, n); nothing waits for the device."""
-        if self.solved is None:
-            hessenberg = self._hessenberg()
-            first = torch.zeros_like(hessenberg[..., :1])
-            first[..., 0, 0] = self.size.flatten(1)
-            # Singular values lie between the share of the slowest error, some hundredths, and a few: the normal
-            # equations lose little in float64. A share of RANK² stands in for those of a channel that is done.
-            normal = hessenberg.mT @ hessenberg
-            ridge = normal.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True) * RANK**2
-            normal.diagonal(dim1=-2, dim2=-1).add_(torch.where(ridge > 0, ridge, 1))
-            root, _ = torch.linalg.cholesky_ex(normal)
-            y = torch.linalg.solve_triangular(root, hessenberg.mT @ first, upper=False)
-            y = torch.linalg.solve_triangular(root.mT, y, upper=True)
-            left = first - hessenberg @ y
-            self.solved = (y[..., 0].to(self.size.dtype), left[..., 0].to(self.size.dtype))
-        return self.solved
+    def _packed(self) -> Tensor:
+        """The first residual's size and the columns of the Hessenberg matrix, one after the other, (B, C, ...)."""
+        return torch.cat([self.size.flatten(1).unsqueeze(-1), *self.columns], -1)
 
-    def _smallest_singular_value(self) -> Tensor:
-        """Of the Hessenberg matrix, (B, C), leaving out what belongs to a channel that is done."""
-        s = torch.linalg.svdvals(self._hessenberg())
-        return s.masked_fill(s <= RANK * s[..., :1], torch.inf).amin(-1).to(self.size.dtype)
-
-    def _hessenberg(self) -> Tensor:
-        n = len(self.columns)
-        hessenberg = self.size.new_zeros(*self.size.shape[:2], n + 1, n, dtype=torch.float64)
-        for j, column in enumerate(self.columns):
-            hessenberg[..., : j + 2, j] = torch.stack(column, -1).flatten(2)
-        return hessenberg
+    def _hessenberg(self, packed: Tensor) -> tuple[Tensor, Tensor]:
+        """The matrix, (B, C, n + 1, n), and the size, (B, C), where ``packed`` lies."""
+        n, start = len(self.columns), 1
+        hessenberg = packed.new_zeros(*packed.shape[:2], n + 1, n, dtype=torch.float64)
+        for j in range(n):
+            hessenberg[..., : j + 2, j] = packed[..., start : start + j + 2]
+            start += j + 2
+        return hessenberg, packed[..., 0]
 
     def _combine(self, weights: Tensor) -> Tensor:
         out = torch.zeros_like(self.basis[0])
         for weight, v in zip(weights.unbind(-1), self.basis):
             out.addcmul_(weight.view(self.size.shape), v)
         return out
+
+
+def _least_squares(hessenberg: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of the solution and of z in the basis, (B, C, n) and (B, C, n + 1); nothing waits for the device."""
+    first = torch.zeros_like(hessenberg[..., :1])
+    first[..., 0, 0] = size
+    # Singular values lie between the share of the slowest error, some hundredths, and a few: the normal
+    # equations lose little in float64. A share of RANK² stands in for those of a channel that is done.
+    normal = hessenberg.mT @ hessenberg
+    ridge = normal.diagonal(dim1=-2, dim2=-1).amax(-1, keepdim=True) * RANK**2
+    normal.diagonal(dim1=-2, dim2=-1).add_(torch.where(ridge > 0, ridge, 1))
+    root, _ = torch.linalg.cholesky_ex(normal)
+    y = torch.linalg.solve_triangular(root, hessenberg.mT @ first, upper=False)
+    y = torch.linalg.solve_triangular(root.mT, y, upper=True)
+    left = first - hessenberg @ y
+    return y[..., 0].to(size.dtype), left[..., 0].to(size.dtype)
+
+
+def _smallest_singular_value(hessenberg: Tensor) -> Tensor:
+    """(B, C), leaving out what belongs to a channel that is done."""
+    s = torch.linalg.svdvals(hessenberg)
+    return s.masked_fill(s <= RANK * s[..., :1], torch.inf).amin(-1)

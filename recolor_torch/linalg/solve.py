@@ -1,5 +1,7 @@
 """``solve``: an energy in, its minimiser out, with an error in units of the unknown."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import torch
@@ -27,6 +29,17 @@ DIVERGED = 1e3
 STALLED_STEPS = 12
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """The tensors' own precision, whatever surrounds this: half a level is less than the bits that autocast leaves."""
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@full_precision()
 def solve(
     energy: Energy,
     *,
@@ -114,6 +127,7 @@ class GridSolver:
         self.method = _choose(system) if method == "auto" else method
         self.engine: _Engine | None = None
 
+    @full_precision()
     def solve(self, rhs: Tensor, atol: float, transposed: bool = False, relative: bool = False) -> Solution:
         """``x`` with A x = ``rhs`` (or Aᵀ x = rhs), 0 at fixed pixels.
 

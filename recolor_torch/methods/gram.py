@@ -13,7 +13,13 @@ from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
 from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
 from recolor_torch.methods.base import Guide, Recolorizer, Reference
 from recolor_torch.methods.gram_descent import Algorithm, Descent, descend
-from recolor_torch.methods.gram_objective import GramObjective, LossWeights, Match, has_fast_bfloat16
+from recolor_torch.methods.gram_objective import (
+    GramObjective,
+    LossWeights,
+    Match,
+    has_fast_bfloat16,
+    network_precision,
+)
 from recolor_torch.methods.gram_region import ChromaRegion, Region, RgbBox
 from recolor_torch.methods.gram_start import (
     PREPARATIONS,
@@ -173,8 +179,8 @@ class GramTransfer(Recolorizer):
         check_image(image, "image", channels=3)
         if guide.target_mask is not None:
             check_mask(guide.target_mask, "target_mask", image)
-        # Under a Trainer's inference mode no gradient could be taken.
-        with torch.inference_mode(False), torch.no_grad():
+        # Under a Trainer's inference mode no gradient could be taken; under its autocast Gram matrices would overflow.
+        with torch.inference_mode(False), torch.no_grad(), network_precision(image, False):
             targets = to_rgb(image.clone(), self.space).clamp(0, 1).split(1)
             guides = [self._guide_of(guide, i) for i in range(len(targets))]
             log: list[str] = ["sample,width,height,step,loss"]

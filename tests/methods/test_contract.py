@@ -93,3 +93,13 @@ def test_settings_are_typed_documented_and_kept(name):
 def test_unknown_method_lists_the_known():
     with pytest.raises(ValueError, match="Unknown method 'histogramm'. Known methods: .*histogram"):
         build_method("histogramm")
+
+
+@pytest.mark.parametrize("low", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
+def test_mixed_precision_is_near_full_precision(name, rgb, guide, low):
+    """Networks may compute in few bits; solves, statistics and colors may not."""
+    settings = {"precision": "float32"} if name == "gram" else {}
+    full = recolor(rgb, build_method(name, **settings), guide)
+    with torch.autocast(rgb.device.type, dtype=low):
+        mixed = recolor(rgb, build_method(name, **settings), guide)
+    torch.testing.assert_close(mixed, full, atol=2 / 255, rtol=0)
