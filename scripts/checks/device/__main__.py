@@ -51,7 +51,9 @@ def main() -> int:
     start = time.perf_counter()
     torch.set_num_threads(min(torch.get_num_threads(), 8))
     record = Record(args.output, torch.device(args.device), args.tiny)
-    bench = Bench(torch.device(args.device), args.tiny, Pictures(args.pictures), args.weights, args.output)
+    bench = Bench(
+        torch.device(args.device), args.tiny, Pictures(args.pictures), args.weights, args.output, args.check_limit
+    )
     shares = sum(SHARES[name] for name in args.stages)
     end = start
     for name in args.stages:

@@ -87,6 +87,7 @@ class Bench:
         pictures: where pictures come from.
         weights: file of VGG-19 weights, or None.
         folder: for files that are not results.
+        limit: seconds that a process of its own may take.
     """
 
     device: torch.device
@@ -94,6 +95,7 @@ class Bench:
     pictures: Pictures
     weights: Path | None
     folder: Path
+    limit: float = 60.0
 
     def pick(self, full: T, tiny: T) -> T:
         """A size."""

@@ -29,7 +29,7 @@ METHODS: dict[str, list[str]] = {
 }
 
 
-def recolor(arguments: list[str], limit: float = 60.0, threads: int = 8) -> tuple[float, str, str]:
+def recolor(bench: Bench, arguments: list[str], threads: int = 8) -> tuple[float, str, str]:
     """Seconds, standard output and the closing line of a run of the command.
 
     Raises:
@@ -41,7 +41,7 @@ def recolor(arguments: list[str], limit: float = 60.0, threads: int = 8) -> tupl
         [sys.executable, "-m", "recolor_torch", *arguments],
         capture_output=True,
         text=True,
-        timeout=limit,
+        timeout=bench.limit,
         env=surrounding,
         check=False,
     )
@@ -93,18 +93,18 @@ def colorize(bench: Bench) -> Iterator[Row]:
 
     def on_cpu(method: str) -> float:
         output = bench.folder / f"cpu_{method}"
-        return recolor(colorize_arguments(bench, method, root / "few", output, "cpu"), threads=3)[0]
+        return recolor(bench, colorize_arguments(bench, method, root / "few", output, "cpu"), threads=3)[0]
 
     with ThreadPoolExecutor(5) as pool:
         wanted: dict[str, Future[float]] = {}
         if bench.device.type != "cpu":  # the processor has idle cores meanwhile
             wanted = {method: pool.submit(on_cpu, method) for method in METHODS}
-        for method in bench.pick(list(METHODS), ["levin", "network"]):
+        for method in bench.pick(list(METHODS), ["levin"]):
             output = bench.folder / f"{kind}_{method}"
             try:
-                seconds, _, said = recolor(colorize_arguments(bench, method, root / "gray", output, kind))
+                seconds, _, said = recolor(bench, colorize_arguments(bench, method, root / "gray", output, kind))
                 if method in wanted:
-                    wanted[method].result(timeout=60)
+                    wanted[method].result(timeout=bench.limit)
                 other = bench.folder / f"cpu_{method}" if wanted else output
                 yield {"name": method, **agreement(root, output, other, count), "seconds": seconds, "said": said}
             except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
@@ -138,10 +138,10 @@ def precisions(bench: Bench) -> Iterator[Row]:
     for method in bench.pick(("network", "levin"), ("levin",)):
         full = bench.folder / f"{kind}_{method}"
         if not full.is_dir():
-            recolor(colorize_arguments(bench, method, root / "few", full, kind))
+            recolor(bench, colorize_arguments(bench, method, root / "few", full, kind))
         output = bench.folder / f"bf16_{method}"
         arguments = colorize_arguments(bench, method, root / "few", output, kind)
-        seconds, _, said = recolor([*arguments, "--precision", "bf16-mixed"])
+        seconds, _, said = recolor(bench, [*arguments, "--precision", "bf16-mixed"])
         found = agreement(root, output, full, len(list((root / "few").iterdir())))
         yield {"name": f"{method}, bf16-mixed", **found, "seconds": seconds, "said": said}
 
@@ -151,9 +151,9 @@ def gallery(bench: Bench) -> Iterator[Row]:
     root, count = folders(bench)
     where = bench.folder / "photos.gallery"
     made = ["gallery", "build", str(where), str(root / "colors"), "--device", bench.device.type, "--overwrite"]
-    seconds, _, said = recolor(made)
+    seconds, _, said = recolor(bench, made)
     yield {"name": "build", "pictures": count, "seconds": seconds, "said": said}
-    seconds, out, _ = recolor(["gallery", "query", str(where), str(root / "gray"), "-k", "1", "--json"])
+    seconds, out, _ = recolor(bench, ["gallery", "query", str(where), str(root / "gray"), "-k", "1", "--json"])
     answers = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     right = sum(Path(a["matches"][0]["path"]).stem == Path(a["query"]).stem for a in answers)
     yield {"name": "query", "pictures": len(answers), "seconds": seconds, "found": right, "ok": right == count}
@@ -186,7 +186,7 @@ def fit(bench: Bench) -> Iterator[Row]:
         for name, value in settings.items():
             arguments += [f"--{name}", value]
         arguments += ["--trainer.callbacks", "[]"]
-        seconds, _, _ = recolor(arguments)
+        seconds, _, _ = recolor(bench, arguments)
         yield {"name": precision, "steps": steps, "seconds": seconds, **losses(logs)}
 
 
