@@ -24,6 +24,7 @@ from recolor_torch.data.metadata import (
     without_description,
 )
 from recolor_torch.data.opening import open_picture, quiet
+from recolor_torch.data.ranges import ROUNDED, is_signed, spread_floats, spread_integers, spread_signed
 from recolor_torch.data.tiff import OddTiff
 
 MAX_PIXELS = 1_000_000_000
@@ -68,6 +69,8 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             file = files.enter_context(Path(path).open("rb"))
             with quiet():
                 again = files.enter_context(Image.open(file))
+                if image.format == "TIFF":
+                    again.seek(image.tell())
                 read_exif(again)  # now, because a TIFF reads it on loading, and warns where it is damaged
                 return again
 
@@ -124,10 +127,11 @@ def _read_with_pillow(image: Any, profile: bytes | None, notes: list[str]) -> tu
         inverted = image.format == "TIFF" and image.tag_v2.get(262) == 0  # "white is zero", which Pillow overlooks
         pixels = spread(np.asarray(image), 4095 if raw == "I;12" else 65535)
         return (65535 - pixels if inverted else pixels)[..., None], profile
-    if mode == "I":
-        return _spread_integers(np.asarray(image))[..., None], profile
-    if mode == "F":
-        return _spread_floats(np.asarray(image), notes)[..., None], profile
+    if mode in ("I", "F"):
+        pixels = spread_integers(image, notes) if mode == "I" else spread_floats(np.asarray(image), notes)
+        return pixels[..., None], profile
+    if mode == "L" and is_signed(image):
+        return spread_signed(np.asarray(image).view(np.int8), notes)[..., None], profile
     if mode == "CMYK":
         return _read_cmyk(image, profile, notes), None
     if mode == "LAB":
@@ -139,6 +143,9 @@ def _read_with_pillow(image: Any, profile: bytes | None, notes: list[str]) -> tu
     pixels = np.asarray(image if mode == wanted else image.convert(wanted))
     if mode == "P" and wanted == "RGBA":
         image.info.pop("transparency", None)  # used
+    few_bits = {"L;2": 2, "L;4": 4}.get(raw)
+    if image.format == "PNG" and has_key and few_bits:  # the key counts in the file's own levels
+        image.info["transparency"] = image.info["transparency"] * 255 // (2**few_bits - 1)
     return (pixels[..., None] if pixels.ndim == 2 else pixels), profile
 
 
@@ -147,7 +154,9 @@ def _read_odd_tiff(image: OddTiff, notes: list[str]) -> tuple[np.ndarray, np.nda
     floating = values.dtype.kind == "f"
     top = 1.0 if floating else float(np.iinfo(values.dtype).max)
     colour, n = values[..., : image.colours], image.colours
-    pixels = _spread_floats(colour, notes) if floating else spread(colour, top)
+    pixels = spread_floats(colour, notes) if floating else spread(colour, top)
+    if not floating and values.dtype.itemsize > 2:
+        notes.append(ROUNDED.format("32-bit values"))
     if not image.has_alpha:
         return pixels, None
     alpha = spread(values[..., n], top)
@@ -163,23 +172,6 @@ def _read_cmyk(image: Image.Image, profile: bytes | None, notes: list[str]) -> n
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             notes.append("The CMYK profile is damaged and was ignored.")
     return np.asarray(image.convert("RGB"))
-
-
-def _spread_integers(values: np.ndarray) -> np.ndarray:
-    """32-bit integers. Netpbm and signed 16-bit files fit 16 bits; others fill their type."""
-    return spread(values, 65535 if values.size == 0 or values.max() <= 65535 else 2**31 - 1)
-
-
-def _spread_floats(values: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Floating point gray. Values in [0, 1] are kept; larger ones are taken for 8 or 16 bits or fitted."""
-    finite = values[np.isfinite(values)]
-    top = float(finite.max()) if finite.size else 1.0
-    maximum = next((m for m in (1.0, 255.0, 65535.0) if top <= m), top)
-    if maximum != 1.0:
-        notes.append(f"Floating point values up to {top:g} were read as 0 to {maximum:g}.")
-    if finite.size < values.size:
-        notes.append("NaN was read as black, infinity as white.")
-    return spread(values, maximum)
 
 
 def _split_alpha(pixels: np.ndarray, key: Any) -> tuple[np.ndarray, np.ndarray | None]:

@@ -19,6 +19,8 @@ DIFFERENCE_CLEAN, DIFFERENCE_HALO = 5.0, 10.0
 CHROMA_CLEAN, CHROMA_HALO = 12.0, 20.0
 NEUTRAL = 10.0
 HALO_SHARE = 0.01
+# Grays over which the tint of a scan is taken to be one color.
+TINT_STEP = 16
 # Reach of a soft rim and of the bleeding of JPEG's halved chroma, as sides of squares in pixels.
 WINDOW, LOSSY_WINDOW = 5, 13
 
@@ -33,7 +35,7 @@ class Marks:
         rule: "difference" from the target, or "chroma" of the marked copy by itself.
         threshold: of that rule, in 8-bit levels.
         neutral: pixels of gray strokes, found beside the chroma rule by their difference from the tone curve.
-        gap: median difference of gray between target and marked copy, in levels; it decides the rule.
+        gap: median difference of luminance between target and marked copy, in levels; it decides the rule.
     """
 
     mask: Tensor
@@ -54,16 +56,16 @@ class Marks:
 def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
     """Find the strokes on a marked copy.
 
-    Where the gray of the copy is that of the target, pixels that differ are marked: this sees gray
-    strokes too. Where it is not (another tone curve, another scan), pixels with colour are marked,
-    and patches of gray that the tone curve between the two does not explain: gray strokes of at
-    least 3 pixels. Outlines drawn around strokes are thinner and are no hints. A threshold is raised
-    where the pixels that are not marked differ visibly (compression, soft brushes), and the blended rims
-    of strokes are left out of the hints.
+    The copy is one of the target as it is (a tinted scan, too) or of its gray: whichever it is nearer to. Where it
+    is the same picture, pixels that differ are marked: this sees gray strokes too. Where it is not (another tone
+    curve, another scan), pixels with colour are marked, and patches of gray that the tone curve between the two
+    does not explain: gray strokes of at least 3 pixels. Outlines drawn around strokes are thinner and are no hints.
+    Of a copy that is tinted all over, colour counts from its tint. A threshold is raised where the pixels that are
+    not marked differ visibly (compression, soft brushes), and the blended rims of strokes are left out of the hints.
 
     Args:
         marked: sRGB, (1, 3, H, W).
-        target: the picture without marks, sRGB, (1, 3, H, W); its own colour is not looked at.
+        target: the picture without marks, sRGB, (1, 3, H, W).
         lossy: the marked copy comes from a JPEG file or the like, in which strokes bleed farther into what
             is around them.
 
@@ -72,21 +74,42 @@ def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
     """
     check_image(marked, "marked", channels=3)
     check_image(target, "target", channels=3)
-    marked, gray = marked * 255, (rgb_to_luminance(target) * 255).round()
+    marked, target = marked * 255, (target * 255).round()
+    gray = rgb_to_luminance(target).round()
     luminance = rgb_to_luminance(marked)
-    chroma = marked.amax(1, keepdim=True) - marked.amin(1, keepdim=True)
+    difference = _difference(marked, gray)
     gap = float(median((luminance - gray).abs()))
-    if gap <= SAME_GRAY:
-        difference = (marked - gray).abs().amax(1, keepdim=True)
+    from_target = _difference(marked, target)
+    if median(from_target) < median(difference):
+        difference, gap = from_target, float(median((luminance - rgb_to_luminance(target)).abs()))
+    if gap <= SAME_GRAY and median(difference) <= DIFFERENCE_CLEAN:
         threshold = _threshold(difference, DIFFERENCE_CLEAN, DIFFERENCE_HALO)
-        marked = difference > threshold
-        core = _core(difference, marked, lossy)
-        return Marks(core.to(target), marked.to(target), "difference", threshold, 0, gap)
+        marks = difference > threshold
+        core = _core(difference, marks, lossy)
+        return Marks(core.to(target), marks.to(target), "difference", threshold, 0, gap)
+    chroma = _chroma(marked, gray, luminance)
     threshold = _threshold(chroma, CHROMA_CLEAN, CHROMA_HALO)
     colored = chroma > threshold
     neutral = _neutral_strokes(gray, luminance, chroma) & ~colored
     core = _core(chroma, colored, lossy) | neutral
     return Marks(core.to(target), (colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
+
+
+def _difference(marked: Tensor, ground: Tensor) -> Tensor:
+    return (marked - ground).abs().amax(1, keepdim=True)
+
+
+def _chroma(marked: Tensor, gray: Tensor, luminance: Tensor) -> Tensor:
+    """How far the channels lie apart, counted from the copy's tint where most of it is tinted."""
+    chroma = marked.amax(1, keepdim=True) - marked.amin(1, keepdim=True)
+    if median(chroma) <= CHROMA_CLEAN / 2:
+        return chroma
+    # A tint changes slowly from gray to gray: over few levels strokes may be the most.
+    level = gray // TINT_STEP * TINT_STEP
+    rest = marked - luminance
+    tint = [_tone_curve(level.flatten(), c.flatten(), 512)[level.long().clamp(0, 255)] for c in rest.split(1, 1)]
+    rest = rest - torch.cat(tint, 1)
+    return rest.amax(1, keepdim=True) - rest.amin(1, keepdim=True)
 
 
 def draw_marks(colors: Tensor, mask: Tensor, target: Tensor) -> Tensor:
@@ -160,9 +183,12 @@ def _neutral_strokes(gray: Tensor, luminance: Tensor, chroma: Tensor) -> Tensor:
     return F.max_pool2d(core, 3, stride=1, padding=1) * odd > 0.5
 
 
-def _tone_curve(gray: Tensor, luminance: Tensor) -> Tensor:
-    """The median luminance for each of the 256 grays; levels that do not occur take the one below."""
-    order = torch.argsort(gray * 256 + luminance.clamp(0, 255))
+def _tone_curve(gray: Tensor, luminance: Tensor, spread: float = 256.0) -> Tensor:
+    """The median luminance for each of the 256 grays; levels that do not occur take the one below.
+
+    ``spread`` is more than the luminance's largest and smallest lie apart.
+    """
+    order = torch.argsort(gray * spread + luminance)
     sorted_gray, values = gray[order].contiguous(), luminance[order]
     levels = torch.arange(256, device=gray.device, dtype=gray.dtype)
     start, end = torch.searchsorted(sorted_gray, levels), torch.searchsorted(sorted_gray, levels, right=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from recolor_torch.data.previews import skip_previews
 from recolor_torch.data.tiff import OddTiff, open_odd_tiff, silent_logs
 
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
@@ -70,6 +71,11 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
             file = stack.enter_context(_open_file(path))
             with quiet():
                 image = stack.enter_context(open_odd_tiff(file)) or stack.enter_context(Image.open(file))
+            try:
+                with quiet():
+                    skip_previews(image, path)
+            except ValueError as error:
+                raise PictureError(f"{name}: {error}.") from error
             if image.format in _NOT_PICTURES:
                 raise PictureError(f"{name}: {image.format} files are not read.")
             width, height = image.size

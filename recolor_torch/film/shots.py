@@ -92,7 +92,7 @@ def _fades(thumbs: Tensor) -> list[int]:
         if is_blank and start is None:
             start = t
         elif not is_blank and start is not None:
-            if t - start >= FADED and 0 < start and t < len(blank):
+            if t - start >= FADED and start > 0 and t < len(blank):
                 middles.append((start + t) // 2)
             start = None
     return middles

@@ -171,6 +171,44 @@ def test_a_marked_copy_keeps_gray_hints_and_hints_that_fit_ill(tmp_path, target)
     assert gap.abs().max() <= 1.0 / 255
 
 
+def tinted(gray, strength=1.0):
+    """A sepia scan of a gray picture."""
+    tint = torch.tensor([1.07, 0.98, 0.80]).view(1, 3, 1, 1)
+    return (gray * (1 + strength * (tint - 1))).clamp(0, 1)
+
+
+@pytest.mark.parametrize("how", ["as it is", "its gray", "another curve", "another tint", "a weak tint of gray"])
+def test_a_marked_copy_of_a_tinted_scan(tmp_path, target, how):
+    """The hints are the strokes, whichever picture was painted on; a gray stroke is one of them."""
+    scan = tinted(target)
+    ground = {
+        "as it is": scan,
+        "its gray": target.mul(255).round() / 255,
+        "another curve": tinted(target**0.7),
+        "another tint": tinted(target, 1.4),
+        "a weak tint of gray": scan,
+    }[how]
+    scan = target if how == "a weak tint of gray" else scan
+    mask = torch.zeros(1, 1, 24, 32, dtype=torch.bool)
+    marked = ground.clone()
+    for row, color in ((4, (0.2, 0.4, 0.8)), (12, (0.27, 0.47, 0.16)), (19, (0.9, 0.9, 0.9))):
+        marked[..., row : row + 3, 4:28] = torch.tensor(color).view(1, 3, 1, 1)
+        mask[..., row : row + 3, 4:28] = True
+    hints = read_hints(save(tmp_path / "marked.png", marked), (scan * 255).round() / 255)
+    found = hints.mask > 0.5
+    assert float((found & mask).sum() / (found | mask).sum()) > 0.95
+
+
+def test_a_marked_copy_of_a_coloured_target(tmp_path):
+    g = torch.Generator().manual_seed(4)
+    target = torch.nn.functional.interpolate(torch.rand(1, 3, 4, 5, generator=g), (24, 32), mode="bilinear")
+    marked = target.clone()
+    marked[..., 8:12, 5:20] = torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1)
+    hints = read_hints(save(tmp_path / "marked.png", marked), (target * 255).round() / 255)
+    assert hints.count == 4 * 15
+    assert hints.marks.rule == "difference"
+
+
 def test_alpha_over_one_half_is_a_hint(tmp_path):
     alpha = torch.tensor([0, 126, 127, 128, 129, 255]).view(1, 1, 1, 6) / 255
     hints = read_hints(save(tmp_path / "o.png", torch.cat((torch.full((1, 3, 1, 6), 0.2), alpha), 1)))

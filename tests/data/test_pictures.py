@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
-from recolor_torch.data import probe, read_picture
+from recolor_torch.data import PictureError, probe, read_picture
 from recolor_torch.data.pictures import PictureWarning
 
 RNG = np.random.default_rng(0)
@@ -67,6 +67,12 @@ def read(tmp_path, data, name="picture"):
     assert picture.image.shape == (1, 3, info.height, info.width)
     assert picture.image.dtype == torch.float32
     return picture
+
+
+def read_noted(tmp_path, data):
+    """Read what cannot be read without a note."""
+    with pytest.warns(PictureWarning):
+        return read(tmp_path, data)
 
 
 def as_image(array):
@@ -286,12 +292,12 @@ def test_first_frame_of_animations_and_documents(tmp_path):
 
 def test_floating_point_tiff(tmp_path):
     values = RNG.random((H, W), dtype=np.float32)
-    picture = read(tmp_path, saved(Image.fromarray(values), "TIFF"))
+    picture = read_noted(tmp_path, saved(Image.fromarray(values), "TIFF"))
     torch.testing.assert_close(picture.image[0, 0], torch.from_numpy(values), atol=1e-5, rtol=0)
     assert picture.info.bits == 16
     colour = RNG.random((H, W, 3)).astype(np.float32)
     for dtype in (np.float16, np.float32, np.float64):
-        picture = read(tmp_path, tiff(colour.astype(dtype), photometric="rgb"))
+        picture = read_noted(tmp_path, tiff(colour.astype(dtype), photometric="rgb"))
         torch.testing.assert_close(
             picture.image[0].permute(1, 2, 0),
             torch.from_numpy(colour),
@@ -309,7 +315,83 @@ def test_floating_point_that_is_not_in_0_1_is_said(tmp_path):
     said = " ".join(str(warning.message) for warning in caught)
     assert "read as 0 to 255" in said
     assert "NaN was read as black" in said
-    assert len(picture.notes) == 2
+    assert "below 0 were read as black" in said
+    assert len(picture.notes) == 4
+
+
+@pytest.mark.parametrize(("white", "top"), [(1, 1.003), (1, 4.0), (1, 1e6), (255, 255.7), (255, 900.0), (65535, 66e3)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_that_overshoot_their_white_are_not_black(white, top, channels, tmp_path):
+    values = np.linspace(0, 1, 24 * 30, dtype=np.float32).reshape(24, 30) * white
+    values[5, 5] = top
+    stored = np.repeat(values[..., None], channels, 2).squeeze()
+    picture = read_noted(tmp_path, tiff(stored, photometric="rgb" if channels == 3 else "minisblack"))
+    expected = torch.from_numpy((values / white).clip(0, 1))
+    torch.testing.assert_close(picture.image[0, -1], expected, atol=1e-4, rtol=0)
+    assert "was read as white" in " ".join(picture.notes)
+
+
+def test_scene_light_is_fitted_to_the_brightest(tmp_path):
+    values = np.linspace(0, 4, 24 * 30, dtype=np.float32).reshape(24, 30)
+    picture = read_noted(tmp_path, tiff(values, photometric="minisblack"))
+    torch.testing.assert_close(picture.image[0, 0], torch.from_numpy(values / 4), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32"])
+@pytest.mark.parametrize("negative", [False, True])
+def test_integers_keep_the_order_of_tones(dtype, negative, tmp_path):
+    info = np.iinfo(dtype)
+    low = info.min if negative else 0
+    values = np.linspace(low, info.max, 200).clip(low, info.max).astype(dtype).reshape(10, 20)
+    picture = read_noted(tmp_path, tiff(values, photometric="minisblack"))
+    tones = picture.image[0, 0].flatten()
+    torch.testing.assert_close(tones, torch.linspace(0, 1, 200), atol=1 / 127, rtol=0)
+    assert (tones.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_clear_gray_of_a_png_counts_in_its_own_levels(bits, tmp_path):
+    """PNG 11.3.2.1: a key is stored at the file's own depth; by hand, because Pillow writes 8 bits alone."""
+    top = 2**bits - 1
+    row = np.array([0, 1, top - 1, top]) if bits > 1 else np.array([0, 1, 1, 0])
+    digits = "".join(f"{v:0{bits}b}" for v in row)
+    packed = bytes(int(digits.ljust(-(-len(digits) // 8) * 8, "0")[i : i + 8], 2) for i in range(0, len(digits), 8))
+    data = b"\x89PNG\r\n\x1a\n"
+    head = struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0)
+    chunks = (
+        (b"IHDR", head),
+        (b"tRNS", struct.pack(">H", 1)),
+        (b"IDAT", zlib.compress(b"\0" + packed)),
+        (b"IEND", b""),
+    )
+    for name, body in chunks:
+        data += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    picture = read(tmp_path, data)
+    assert torch.equal(picture.alpha.flatten(), torch.from_numpy(row != 1).float())
+    torch.testing.assert_close(picture.image[0, 0, 0], torch.from_numpy(row / top).float())
+
+
+def test_a_thumbnail_in_front_is_not_the_picture(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "two.tif") as file:
+        file.write(RGB8[::2, ::2], photometric="rgb", subfiletype=1)
+        file.write(RGB8, photometric="rgb", subfiletype=0)
+    with pytest.warns(PictureWarning, match="2 pages"):
+        picture = read_picture(tmp_path / "two.tif")
+    assert torch.equal(picture.image, as_image(RGB8))
+    assert (probe(tmp_path / "two.tif").width, probe(tmp_path / "two.tif").height) == (W, H)
+
+
+@pytest.mark.parametrize("how", ["DNG", "SubIFD", "suffix"])
+def test_a_preview_of_camera_raw_is_not_the_picture(how, tmp_path):
+    path = tmp_path / ("scan.nef" if how == "suffix" else "scan.tif")
+    tags = [(50706, "B", 4, b"\1\4\0\0", True)] if how == "DNG" else []
+    with tifffile.TiffWriter(path) as file:
+        kind = {"SubIFD": {"subfiletype": 1, "subifds": 1}}.get(how, {})
+        file.write(RGB8[::2, ::2], photometric="rgb", extratags=tags, **kind)
+        if how == "SubIFD":
+            file.write(RGB8, photometric="rgb")
+    with pytest.raises(PictureError, match="camera's raw file"):
+        read_picture(path)
 
 
 def test_32_bit_integers(tmp_path):
@@ -317,10 +399,10 @@ def test_32_bit_integers(tmp_path):
     assert torch.equal(read(tmp_path, saved(Image.fromarray(small), "TIFF")).image, as_image(GRAY16))
     wide = (GRAY16.astype(np.int64) << 15).astype(np.int32)
     torch.testing.assert_close(
-        read(tmp_path, saved(Image.fromarray(wide), "TIFF")).image, as_image(GRAY16), atol=1e-4, rtol=0
+        read_noted(tmp_path, saved(Image.fromarray(wide), "TIFF")).image, as_image(GRAY16), atol=1e-4, rtol=0
     )
     colour = RGB16.astype(np.uint32) * 65537
-    assert torch.equal(read(tmp_path, tiff(colour, photometric="rgb")).image, as_image(RGB16))
+    assert torch.equal(read_noted(tmp_path, tiff(colour, photometric="rgb")).image, as_image(RGB16))
 
 
 def test_lab_tiff(tmp_path):
