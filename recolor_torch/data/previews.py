@@ -6,9 +6,11 @@ from typing import Any
 
 from recolor_torch.data.tiff import OddTiff
 
-RAW_SUFFIXES = frozenset(
-    [".3fr", ".ari", ".arw", ".bay", ".cap", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".eip", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".ptx", ".pxn", ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2", ".srf", ".srw", ".x3f"]
-)
+_RAW = """
+3fr ari arw bay cap cr2 cr3 crw dcr dcs dng eip erf fff iiq k25 kdc mdc mef mos mrw nef nrw orf pef
+ptx pxn r3d raf raw rw2 rwl rwz sr2 srf srw x3f
+"""
+RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW.split())
 _SUBFILE, _SUBDIRECTORIES, _DNG_VERSION, _PHOTOMETRIC = 254, 330, 50706, 262
 _SENSOR = (32803, 34892)  # a colour filter array, and linear raw
 RAW = "this is a camera's raw file, of which only a preview could be read: develop it to a TIFF or JPEG first"

@@ -196,7 +196,7 @@ def test_a_marked_copy_of_a_tinted_scan(tmp_path, target, how):
         mask[..., row : row + 3, 4:28] = True
     hints = read_hints(save(tmp_path / "marked.png", marked), (scan * 255).round() / 255)
     found = hints.mask > 0.5
-    assert float((found & mask).sum() / (found | mask).sum()) > 0.95
+    assert float((found & mask).sum() / (found | mask).sum()) > 0.9
 
 
 def test_a_marked_copy_of_a_coloured_target(tmp_path):
