@@ -159,6 +159,7 @@ def run_stage(
                     record.add(stage, name, row)
                     rows += 1
         except KeyboardInterrupt:
+            record.write(record.seconds + time.perf_counter() - start)
             raise
         except BaseException as error:  # a library may raise or exit as it likes: the other checks go on
             where = traceback.extract_tb(error.__traceback__)[-1]

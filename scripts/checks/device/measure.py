@@ -89,7 +89,7 @@ def waits(bench: Bench, run: Callable[[], object]) -> tuple[int, list[Row]]:
             run()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    places = [place(w.filename, w.lineno) for w in caught if "synchroniz" in str(w.message)]
+    places = [place(w.filename, w.lineno) for w in caught if "called a synchronizing" in str(w.message)]
     return len(places), [{"place": p, "times": n} for p, n in Counter(places).most_common(12)]
 
 
