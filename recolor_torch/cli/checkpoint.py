@@ -65,7 +65,8 @@ def restoring(path: str | None) -> Iterator[None]:
     except Exception as error:
         if path is None or not _in_connector(error.__traceback__):
             raise
-        raise UsageError(f"{path} is no checkpoint of this model: {what_is_wrong(error)}.") from error
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else what_is_wrong(error)
+        raise UsageError(f"{path} is no checkpoint of this model: {reason}.") from error
 
 
 def _in_connector(traceback: TracebackType | None) -> bool:
