@@ -20,6 +20,9 @@ from torch import Tensor
 # Linear sRGB to the profile connection space (XYZ under D50): IEC 61966-2-1 with Bradford adaptation, in the
 # 1/65536 of a profile, as littleCMS rounds it: its columns add up to D50, so gray stays gray.
 SRGB_TO_PCS = np.array([[28576, 25239, 9375], [14581, 46983, 3972], [912, 6361, 46787]], dtype=np.float64) / 65536
+MOST_LOST = 2.0
+"""How far, in levels of 255, a value may come back from where it was for a profile to be of use."""
+
 _BAND = 1 << 20  # pixels converted at once: keeps float temporaries small beside a 100-megapixel picture
 
 
@@ -96,9 +99,36 @@ def parse_profile(data: bytes) -> Profile:
         ProfileError: the bytes are cut short, contradict themselves, or describe no picture's colours.
     """
     try:
-        return _parse(data)
-    except (struct.error, IndexError, OverflowError, FloatingPointError) as error:
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            profile = _parse(data)
+            _check_way_back(profile)
+        return profile
+    except ProfileError:
+        raise
+    except Exception as error:  # hostile bytes meet nearly any error
         raise ProfileError(f"the profile is damaged ({error})") from error
+
+
+def _check_way_back(profile: Profile) -> None:
+    """Raise where the 256 levels of a channel do not come back, or grays are not gray enough to stay in sRGB.
+
+    Colours outside sRGB are clipped and do not come back either, but grays are never among them.
+    """
+    levels = np.linspace(0, 1, 256)
+    for curve in profile.curves:
+        again = curve.inverse(torch.from_numpy(curve(levels))).numpy()
+        _check_levels(levels, again)
+    if profile.matrix is not None and not profile.is_srgb:
+        ramp = np.arange(256, dtype=np.uint8)[None, :, None]
+        image = torch.empty(1, 3, 1, 256)
+        to_srgb(np.repeat(ramp, 3, axis=2), profile, image)
+        _check_levels(levels, from_srgb(image[0], profile)[:, 0].numpy())
+
+
+def _check_levels(levels: np.ndarray, again: np.ndarray) -> None:
+    lost = np.abs(again - levels).max() * 255
+    if not lost <= MOST_LOST:  # also where it is not a number
+        raise ProfileError(f"the profile cannot be turned round (values come back {lost:.0f} levels of 255 away)")
 
 
 def _parse(data: bytes) -> Profile:
@@ -154,7 +184,9 @@ def _curve(data: bytes) -> Curve:
             return _parametric(values[0] / 256, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         if values.max() == values.min():
             raise ProfileError("a curve of the profile is flat")
-        return Curve(np.maximum.accumulate(values) / 65535)  # a dip has no inverse
+        if np.diff(values).min() < -655:  # 1 % of the range
+            raise ProfileError("a curve of the profile falls")
+        return Curve(np.maximum.accumulate(values) / 65535)  # a small dip has no inverse
     if data[:4] != b"para":
         raise ProfileError(f"a curve of the profile has the unknown type {data[:4]!r}")
     (kind,) = struct.unpack(">H", data[8:10])

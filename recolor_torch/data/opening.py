@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from recolor_torch.data.previews import skip_previews
-from recolor_torch.data.tiff import OddTiff, open_odd_tiff, silent_logs
+from recolor_torch.data.tiff import OddTiff, check_strips, open_odd_tiff, silent_logs
 
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
 # while a header is read, by one thread at a time.
@@ -87,6 +87,8 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
                 )
             if image.format in ("JPEG", "MPO"):
                 _check_end(file)
+            elif image.format == "TIFF" and not isinstance(image, OddTiff):
+                check_strips(image, file)
             with silent_logs():
                 yield image
     except PictureError:

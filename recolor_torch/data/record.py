@@ -25,10 +25,20 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
         size = os.fstat(handle).st_size
         if size and os.pread(handle, 1, size - 1) != b"\n":
             line = "\n" + line
-        os.write(handle, line.encode("utf-8", "surrogateescape"))
+        _write_whole(handle, line)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write_whole(handle: int, line: str) -> None:
+    """Write all bytes of a line; a disk that fills up takes a part of them, and says so at the next try alone."""
+    try:
+        data = line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, from a JSON file: written as JSON's escape
+        data = json.dumps(json.loads(line)).encode("ascii") + b"\n"
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def load(folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -6,11 +6,12 @@ half or double precision. Everything else goes through Pillow, whose libtiff kno
 
 import ctypes
 import logging
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import tifffile
@@ -18,6 +19,8 @@ from PIL import Image
 
 _MAGIC = (b"II\x2a\x00", b"MM\x00\x2a", b"II\x2b\x00", b"MM\x00\x2b")
 _COLOURS = {0: "gray", 1: "gray", 2: "rgb"}
+# Size, samples, rows a strip, planes, and size of a tile.
+_LAYOUT = (256, 257, 277, 278, 284, 322, 323)
 _SILENT = threading.local()
 
 
@@ -77,8 +80,9 @@ class OddTiff:
     def read(self) -> np.ndarray:
         """Values (H, W, C) as they are stored; gray where white is zero is turned over."""
         page, end = self.page, self.page.parent.filehandle.size
-        strips = list(zip(page.dataoffsets, page.databytecounts))
-        if not strips or any(size == 0 or start + size > end for start, size in strips):
+        layout = {tag.code: tag.value for tag in page.tags if tag.code in _LAYOUT}
+        _check_parts(layout, page.dataoffsets, page.databytecounts, end)
+        if any(start + size > end for start, size in zip(page.dataoffsets, page.databytecounts)):
             raise EOFError("truncated")  # tifffile would fill in zeros
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (plane, H, W, sample)
         values = planes[0] if len(planes) == 1 else planes[..., 0].transpose(1, 2, 0)
@@ -102,6 +106,38 @@ class OddTiff:
     def is_multiplied(self) -> bool:
         """Whether colours are stored multiplied by alpha."""
         return self.has_alpha and self.page.extrasamples[0] == 1
+
+
+def check_strips(image: Image.Image, file: IO[bytes]) -> None:
+    """Raise ``EOFError`` where a TIFF that Pillow has opened has fewer strips or tiles than its size needs.
+
+    Pillow leaves black what no strip covers, and allocates the whole picture first.
+    """
+    place = file.tell()
+    end = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    tags: Mapping[int, Any] = image.tag_v2  # type: ignore[attr-defined]
+    offsets = _numbers(tags.get(324) or tags.get(273))
+    _check_parts(tags, offsets, _numbers(tags.get(325) or tags.get(279)), end)
+
+
+def _check_parts(tags: Mapping[int, Any], offsets: Sequence[int], sizes: Sequence[int], end: int) -> None:
+    """Each strip or tile that TIFF 6.0, sections 3 and 15, asks for is there, and starts inside the file."""
+    width, height, samples = (int(tags.get(tag) or 1) for tag in (256, 257, 277))
+    if tags.get(322) and tags.get(323):
+        needed = -(-width // int(tags[322])) * -(-height // int(tags[323]))
+    else:
+        needed = -(-height // min(height, int(tags.get(278) or height)))
+    if tags.get(284) == 2:
+        needed *= samples
+    if len(offsets) < needed or any(not 0 < start < end for start in offsets[:needed]):
+        raise EOFError("truncated")
+    if any(size == 0 for size in sizes[:needed]):  # a hole: nothing was ever written there
+        raise EOFError("truncated")
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return () if value is None else tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
 @contextmanager
