@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recolor_torch.data.text import parse_json, short
+
 # A stroke thinner than this half width (pixels of the raster) would have gaps.
 LEAST_HALF_WIDTH = 0.5
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -86,17 +88,12 @@ def parse_shapes(text: str) -> HintShapes:
         >>> parse_shapes('{"size": [4, 3], "points": [{"x": 1.5, "y": 1.5, "color": "#ff0000"}]}').points[0].radius
         0.0
     """
-    try:
-        data = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("it is not JSON: nested too deeply") from error
-    except ValueError as error:
-        raise ValueError(f"it is not JSON: {error}") from error
+    data = parse_json(text)
     if not isinstance(data, dict) or "size" not in data:
         raise ValueError('it needs the keys "size" and "points" or "strokes"')
     size = data["size"]
     if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and 1 <= n < 2**31 for n in size):
-        raise ValueError(f'"size" must be [width, height] in pixels, got {_short(size)}')
+        raise ValueError(f'"size" must be [width, height] in pixels, got {short(size)}')
     points = tuple(_point(p, f"points[{i}]") for i, p in enumerate(_list(data, "points")))
     strokes = tuple(_stroke(s, f"strokes[{i}]") for i, s in enumerate(_list(data, "strokes")))
     return HintShapes((size[0], size[1]), points, strokes)
@@ -186,24 +183,24 @@ def _rgb(color: str) -> tuple[int, int, int]:
 def _list(data: dict[str, Any], key: str) -> list[Any]:
     value = data.get(key, [])
     if not isinstance(value, list):
-        raise ValueError(f'"{key}" must be a list, got {_short(value)}')
+        raise ValueError(f'"{key}" must be a list, got {short(value)}')
     return value
 
 
 def _point(data: Any, where: str) -> Point:
     if not isinstance(data, dict):
-        raise ValueError(f"{where} must have the keys x, y, radius and color, got {_short(data)}")
+        raise ValueError(f"{where} must have the keys x, y, radius and color, got {short(data)}")
     x, y = _number(data.get("x"), f"{where}.x"), _number(data.get("y"), f"{where}.y")
     return Point(x, y, *_brush(data, where))
 
 
 def _stroke(data: Any, where: str) -> Stroke:
     if not isinstance(data, dict) or not isinstance(data.get("points"), list) or not data["points"]:
-        raise ValueError(f"{where} must have the keys points, radius and color, got {_short(data)}")
+        raise ValueError(f"{where} must have the keys points, radius and color, got {short(data)}")
     points = []
     for i, point in enumerate(data["points"]):
         if not isinstance(point, list) or len(point) != 2:
-            raise ValueError(f"{where}.points[{i}] must be [x, y], got {_short(point)}")
+            raise ValueError(f"{where}.points[{i}] must be [x, y], got {short(point)}")
         points.append((_number(point[0], f"{where}.points[{i}]"), _number(point[1], f"{where}.points[{i}]")))
     return Stroke(tuple(points), *_brush(data, where))
 
@@ -214,19 +211,14 @@ def _brush(data: dict[str, Any], where: str) -> tuple[float, str]:
         raise ValueError(f"{where}.radius must be 0 or more, got {radius:g}")
     color = data.get("color")
     if not isinstance(color, str) or not _COLOR.fullmatch(color):
-        raise ValueError(f'{where}.color must be "#rrggbb", got {_short(color)}')
+        raise ValueError(f'{where}.color must be "#rrggbb", got {short(color)}')
     return radius, color.lower()
 
 
 def _number(value: Any, where: str) -> float:
     if type(value) not in (int, float) or not abs(value) < 1e9:
-        raise ValueError(f"{where} must be a number, got {_short(value)}")
+        raise ValueError(f"{where} must be a number, got {short(value)}")
     return float(value)
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _lines(items: list[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ from recolor_torch.data.hint_marks import Marks, draw_marks, find_marks
 from recolor_torch.data.hint_shapes import HintShapes, parse_shapes, shapes_from_pixels
 from recolor_torch.data.opening import PictureError, show_path
 from recolor_torch.data.pictures import MAX_PIXELS, Picture, read_picture
+from recolor_torch.data.text import read_text
 from recolor_torch.pipeline import resize_hints
 
 Form = Literal["json", "overlay", "marked"]
@@ -167,8 +168,8 @@ def _is_json(path: str | os.PathLike) -> bool:
 
 def _read_shapes(path: Path, size: tuple[int, int] | None, max_pixels: int) -> Hints:
     try:
-        shapes = parse_shapes(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        shapes = parse_shapes(read_text(path))
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise HintError(f"{show_path(path)}: cannot read these hints: {reason}.") from error
     width, height = shapes.size

@@ -1,14 +1,16 @@
 """From what the user names (files, globs, folders, lists, pairs) to the list of targets."""
 
 import csv
-import json
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from recolor_torch.data.text import parse_json, read_text, short
 from recolor_torch.errors import UsageError
 
 
@@ -66,8 +68,8 @@ def read_list(path: Path) -> list[str]:
     Relative names are looked for from the current folder, then from the list's own.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).split("\n")
+    except (OSError, ValueError) as error:
         raise UsageError(f"Cannot read the list {path}: {_reason(error)}.") from error
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     return [str(_beside(Path(name), path)) for name in names]
@@ -82,32 +84,57 @@ def read_pairs(path: Path) -> list[Target]:
     Raises:
         UsageError: the file cannot be read, a column is missing, or a file that it names does not exist.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: list[dict[str, Any]]
-        if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            head = text.partition("\n")[0]
-            comma = ";" if ";" in head and "," not in head else ","
-            delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else comma
-            rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot read the pairs {path}: {_reason(error)}.") from error
     targets: dict[Path, Target] = {}
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict) or not row.get("target") or not (row.get("reference") or row.get("hints")):
-            raise UsageError(f"{path}, entry {number}: needs the columns target and reference (or hints).")
-        target = _existing(row["target"], path, number)
-        references = row.get("reference") or []
-        references = [references] if isinstance(references, str) else references
-        hints = _existing(row["hints"], path, number) if row.get("hints") else None
+    for number, row in _rows(path):
+        where = f"{path}, line {number}"
+        names = {column: _names(row.get(column), column, where) for column in ("target", "reference", "hints")}
+        if not names["target"] or not (names["reference"] or names["hints"]):
+            raise UsageError(f"{where}: needs the columns target and reference (or hints).")
+        if len(names["target"]) > 1 or len(names["hints"]) > 1:
+            raise UsageError(f"{where}: a line has one target and one file of hints.")
+        target = _existing(names["target"][0], path, where)
+        hints = _existing(names["hints"][0], path, where) if names["hints"] else None
         old = targets.get(target.absolute(), Target(target, Path(target.name)))
-        new = (*old.references, *(_existing(r, path, number) for r in references))
+        new = (*old.references, *(_existing(r, path, where) for r in names["reference"]))
         targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
     if not targets:
         raise UsageError(f"{path}: there are no pairs in it; the first line names the columns, as target,reference.")
     return list(targets.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a table, by column, with their numbers."""
+    number = 0
+    try:
+        text = read_text(path)
+        if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+            for number, line in enumerate(text.split("\n"), start=1):
+                if line.strip():
+                    row = parse_json(line)
+                    if not isinstance(row, dict):
+                        raise ValueError(f"a line must be an object with the key target, got {short(row)}")
+                    yield number, row
+            return
+        head = text.partition("\n")[0]
+        comma = ";" if ";" in head and "," not in head else ","
+        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else comma
+        table = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+        while (row := next(table, None)) is not None:
+            number = table.line_num
+            yield number, row
+    except (OSError, ValueError, csv.Error) as error:
+        number += isinstance(error, csv.Error)  # of the line after the last that was read
+        where = f", line {number}" if number and not isinstance(error, OSError) else ""
+        raise UsageError(f"Cannot read the pairs {path}{where}: {_reason(error)}.") from error
+
+
+def _names(value: Any, column: str, where: str) -> list[str]:
+    """The file names of a cell: none, one, or a list of them (JSONL)."""
+    names = value if isinstance(value, list) else [] if value is None or value == "" else [value]
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"{where}: {column} must be the name of a file, got {short(name)}.")
+    return [name.strip() for name in names if name.strip()]
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -146,10 +173,14 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") or part.endswith(".stages") for part in path.parts)
 
 
-def _existing(name: Any, file: Path, number: int) -> Path:
-    path = _beside(Path(str(name).strip()).expanduser(), file)
-    if not path.is_file():
-        raise UsageError(f"{file}, entry {number}: no such file: {name}.")
+def _existing(name: str, file: Path, where: str) -> Path:
+    try:
+        path = _beside(Path(os.path.expanduser(name)), file)
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have: too long, or half a letter
+        found = False
+    if not found:
+        raise UsageError(f"{where}: no such file: {short(name)[1:-1]}.")
     return path
 
 

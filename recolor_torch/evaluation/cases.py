@@ -1,6 +1,5 @@
 """What is evaluated on: a folder of colour photographs, or a manifest of photographs, pairs or scribbles."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recolor_torch.data.targets import find_targets
+from recolor_torch.data.text import parse_json, read_text
 from recolor_torch.errors import UsageError
 
 MANIFEST = "manifest.json"
@@ -101,7 +101,7 @@ def _top(relative: Path) -> str:
 
 def _read_manifest(path: Path) -> list[Case]:
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
+        manifest = parse_json(read_text(path))
     except FileNotFoundError as error:
         raise UsageError(f"No such file or folder: {path}.") from error
     except (OSError, ValueError) as error:

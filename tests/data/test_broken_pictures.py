@@ -278,3 +278,55 @@ def test_fuzzed_files_give_a_picture_or_one_sentence(seed, tmp_path, capfd):
     assert len(sentences) > 20
     assert not any("\n" in sentence or "Attribute" in sentence for sentence in sentences)
     assert capfd.readouterr() == ("", "")
+
+
+def tiff(tags, data):
+    """A little-endian TIFF of these tags (number: type, values) with ``data`` behind them at offset 8."""
+    import struct
+
+    entries, tail, place = b"", b"", 8 + len(data) + 2 + 12 * len(tags) + 4
+    for tag, (kind, values) in sorted(tags.items()):
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(packed) > 4:
+            entries += struct.pack("<HHII", tag, kind, len(values), place + len(tail))
+            tail += packed
+        else:
+            entries += struct.pack("<HHI4s", tag, kind, len(values), packed)
+    head = b"II\x2a\0" + struct.pack("<I", 8 + len(data))
+    return head + data + struct.pack("<H", len(tags)) + entries + b"\0" * 4 + tail
+
+
+def gray_tags(width, height, **changes):
+    tags = {256: (4, [width]), 257: (4, [height]), 258: (3, [8]), 259: (3, [1]), 262: (3, [1]), 277: (3, [1]),
+            273: (4, [8]), 278: (4, [height]), 279: (4, [width * height])}  # fmt: skip
+    return tags | {int(k[1:]): v for k, v in changes.items()}
+
+
+ROWS = bytes(range(16)) * 4
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        gray_tags(16, 8, t278=(4, [2]), t273=(4, [8, 40]), t279=(4, [32, 32])),  # two of four strips
+        gray_tags(20_000, 20_000, t278=(4, [2])),  # one of ten thousand
+        gray_tags(16, 4, t278=(4, [2]), t273=(4, [8, 0]), t279=(4, [32, 0])),  # a hole
+        gray_tags(16, 4, t278=(4, [2]), t273=(4, [8, 60_000]), t279=(4, [32, 32])),  # behind the end
+        gray_tags(32, 16, t322=(3, [16]), t323=(3, [16]), t324=(4, [8]), t325=(4, [256])),  # one of two tiles
+        gray_tags(16, 4, t258=(3, [8, 8, 8]), t262=(3, [2]), t277=(3, [3]), t284=(3, [2])),  # one of three planes
+    ],
+)
+def test_a_tiff_without_all_its_strips_is_cut_short(tmp_path, tags):
+    (tmp_path / "gaps.tif").write_bytes(tiff(tags, ROWS))
+    with pytest.raises(PictureError, match=r"gaps\.tif: the file is cut short\."):
+        read_picture(tmp_path / "gaps.tif")
+
+
+def test_a_tiff_with_all_its_strips_is_read(tmp_path):
+    (tmp_path / "whole.tif").write_bytes(
+        tiff(gray_tags(16, 4, t278=(4, [2]), t273=(4, [8, 40]), t279=(4, [32, 32])), ROWS)
+    )
+    (tmp_path / "most.tif").write_bytes(tiff(gray_tags(16, 4, t278=(4, [2**32 - 1])), ROWS))
+    for name in ("whole.tif", "most.tif"):
+        values = (read_picture(tmp_path / name).image[0, 0] * 255).round().byte().numpy().tobytes()
+        assert values == ROWS

@@ -338,3 +338,65 @@ def test_cmyk_with_its_profile(format, tmp_path):
     with pytest.warns(PictureWarning, match="CMYK profile"):
         wrong = read_picture(with_wrong)
     assert np.array_equal(levels(wrong.image), np.asarray(stored.convert("RGB")))
+
+
+def bent(change):
+    values = np.linspace(0, 1, 256) ** 2.2
+    change(values)
+    return rgb_profile(P3, table(values))
+
+
+def with_size_of_rtrc(data, size):
+    place = data.index(b"rTRC")
+    return data[: place + 8] + struct.pack(">I", size) + data[place + 12 :]
+
+
+def falls(values):
+    values[100] = 0.0
+
+
+def leaps(values):
+    values[100:] = np.maximum(values[100:], 0.9)
+
+
+def ends(values):
+    values[200:] = values[200]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (bent(falls), "a curve of the profile falls"),
+        (bent(leaps), "cannot be turned round"),
+        (bent(ends), "cannot be turned round"),
+        (gray_profile(table(np.repeat(np.linspace(0, 1, 16), 16))), "cannot be turned round"),
+        (rgb_profile(np.array(P3) * [[1.0], [1.0], [1.6]], gamma(2.2)), "cannot be turned round"),
+        (rgb_profile(np.array(P3) * 3, gamma(2.2)), "cannot be turned round"),
+        (with_size_of_rtrc(RGB_PROFILES["Adobe primaries, L* table"], 2059), "damaged"),  # half a number at the end
+        (rgb_profile(P3, para(3, 2.4, 1.0, 0.9, 0.01, 0.5)), "cannot be turned round"),
+    ],
+)
+def test_profiles_that_do_not_bring_values_back_are_left_out(data, words):
+    with pytest.raises(ProfileError, match=words):
+        parse_profile(data)
+
+
+@given(
+    st.lists(st.tuples(st.integers(128, 500), st.integers(0, 255)), min_size=1, max_size=8),
+    st.sampled_from(sorted(RGB_PROFILES)),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_a_damaged_profile_takes_it_gives_back(changes, name):
+    data = bytearray(RGB_PROFILES[name])
+    for place, value in changes:
+        data[place % (len(data) - 128) + 128] = value
+    try:
+        profile = parse_profile(bytes(data))
+    except ProfileError:
+        return
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 512, 3)).astype(np.uint8)
+    image = torch.empty(1, 3, 1, 512)
+    to_srgb(pixels, profile, image)
+    inside = ((image[0] > 0.002) & (image[0] < 0.998)).all(0)[0].numpy()
+    again = from_srgb(image[0], profile)[:, 0].numpy().T * 255
+    assert np.abs(again - pixels[0])[inside].max(initial=0) <= 2.01

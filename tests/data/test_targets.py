@@ -78,8 +78,8 @@ def test_pairs(tree, kind):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("target,ref\na.TIF,a.TIF\n", "entry 1: needs the columns target and reference"),
-        ("target,reference\na.TIF,nope.png\n", "entry 1: no such file: nope.png"),
+        ("target,ref\na.TIF,a.TIF\n", "line 2: needs the columns target and reference"),
+        ("target,reference\na.TIF,nope.png\n", "line 2: no such file: nope.png"),
         ("target,reference\n", "there are no pairs in it"),
     ],
 )
