@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -95,20 +95,20 @@ def colorize(bench: Bench) -> Iterator[Row]:
         output = bench.folder / f"cpu_{method}"
         return recolor(bench, colorize_arguments(bench, method, root / "few", output, "cpu"), threads=3)[0]
 
-    with ThreadPoolExecutor(5) as pool:
-        wanted: dict[str, Future[float]] = {}
-        if bench.device.type != "cpu":  # the processor has idle cores meanwhile
-            wanted = {method: pool.submit(on_cpu, method) for method in METHODS}
-        for method in bench.pick(list(METHODS), ["levin"]):
-            output = bench.folder / f"{kind}_{method}"
-            try:
-                seconds, _, said = recolor(bench, colorize_arguments(bench, method, root / "gray", output, kind))
-                if method in wanted:
-                    wanted[method].result(timeout=bench.limit)
-                other = bench.folder / f"cpu_{method}" if wanted else output
-                yield {"name": method, **agreement(root, output, other, count), "seconds": seconds, "said": said}
-            except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
-                yield {"name": method, "ok": False, "error": str(error)[-400:]}
+    failed: dict[str, str] = {}
+    if kind != "cpu":  # all at once, and before the others, whose times they would change
+        with ThreadPoolExecutor(len(METHODS)) as pool:
+            runs = {method: pool.submit(on_cpu, method) for method in METHODS}
+        failed = {method: str(run.exception())[-300:] for method, run in runs.items() if run.exception()}
+    for method in bench.pick(list(METHODS), ["levin"]):
+        output, other = bench.folder / f"{kind}_{method}", bench.folder / f"cpu_{method}"
+        try:
+            seconds, _, said = recolor(bench, colorize_arguments(bench, method, root / "gray", output, kind))
+            if method in failed:
+                raise RuntimeError(f"on the CPU: {failed[method]}")
+            yield {"name": method, **agreement(root, output, other, count), "seconds": seconds, "said": said}
+        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
+            yield {"name": method, "ok": False, "error": str(error)[-400:]}
 
 
 def agreement(root: Path, output: Path, other: Path, count: int) -> Row:

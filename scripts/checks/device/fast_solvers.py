@@ -1,5 +1,6 @@
 """Solves on the device: set-up and iterations apart, a cycle against the bandwidth, peers on the same device."""
 
+import inspect
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -181,6 +182,7 @@ def _cupy(matrix: Any, rhs: Any, wanted: Any, side: int) -> Iterator[Row]:
 
     a = sparse.csr_matrix(matrix.tocsr().astype("float64"))
     inverse = 1 / a.diagonal()
+    tolerance = {"rtol" if "rtol" in inspect.signature(linalg.cg).parameters else "tol": 1e-6}
     jacobi = linalg.LinearOperator(a.shape, matvec=lambda x: inverse * x, dtype=a.dtype)
     for name, limit in (("CuPy cg with Jacobi", 4000), ("CuPy spsolve", 0)):
         if not limit and side > 128:  # a QR factorisation that nothing can interrupt
@@ -190,7 +192,7 @@ def _cupy(matrix: Any, rhs: Any, wanted: Any, side: int) -> Iterator[Row]:
         for column in rhs.T:
             b = cupy.asarray(column)
             if limit:
-                columns.append(linalg.cg(a, b, tol=1e-6, maxiter=limit, M=jacobi)[0])
+                columns.append(linalg.cg(a, b, maxiter=limit, M=jacobi, **tolerance)[0])
             else:
                 columns.append(linalg.spsolve(a, b))
         cupy.cuda.Device().synchronize()
