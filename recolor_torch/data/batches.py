@@ -85,6 +85,10 @@ class Result:
     working_size: tuple[int, int] | None = None
     stages: dict[str, Tensor | str] = field(default_factory=dict)
 
+    def to(self, *_: object, **__: object) -> "Result":
+        """The result itself: its tensors are on the CPU. Lightning asks this of predictions that it collects."""
+        return self
+
 
 class BatchDataset(Dataset[PictureBatch]):
     """Item i is a whole batch: jobs whose pictures and references have equal sizes.

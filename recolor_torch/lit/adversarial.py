@@ -78,7 +78,7 @@ class AdversarialTraining(ColorizationTraining):
         estimate = self.answer(luminance, hints, mask)
         if estimate.chroma is None:
             raise UsageError(f"{type(self.network).__name__} has no chroma to show to a discriminator.")
-        fake = estimate.chroma.float()
+        fake = estimate.chroma.to(image)
 
         self.toggle_optimizer(ours)
         persuasion = generator_loss(self.discriminator(luminance, fake))

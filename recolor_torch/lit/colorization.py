@@ -17,6 +17,7 @@ from recolor_torch.color.bins import BINS, annealed_mean, count_bins, rebalancin
 from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.data.hint_simulation import HintSimulation, gaussian_centres, paint_points
 from recolor_torch.data.training import TrainingDataModule, batches_done
+from recolor_torch.describe import INSTANTIATOR, arguments
 from recolor_torch.errors import UsageError
 from recolor_torch.features.state import read_state
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
@@ -87,6 +88,7 @@ class ColorizationTraining(pl.LightningModule):
         self.frozen_steps, self.sparse = frozen_steps, sparse
         self.warmup, self.cooldown = warmup, cooldown
         self.weight_decay, self.classification, self.regression = weight_decay, classification, regression
+        self.average = average
         self.mix, self.grain, self.tone, self.hints, self.seed = mix, grain, tone, hints, seed
         self._start = 0.0, 0
         self.averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
@@ -99,7 +101,16 @@ class ColorizationTraining(pl.LightningModule):
         return self.averaged(luminance, hints, mask)
 
     def on_fit_start(self) -> None:
-        """Count the colours of the training pictures, unless a checkpoint brought the counts."""
+        """Count the colours of the training pictures, unless a checkpoint brought the counts.
+
+        Raises:
+            UsageError: the weights have 16 bits, in which steps of the optimizer and of the moving average are lost.
+        """
+        if self.dtype in (torch.float16, torch.bfloat16):
+            raise UsageError(
+                f"Training in {self.trainer.precision} would lose small steps: "
+                "use bf16-mixed, 16-mixed, 32-true or 64-true."
+            )
         if self.classification == 0 or self.bin_weights.any():
             return
         if self.bins is not None:
@@ -108,7 +119,7 @@ class ColorizationTraining(pl.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, TrainingDataModule):
             raise UsageError("The colours are counted on a TrainingDataModule, got another data module.")
-        counts = sum(count_bins(quarter_ab(_to_float(p))) for p in data.samples(2000))
+        counts = sum(count_bins(quarter_ab(self.pictures(p))) for p in data.samples(2000))
         self.bin_weights.copy_(rebalancing_weights(torch.as_tensor(counts), self.mix))
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
@@ -120,13 +131,17 @@ class ColorizationTraining(pl.LightningModule):
         """What the batch of this number teaches: the pictures with their tone changed, the luminance that the network
         is shown, and the chroma and the mask of the points that it is given."""
         generator = self._generator(number)
-        image = _to_float(batch)
+        image = self.pictures(batch)
         image = image ** self._powers(len(image), generator)
         hints, mask = self.hints(rgb_to_yuv(image)[:, 1:], generator) if self.hints else (None, None)
         luminance = rgb_to_luminance(image)
         strength = self.grain * torch.rand(len(image), 1, 1, 1, generator=generator, device=self.device).square()
         noise = torch.randn(luminance.shape, generator=generator, device=self.device)
         return image, luminance + strength * noise, hints, mask
+
+    def pictures(self, batch: Tensor) -> Tensor:
+        """8-bit pictures as sRGB in [0, 1], in the type of the weights."""
+        return batch.to(self.dtype) / 255
 
     def answer(self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Estimate:
         """The network's estimate in training, with the encoder held still in the first steps."""
@@ -151,12 +166,12 @@ class ColorizationTraining(pl.LightningModule):
             if self.sparse:
                 row, column = self.phase()
                 ab = ab[..., row::2, column::2]
-            entropy = distribution_loss(estimate.logits.float(), ab, self.bin_weights)
+            entropy = distribution_loss(estimate.logits.to(image), ab, self.bin_weights)
             self.log("train/classification", entropy)
             loss = loss + self.classification * entropy
         if estimate.chroma is not None and self.regression > 0:
             truth = rgb_to_yuv(image)[:, 1:]
-            huber = chroma_loss(chroma_to_unit(estimate.chroma.float()), chroma_to_unit(truth))
+            huber = chroma_loss(chroma_to_unit(estimate.chroma.to(image)), chroma_to_unit(truth))
             self.log("train/regression", huber)
             loss = loss + self.regression * huber
         self.log("train/loss", loss)
@@ -201,7 +216,7 @@ class ColorizationTraining(pl.LightningModule):
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """PSNR of the averaged network without and with points, and that of the gray pictures."""
-        image = _to_float(batch)
+        image = self.pictures(batch)
         luminance, chroma = rgb_to_luminance(image), rgb_to_yuv(image)[:, 1:]
         self.log("val/psnr_gray", psnr(luminance.expand_as(image), image).mean(), batch_size=len(image))
         for points in VALIDATED_POINTS if self.hints else (0,):
@@ -218,6 +233,10 @@ class ColorizationTraining(pl.LightningModule):
         rows, columns = gaussian_centres(b, points, h, w, generator)
         widths = torch.full_like(rows, 6)
         return paint_points(chroma, rows, columns, widths, torch.full((b,), points, device=chroma.device))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What ``load_from_checkpoint`` makes the module of."""
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {**arguments(self), **INSTANTIATOR}
 
     def configure_optimizers(self) -> Any:
         """AdamW with two rates; warm-up, a constant stretch, and a linear fall at the end."""
@@ -253,9 +272,9 @@ def chroma_of(estimate: Estimate, luminance: Tensor) -> dict[str, Tensor]:
     """The chroma that each head of a network means, (B, 2, H, W): ``regression`` and ``distribution``."""
     found = {}
     if estimate.chroma is not None:
-        found["regression"] = estimate.chroma.float()
+        found["regression"] = estimate.chroma.to(luminance)
     if estimate.logits is not None:
-        ab = annealed_mean(estimate.logits.float())
+        ab = annealed_mean(estimate.logits.to(luminance))
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         found["distribution"] = ab_to_chroma(luminance, ab)
     return found
@@ -278,7 +297,3 @@ def quarter_ab(image: Tensor) -> Tensor:
 def psnr(image: Tensor, truth: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each sample over R, G and B, (B,), in dB."""
     return -10 * (image - truth).square().mean((1, 2, 3)).clamp(min=1e-10).log10()
-
-
-def _to_float(batch: Tensor) -> Tensor:
-    return batch.float() / 255

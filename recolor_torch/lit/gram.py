@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.compose import resize, working_size
 from recolor_torch.data import PictureError, read_picture
+from recolor_torch.describe import INSTANTIATOR, arguments
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import GramTransfer, Guide, Reference
 from recolor_torch.methods.gram import Problem
@@ -98,6 +99,7 @@ class GramTransferModule(pl.LightningModule):
         self.losses: list[float] = []
         self.variable: nn.Parameter
         self._problem: Problem | None = None
+        self._loaded: Tensor | None = None
         self._seen: Evaluation | None = None
 
     @property
@@ -110,6 +112,8 @@ class GramTransferModule(pl.LightningModule):
     @property
     def picture(self) -> Tensor:
         """The picture as it is now, sRGB, (1, 3, H, W)."""
+        if self._problem is None and self._loaded is not None:
+            return self._loaded
         return self.problem.region.to_rgb(self.variable.detach())
 
     def setup(self, stage: str) -> None:
@@ -158,12 +162,17 @@ class GramTransferModule(pl.LightningModule):
         return tuple(float(evaluate(x, low_precision=False).total) for x in (picture, rounded))  # type: ignore[return-value]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The losses so far go along."""
+        """The losses so far and the picture go along, and what ``load_from_checkpoint`` makes the module of."""
         checkpoint["gram_losses"] = self.losses
+        checkpoint["gram_picture"] = self.picture
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = {**arguments(self), **INSTANTIATOR}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The losses so far come back."""
+        """The losses so far come back; outside of a Trainer, which knows the pictures, the picture does too."""
         self.losses = list(checkpoint["gram_losses"])
+        self._loaded = checkpoint.get("gram_picture")
+        if not hasattr(self, "variable"):
+            self.variable = nn.Parameter(torch.empty_like(checkpoint["state_dict"]["variable"]))
 
     def _state(self, optimizer: Any) -> dict[str, Any]:
         return optimizer.state[self.variable]

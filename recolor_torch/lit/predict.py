@@ -13,6 +13,7 @@ from recolor_torch.compose import Keep, working_size
 from recolor_torch.data.batches import PictureBatch, Result
 from recolor_torch.data.pictures import Picture
 from recolor_torch.data.plan import Job
+from recolor_torch.errors import UsageError
 from recolor_torch.methods import Guide, Recolorizer, method_name
 from recolor_torch.pipeline import recolor
 
@@ -78,6 +79,17 @@ class RecolorModule(pl.LightningModule):
             strength=self.strength,
             max_side=self.max_side,
         )
+
+    def setup(self, stage: str) -> None:
+        """Refuse weights and pictures of 16 bits.
+
+        Raises:
+            UsageError: they do not hold a luminance of 8 bits.
+        """
+        if self._place.dtype in (torch.float16, torch.bfloat16):
+            raise UsageError(
+                f"Pictures in {self.trainer.precision} would lose levels: use bf16-mixed, 16-mixed, 32-true or 64-true."
+            )
 
     def on_predict_start(self) -> None:
         """A run begins without what an earlier one left."""

@@ -35,7 +35,7 @@ class SampleSheet(pl.Callback):
             raise TypeError(f"SampleSheet goes with ColorizationTraining, got {type(pl_module).__name__}.")
         dataset = loaders.dataset
         images = torch.stack([dataset[i] for i in range(min(self.pictures, len(dataset)))])
-        grid = sample_grid(pl_module, images.to(pl_module.device).float() / 255)
+        grid = sample_grid(pl_module, pl_module.pictures(images.to(pl_module.device)))
         path = Path(folder) / "samples" / f"step_{trainer.global_step:07}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as part:

@@ -21,6 +21,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, width: int = 32, layers: int = 3) -> None:
         super().__init__()
+        self.width, self.layers = width, layers
         blocks: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for i in range(layers - 1):
             inputs, outputs = width * 2**i, width * 2 ** (i + 1)
