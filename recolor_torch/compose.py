@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
 from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.precision import HALF, in_float32
 
 Keep = Literal["luma", "none"]
 
@@ -42,6 +43,8 @@ def compose(
     check_choice(keep, "keep", ("luma", "none"))
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must be in [0, 1], got {strength}.")
+    if image.dtype in HALF:
+        return in_float32(compose, image, result, keep, strength, mask)
     size = image.shape[-2:]
     if keep == "luma":
         chroma = resize(rgb_to_yuv(result)[:, 1:], size)
@@ -63,6 +66,8 @@ def resize(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
     """
     if tuple(x.shape[-2:]) == tuple(size):
         return x
+    if x.dtype in HALF:
+        return in_float32(resize, x, size)
     return F.interpolate(x, size=tuple(size), mode="bicubic", align_corners=False, antialias=True)
 
 

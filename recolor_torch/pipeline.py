@@ -1,7 +1,7 @@
 """The way of a picture: into the method's space, through the method, and back into a picture."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from recolor_torch.checks import check_batch, check_choice, check_image, check_m
 from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
 from recolor_torch.compose import Keep, compose, resize, working_size
 from recolor_torch.methods import Guide, Recolorizer, build_method
+from recolor_torch.precision import HALF, in_float32
 
 
 def recolor(
@@ -49,6 +50,9 @@ def recolor(
         torch.Size([1, 3, 8, 8])
     """
     check_image(image, "image", channels=3)
+    if image.dtype in HALF:
+        settings: dict[str, Any] = {"target": target, "keep": keep, "strength": strength, "max_side": max_side}
+        return in_float32(lambda x, g: recolor(x, method, g, **settings), image, guide)
     check_choice(target, "target", ("gray", "color"))
     method = build_method(method) if isinstance(method, str) else method
     method.require(guide)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_mask
+from recolor_torch.precision import widened
 
 CHUNK = 1 << 20
 """Values quantised at a time: the temporaries stay in the cache and memory does not grow with the picture."""
@@ -25,7 +26,8 @@ def to_levels(values: Tensor, levels: int) -> Tensor:
         levels: number of levels.
     """
     if values.is_floating_point():
-        scaled = (values.detach() * (levels - 1)).clamp_(-0.5, levels - 0.75).nan_to_num_(nan=float(levels))
+        # In 16 bits 65535 rounds up to the level of NaN, or to infinity.
+        scaled = (widened(values.detach()) * (levels - 1)).clamp_(-0.5, levels - 0.75).nan_to_num_(nan=float(levels))
         return scaled.add_(0.5).to(torch.int32)
     return values.to(torch.int32)
 
@@ -50,6 +52,7 @@ def histogram(image: Tensor, levels: int | None = None, mask: Tensor | None = No
         levels = level_count(image)
     if image.ndim != 4:
         raise ValueError(f"image must have shape (B, C, H, W), got {tuple(image.shape)}.")
+    _check_levels(image, levels)
     if mask is not None:
         check_mask(mask, "mask", image)
     b, c = image.shape[:2]
@@ -64,6 +67,15 @@ def histogram(image: Tensor, levels: int | None = None, mask: Tensor | None = No
                     index = torch.where(keep[i, start : start + CHUNK], index, levels)
                 counts[i, k] += torch.bincount(index, minlength=levels + 1)
     return counts[..., :levels]
+
+
+def _check_levels(image: Tensor, levels: int) -> None:
+    """Raise ``ValueError`` where integers are no levels. Types that hold nothing else are not looked at."""
+    if image.is_floating_point() or image.numel() == 0 or (image.dtype == torch.uint8 and levels >= 256):
+        return
+    low, high = (int(v) for v in image.to(torch.int64).aminmax())
+    if low < 0 or high >= levels:
+        raise ValueError(f"image must hold levels from 0 to {levels - 1}, got integers from {low} to {high}.")
 
 
 def _chunks(values: Tensor) -> Iterator[tuple[int, Tensor]]:

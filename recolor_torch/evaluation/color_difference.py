@@ -10,6 +10,9 @@ from recolor_torch.color import rgb_to_lab
 
 _25_POW_7 = 25.0**7
 
+# Exactly opposite hues are half a turn apart, in radians, however their angles were rounded: Sharma's pair 10.
+_ROUNDING = 1e-12
+
 
 def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     r"""CIEDE2000 colour difference at each pixel, with all parametric factors 1.
@@ -21,8 +24,8 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
         lab_2: the same shape.
 
     Returns:
-        (B, 1, H, W), 0 where the colours agree; about 1 is just visible. It is a figure to report: its
-        gradient is not finite where the chroma is 0.
+        (B, 1, H, W), in the type of ``lab_1``, 0 where the colours agree; about 1 is just visible. It is a figure to
+        report: its gradient is not finite where the chroma is 0.
 
     Raises:
         TypeError: an argument is not a floating point tensor.
@@ -36,7 +39,8 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     check_image(lab_1, "lab_1", channels=3)
     check_image(lab_2, "lab_2", channels=3)
     check_same_size(lab_2, "lab_2", lab_1, "lab_1")
-    (l1, a1, b1), (l2, a2, b2) = lab_1.split(1, dim=1), lab_2.split(1, dim=1)
+    # Opposite hues are told apart by differences that float32 does not have: Sharma's pair 14.
+    (l1, a1, b1), (l2, a2, b2) = lab_1.double().split(1, dim=1), lab_2.double().split(1, dim=1)
 
     mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
     g = 0.5 * (1 - _seventh_root_share(mean_chroma))
@@ -46,13 +50,14 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
 
     gray = (c1 * c2) == 0
     turn = 2 * math.pi
+    half = math.pi + _ROUNDING
     step = h2 - h1
-    step = torch.where(step > math.pi, step - turn, torch.where(step < -math.pi, step + turn, step))
+    step = torch.where(step > half, step - turn, torch.where(step < -half, step + turn, step))
     step = torch.where(gray, 0, step)
     d_hue = 2 * (c1 * c2).sqrt() * torch.sin(step / 2)
 
     mean_hue = (h1 + h2) / 2
-    apart = (h1 - h2).abs() > math.pi
+    apart = (h1 - h2).abs() > half
     mean_hue = torch.where(apart, torch.where(h1 + h2 < turn, mean_hue + math.pi, mean_hue - math.pi), mean_hue)
     mean_hue = torch.where(gray, h1 + h2, mean_hue)
 
@@ -71,7 +76,7 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     turn_angle = 30 * degree * torch.exp(-(((mean_hue / degree - 275) / 25) ** 2))
     r_t = -2 * _seventh_root_share(c) * torch.sin(2 * turn_angle)
     light, chroma, hue = (l2 - l1) / s_l, (c2 - c1) / s_c, d_hue / s_h
-    return (light**2 + chroma**2 + hue**2 + r_t * chroma * hue).clamp(min=0).sqrt()
+    return (light**2 + chroma**2 + hue**2 + r_t * chroma * hue).clamp(min=0).sqrt().to(lab_1.dtype)
 
 
 def color_error(image: Tensor, truth: Tensor) -> Tensor:

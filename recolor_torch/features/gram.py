@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from recolor_torch.checks import check_image
+from recolor_torch.precision import HALF, in_float32
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -27,6 +28,8 @@ def gram_matrix(features: Tensor) -> Tensor:
                  [0.5000, 0.5000]]])
     """
     check_image(features, "features")
+    if features.dtype in HALF:  # sums of squares leave the range of float16
+        return in_float32(gram_matrix, features)
     b, c, h, w = features.shape
     flat = features.reshape(b, c, h * w)
     return flat @ flat.transpose(1, 2) / (c * h * w)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_choice, check_image
 from recolor_torch.features.layers import POOLED_AFTER, feature_index, layer_depth, layer_name
 from recolor_torch.features.weights import VggWeights
 
@@ -43,6 +43,7 @@ class VGG19(nn.Module):
         self.depth = max(layer_depth(name) for name in layers)
         if weights.depth < self.depth:
             raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{self.depth} is needed.")
+        check_choice(pooling, "pooling", ("average", "max"))
         self.pooling = pooling
         self._wanted = {layer_name(name) for name in layers}
         self.convolutions = nn.ModuleList(_convolution(weights, k + 1) for k in range(self.depth))

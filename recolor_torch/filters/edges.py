@@ -9,6 +9,7 @@ from torch import Tensor
 from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size
 from recolor_torch.filters.smoothing import Border, gauss_filter
 from recolor_torch.filters.soft_histogram import soft_cdf
+from recolor_torch.precision import HALF, in_float32
 
 EdgeKernel = Literal["across", "down", "cross", "square"]
 EdgeDetector = Literal["across", "down", "cross", "square", "sobel", "canny"]
@@ -86,6 +87,8 @@ def edge_probability(
     """
     check_image(luminance, "luminance", channels=1)
     check_choice(detector, "detector", get_args(EdgeDetector))
+    if luminance.dtype in HALF:
+        return in_float32(edge_probability, luminance, detector, radius, beta, quantile)
     x = gauss_filter(luminance, radius, beta) if radius else luminance
     if detector == "canny":
         return canny(x)[1].to(luminance.dtype)

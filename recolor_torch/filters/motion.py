@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_image, check_same_size
+from recolor_torch.precision import HALF, in_float32
 
 # In units of squared luminance slopes: below it a window is flat, and keeps the motion of the coarser level.
 FLAT = 1e-5
@@ -47,6 +48,8 @@ def phase_correlation(a: Tensor, b: Tensor) -> Tensor:
     """
     check_image(a, "a", channels=1)
     check_same_size(b, "b", a, "a")
+    if a.dtype in HALF:
+        return in_float32(phase_correlation, a, b)
     height, width = a.shape[-2:]
     rows = torch.hann_window(height + 2, periodic=False, device=a.device, dtype=a.dtype)[1:-1, None]
     window = rows * torch.hann_window(width + 2, periodic=False, device=a.device, dtype=a.dtype)[1:-1]
@@ -77,6 +80,8 @@ def optical_flow(a: Tensor, b: Tensor, steps: int = 3, window: int = 9) -> Tenso
     """
     check_image(a, "a", channels=1)
     check_same_size(b, "b", a, "a")
+    if a.dtype in HALF:
+        return in_float32(optical_flow, a, b, steps, window)
     levels = [(a, b)]
     while min(levels[-1][0].shape[-2:]) >= 32:
         levels.append(tuple(F.avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1]))  # type: ignore[arg-type]

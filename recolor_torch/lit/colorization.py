@@ -23,6 +23,7 @@ from recolor_torch.features.state import read_state
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_into
+from recolor_torch.precision import refuse_half
 
 VALIDATED_POINTS = (0, 10)
 
@@ -106,11 +107,7 @@ class ColorizationTraining(pl.LightningModule):
         Raises:
             UsageError: the weights have 16 bits, in which steps of the optimizer and of the moving average are lost.
         """
-        if self.dtype in (torch.float16, torch.bfloat16):
-            raise UsageError(
-                f"Training in {self.trainer.precision} would lose small steps: "
-                "use bf16-mixed, 16-mixed, 32-true or 64-true."
-            )
+        refuse_half(self.trainer.precision, "Training")
         if self.classification == 0 or self.bin_weights.any():
             return
         if self.bins is not None:

@@ -19,6 +19,7 @@ from recolor_torch.methods.gram import Problem
 from recolor_torch.methods.gram_descent import has_ended, make_closure, make_optimizer
 from recolor_torch.methods.gram_objective import Evaluation
 from recolor_torch.output import write_picture
+from recolor_torch.precision import refuse_half
 
 MOST_STEPS = 1_000_000
 
@@ -52,15 +53,17 @@ class TransferData(pl.LightningDataModule):
         self.target, self.references, self.reference_weights = target, references, reference_weights
         self.size, self.square, self.target_color = size, square, target_color
 
-    def pictures(self, device: torch.device) -> tuple[Tensor, tuple[Reference, ...]]:
+    def pictures(
+        self, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> tuple[Tensor, tuple[Reference, ...]]:
         """Target and references as sRGB, (1, 3, H, W), on ``device``.
 
         Raises:
             UsageError: a picture cannot be read.
         """
         try:
-            target = self._fitted(read_picture(self.target).image.float())
-            images = [read_picture(path).image.float() for path in self.references]
+            target = self._fitted(read_picture(self.target).image.to(dtype))
+            images = [read_picture(path).image.to(dtype) for path in self.references]
         except PictureError as error:
             raise UsageError(str(error)) from error
         if self.target_color == "gray":
@@ -121,7 +124,9 @@ class GramTransferModule(pl.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, TransferData):
             raise UsageError("GramTransferModule takes its pictures from TransferData.")
-        target, references = data.pictures(self.trainer.strategy.root_device)
+        refuse_half(self.trainer.precision, "Gram transfer")
+        dtype = torch.float64 if self.trainer.precision == "64-true" else torch.float32
+        target, references = data.pictures(self.trainer.strategy.root_device, dtype)
         with torch.no_grad():
             self._problem = self.method.problem(target, references)
             change: Tensor | None = None

@@ -13,9 +13,9 @@ from recolor_torch.compose import Keep, working_size
 from recolor_torch.data.batches import PictureBatch, Result
 from recolor_torch.data.pictures import Picture
 from recolor_torch.data.plan import Job
-from recolor_torch.errors import UsageError
 from recolor_torch.methods import Guide, Recolorizer, method_name
 from recolor_torch.pipeline import recolor
+from recolor_torch.precision import refuse_half
 
 HARDLY_ANY = 0.01
 """Mean length of (U, V) below which a result passes for gray, and its record says so."""
@@ -86,10 +86,7 @@ class RecolorModule(pl.LightningModule):
         Raises:
             UsageError: they do not hold a luminance of 8 bits.
         """
-        if self._place.dtype in (torch.float16, torch.bfloat16):
-            raise UsageError(
-                f"Pictures in {self.trainer.precision} would lose levels: use bf16-mixed, 16-mixed, 32-true or 64-true."
-            )
+        refuse_half(self.trainer.precision, "Pictures")
 
     def on_predict_start(self) -> None:
         """A run begins without what an earlier one left."""

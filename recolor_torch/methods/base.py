@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from recolor_torch.precision import HALF, in_float32
+
 Space = Literal["rgb", "yuv", "lab"]
 
 
@@ -84,6 +86,12 @@ class Recolorizer(nn.Module):
         super().__init__()
         self.keep_stages = False
         self.stages: dict[str, Tensor | str] = {}
+
+    def __call__(self, image: Tensor, guide: Guide) -> Tensor:
+        """``forward``; pictures of 16 bits a number are computed in float32 and come back in their type."""
+        if image.dtype in HALF:
+            return in_float32(super().__call__, image, guide)
+        return super().__call__(image, guide)
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Recolour ``image``, (B, 3, H, W) in ``space``."""

@@ -13,6 +13,7 @@ from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
 from recolor_torch.methods.base import Guide, Recolorizer, Reference, total_weight
 from recolor_torch.methods.histogram_soft import match_histograms_soft
+from recolor_torch.precision import HALF, in_float32
 
 CHROMA_LEVELS = 256
 Restore = Literal["report", "gamut"]
@@ -43,12 +44,13 @@ def fit_lookup_table(
     """
     if not references:
         raise ValueError("A look-up table needs at least one reference, got none.")
+    for r in references:
+        _check_reference(r.image, image)
     levels = level_count(image) if levels is None else levels
     target = histogram(image, levels, mask).cumsum(-1)
     total = total_weight(references)
     counts = [histogram(r.image, levels, r.mask).cumsum(-1) for r in references]
-    for r in references:
-        check_batch(r.image, "reference", image)
+    _check_counted(torch.stack([c[..., -1].amin() for c in counts]))
     if len(counts) == 1:
         source = counts[0].expand_as(target)
         # F_ref(j) >= F_image(i), cross-multiplied: n^2 stays far below 2^63.
@@ -59,7 +61,24 @@ def fit_lookup_table(
         summed = torch.stack([f.expand_as(wanted) for f in fractions]).sum(0)
         # The sum of the weights may miss 1 by rounding; a fraction counts as reached within 1e-12.
         index = torch.searchsorted((summed + 1e-12).contiguous(), wanted.contiguous())
+    # Where no pixel of the image counts there is nothing to go by: the table changes nothing.
+    index = torch.where(target[..., -1:] > 0, index, torch.arange(levels, device=index.device))
     return LookUpTable(index.clamp_(max=levels - 1).double() / (levels - 1))
+
+
+def _check_reference(reference: Tensor, image: Tensor) -> None:
+    check_batch(reference, "reference", image)
+    if reference.ndim != 4 or reference.shape[1] != image.shape[1]:
+        wanted, got = (tuple(x.shape) for x in (image, reference))
+        raise ValueError(f"reference must have as many channels as image, {wanted[1]}, got the shape {got}.")
+    if reference.dtype != image.dtype and not (reference.is_floating_point() and image.is_floating_point()):
+        raise ValueError(f"reference must be of the type of image, {image.dtype}, got {reference.dtype}.")
+
+
+def _check_counted(counts: Tensor) -> None:
+    """Raise where a reference has no pixel that counts: its colors are not known, and black is not among them."""
+    if not bool((counts > 0).all()):
+        raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
 
 
 def match_histograms(
@@ -91,6 +110,8 @@ def match_histograms(
     """
     if isinstance(references, Tensor):
         references = (Reference(references),)
+    if image.dtype in HALF:
+        return in_float32(match_histograms, image, references, mask, levels, counted)
     matched = fit_lookup_table(image, references, mask if counted is None else counted, levels).apply(image)
     return matched if mask is None else torch.where(mask > 0.5, matched, image)
 
@@ -120,6 +141,8 @@ def match_in_space(
     Returns:
         sRGB, (B, 3, H, W), in [0, 1].
     """
+    if image.dtype in HALF:
+        return in_float32(match_in_space, image, references, space, mask, restore, counted)
     first = match_histograms(image, references, mask, counted=counted)
     pictures = tuple(replace(r, image=_to_unit(from_rgb(r.image, space), space)) for r in references)
     unit = match_histograms(_to_unit(from_rgb(first, space), space), pictures, mask, counted=counted)
@@ -181,7 +204,8 @@ def _chroma_sums(reference: Reference) -> Tensor:
     chroma = image[:, 1:].nan_to_num(nan=0.0).transpose(0, 1).flatten(1)
     parts = [count, *(torch.bincount(index, weights=c.double(), minlength=b * rows) for c in chroma)]
     sums = torch.stack(parts).view(3, b, rows).transpose(0, 1)[..., :CHROMA_LEVELS]
-    return sums / sums[:, :1].sum(-1, keepdim=True).clamp(min=1)
+    _check_counted(sums[:, 0].sum(-1))
+    return sums / sums[:, :1].sum(-1, keepdim=True)
 
 
 def _gauss_matrix(n: int, sigma: float, device: torch.device) -> Tensor:
@@ -229,6 +253,8 @@ def transfer_chroma(
         YUV, (B, 3, H, W); it may lie outside the sRGB gamut.
     """
     check_image(image, "image", channels=3)
+    if image.dtype in HALF:
+        return in_float32(transfer_chroma, image, references, mask, rank, smoothing, counted)
     table = fit_chroma_table(references, smoothing)
     luminance = image[:, :1]
     if rank:

@@ -6,6 +6,7 @@ from torch import Tensor
 from recolor_torch.checks import check_batch, check_image
 from recolor_torch.filters.soft_histogram import soft_histogram
 from recolor_torch.methods.base import Reference, total_weight
+from recolor_torch.precision import HALF, in_float32
 
 # Slope that keeps an empty stretch of a cumulative histogram invertible.
 _FLOOR = 1e-6
@@ -45,12 +46,16 @@ def match_histograms_soft(
         references = (Reference(references),)
     if not references:
         raise ValueError("Histogram matching needs at least one reference, got none.")
+    if image.dtype in HALF:
+        return in_float32(match_histograms_soft, image, references, mask, bins, bandwidth)
     total = total_weight(references)
     own = _cumulative(soft_histogram(image, bins, bandwidth=bandwidth, mask=mask))
     wanted = torch.zeros_like(own)
     for r in references:
         check_image(r.image, "reference", channels=image.shape[1])
         check_batch(r.image, "reference", image)
+        if r.mask is not None and not bool((r.mask > 0).flatten(1).any(1).all()):
+            raise ValueError("reference has no pixel that counts: its mask is 0 all over.")
         shares = soft_histogram(r.image, bins, bandwidth=bandwidth, mask=r.mask)
         wanted = wanted + _cumulative(shares) * (r.weight / total)
     edges = torch.linspace(0, 1, bins + 1, dtype=image.dtype, device=image.device).expand_as(own)

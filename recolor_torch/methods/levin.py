@@ -1,6 +1,7 @@
 """Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.system import Solution
 from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.levin_sequence import Carried, spread_in_time
+from recolor_torch.precision import HALF, in_float32, widened
 
 Spread = Callable[..., Tensor]
 """``spread_chroma``, or what stands in for it: luminance, hints and mask, with prior, confidence and tolerance."""
@@ -47,6 +49,10 @@ def spread_chroma(
         NotConverged: the solve failed; the message says by how much.
         ValueError: a shape is wrong, or values are not finite.
     """
+    if luminance.dtype in HALF:
+        wide = {name: widened(value) for name, value in settings.items()}
+        spread = partial(spread_chroma, tolerance=tolerance, **wide)
+        return in_float32(spread, luminance, hints, mask)
     return checked(solve(LevinEnergy(luminance, hints, mask, **settings), atol=tolerance / 255), tolerance)
 
 

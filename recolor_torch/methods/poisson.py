@@ -10,6 +10,7 @@ from recolor_torch.energies.poisson import PoissonEnergy
 from recolor_torch.linalg.solve import solve
 from recolor_torch.methods.base import Guide, Recolorizer
 from recolor_torch.methods.levin import LevinColorization, checked, given
+from recolor_torch.precision import HALF, in_float32
 
 
 def merge_poisson(
@@ -37,6 +38,8 @@ def merge_poisson(
         NotConverged: the solve failed; the message says by how much.
         ValueError: a shape is wrong, or values are not finite.
     """
+    if target.dtype in HALF:
+        return in_float32(merge_poisson, target, values, mask, lam, order, tolerance)
     return checked(solve(PoissonEnergy(target, values, mask, lam=lam, order=order), atol=tolerance / 255), tolerance)
 
 

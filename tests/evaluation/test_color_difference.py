@@ -43,11 +43,13 @@ SHARMA = """
 """
 
 
-def test_published_pairs(device):
+def test_published_pairs(device, dtype):
     rows = torch.tensor([[float(x) for x in line.split()] for line in SHARMA.split("\n") if line], dtype=torch.float64)
-    one, other = rows[:, :3].view(-1, 3, 1, 1).to(device), rows[:, 3:6].view(-1, 3, 1, 1).to(device)
+    one, other = (x.view(-1, 3, 1, 1).to(device, dtype) for x in (rows[:, :3], rows[:, 3:6]))
     for a, b in ((one, other), (other, one)):
-        assert (ciede2000(a, b).flatten().cpu() - rows[:, 6]).abs().max() < 1e-4
+        difference = ciede2000(a, b).flatten().cpu()
+        assert difference.dtype == dtype
+        assert (difference - rows[:, 6]).abs().max() < 1e-4
 
 
 def test_equals_skimage(rgb):

@@ -112,3 +112,21 @@ def test_wrong_shapes_are_named(rgb):
         score(rgb[:1], None, rgb[:1, :, :3])
     with pytest.raises(ValueError, match="Unknown form 'sined'"):
         colorfulness(rgb, "sined")
+
+
+def test_ssim_of_flat_and_of_bright_pictures():
+    one, other = 0.99, 0.98
+    flat = torch.full((1, 3, 16, 16), one)
+    expected = (2 * one * other + 1e-4) / (one**2 + other**2 + 1e-4)  # no variance: the second factor is 1
+    assert float(ssim(flat, torch.full_like(flat, other))) == pytest.approx(expected, abs=1e-8)
+    generator = torch.Generator().manual_seed(0)
+    page = (0.98 + 0.01 * torch.rand(1, 3, 40, 50, generator=generator)).float()
+    marked = page - 0.03 * (torch.rand(1, 3, 40, 50, generator=generator) > 0.95)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = structural_similarity(array(page[0]), array(marked[0]), channel_axis=2, data_range=1, **window)
+    assert float(ssim(page, marked)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_ssim_needs_a_whole_window():
+    with pytest.raises(ValueError, match="11 pixels or more for SSIM, got 10 x 30"):
+        ssim(torch.rand(1, 3, 10, 30), torch.rand(1, 3, 10, 30))

@@ -62,7 +62,7 @@ def test_each_loss_is_logged_and_falls(folder):
     torch.testing.assert_close(saved, module.picture.clamp(0, 1), atol=0.5 / 255 + 1e-6, rtol=0)
     exact, rounded = module.final_losses()
     assert exact == pytest.approx(losses[-1], rel=1e-3)
-    evaluation = module.problem.objective.evaluate(saved)
+    evaluation = module.problem.objective.evaluate(saved, low_precision=False)
     assert rounded == pytest.approx(float(evaluation.total), rel=1e-5)
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 import yaml
 
+from recolor_torch.color import from_rgb
 from recolor_torch.methods import METHODS, Guide, Reference, build_method, method_name
-from recolor_torch.pipeline import recolor
+from recolor_torch.pipeline import guide_in_space, recolor
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "methods"
 
@@ -59,6 +60,20 @@ def test_luminance_is_kept(name, rgb, guide):
     weights = torch.tensor([0.299, 0.587, 0.114]).to(rgb).view(1, 3, 1, 1)
     out = recolor(rgb, name, guide)
     torch.testing.assert_close((out * weights).sum(1), (rgb * weights).sum(1), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_pictures_of_16_bits_are_those_of_32(name, rgb, guide, dtype):
+    narrow, wide = rgb.to(dtype), rgb.to(dtype).float()
+    guide = guide.to(narrow)
+    out = recolor(narrow, name, guide)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out, recolor(wide, name, guide.to(wide)).to(dtype))
+    method = build_method(name)
+    in_space = guide_in_space(guide, method.space, rgb.shape[-2:])
+    alone = method(from_rgb(narrow, method.space), in_space)
+    assert alone.dtype == dtype
+    assert alone.isfinite().all()
 
 
 def test_missing_guidance_is_named(name, rgb):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from skimage.exposure import match_histograms as skimage_match
 
 from recolor_torch.color import from_rgb, rgb_to_yuv
+from recolor_torch.color.histogram import histogram
 from recolor_torch.methods import Guide, HistogramTransfer, Reference
 from recolor_torch.methods.histogram import (
     fit_chroma_table,
@@ -237,3 +238,38 @@ def test_edges_are_left_out_of_the_statistics(device, mode):
 def test_edge_threshold_must_be_a_probability():
     with pytest.raises(ValueError, match=r"edge_threshold must be in \(0, 1\], got 2"):
         HistogramTransfer(edge_threshold=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_white_in_16_bits_is_white(dtype):
+    white = torch.ones(1, 3, 2, 2, dtype=dtype)
+    assert torch.equal(match_histograms(white, white), white)
+    assert histogram(white)[0, :, -1].tolist() == [4, 4, 4]
+
+
+def test_what_a_reference_must_be(rgb):
+    target = rgb[:1]
+    nothing = Reference(rgb[1:], torch.zeros_like(rgb[1:, :1]))
+    unknown = Reference(torch.full_like(rgb[1:], float("nan")))
+    for reference in (nothing, unknown):
+        for transfer in (match_histograms, transfer_chroma):
+            for references in ((reference,), (Reference(rgb[1:]), reference)):
+                with pytest.raises(ValueError, match="no pixel that counts"):
+                    transfer(target, references)
+    with pytest.raises(ValueError, match="no pixel that counts"):
+        match_histograms_soft(target, (nothing,))
+    with pytest.raises(ValueError, match="as many channels as image, 3, got the shape"):
+        match_histograms(target, rgb[1:, :1])
+    pixels = (target * 255).to(torch.uint8)
+    for image, reference in ((pixels, rgb[1:]), (target, pixels), (pixels, pixels.to(torch.int32).to(torch.uint16))):
+        with pytest.raises(ValueError, match="reference must be of the type of image"):
+            match_histograms(image, reference)
+    with pytest.raises(ValueError, match="levels from 0 to 65535, got integers from -3 to 4"):
+        match_histograms(torch.tensor([-3, 4]).view(1, 1, 1, 2), torch.tensor([0, 4]).view(1, 1, 1, 2))
+
+
+def test_a_mask_of_nothing_changes_nothing(rgb):
+    nothing = torch.zeros_like(rgb[:1, :1])
+    assert torch.equal(match_histograms(rgb[:1], rgb[1:], nothing), rgb[:1])
+    levels = fit_lookup_table(rgb[:1], (Reference(rgb[1:]),), nothing).values
+    assert torch.equal(levels, (torch.arange(65536).double() / 65535).to(levels.device).expand_as(levels))
