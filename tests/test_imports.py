@@ -9,7 +9,8 @@ import recolor_torch
 
 ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
-    {"errors", "checks"},
+    {"errors", "checks", "describe"},
+    {"precision"},
     {"color", "filters", "linalg", "features"},
     {"losses", "energies", "networks", "gallery"},
     {"methods"},
