@@ -6,31 +6,33 @@ The public names below are imported on first use, so that ``import recolor_torch
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from recolor_torch import moved
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "recolor": "recolor_torch.pipeline",
-    "Guide": "recolor_torch.methods",
-    "Reference": "recolor_torch.methods",
+    "Guide": "recolor_torch.guide",
+    "Reference": "recolor_torch.guide",
     "Recolorizer": "recolor_torch.methods",
     "METHODS": "recolor_torch.methods",
     "build_method": "recolor_torch.methods",
-    "read_hints": "recolor_torch.data.hints",
-    "read_picture": "recolor_torch.data",
-    "write_picture": "recolor_torch.output",
+    "read_hints": "recolor_torch.hints.read",
+    "read_picture": "recolor_torch.pictures",
+    "write_picture": "recolor_torch.pictures",
 }
 
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from recolor_torch.data import read_picture as read_picture
-    from recolor_torch.data.hints import read_hints as read_hints
+    from recolor_torch.guide import Guide as Guide
+    from recolor_torch.guide import Reference as Reference
+    from recolor_torch.hints.read import read_hints as read_hints
     from recolor_torch.methods import METHODS as METHODS
-    from recolor_torch.methods import Guide as Guide
     from recolor_torch.methods import Recolorizer as Recolorizer
-    from recolor_torch.methods import Reference as Reference
     from recolor_torch.methods import build_method as build_method
-    from recolor_torch.output import write_picture as write_picture
+    from recolor_torch.pictures import read_picture as read_picture
+    from recolor_torch.pictures import write_picture as write_picture
     from recolor_torch.pipeline import recolor as recolor
 
 
@@ -42,3 +44,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+moved.install()

@@ -4,11 +4,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
 from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.precision import HALF, in_float32
+from recolor_torch.resize import resize
 
 Keep = Literal["luma", "none"]
 
@@ -57,23 +57,3 @@ def compose(
         check_mask(mask, "mask", image)
         full = torch.lerp(image, full, mask)
     return full
-
-
-def resize(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Bicubic resize of (B, C, H, W) to ``size``, (height, width); anti-aliased where it reduces.
-
-    The same size returns ``x`` itself.
-    """
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    if x.dtype in HALF:
-        return in_float32(resize, x, size)
-    return F.interpolate(x, size=tuple(size), mode="bicubic", align_corners=False, antialias=True)
-
-
-def working_size(height: int, width: int, max_side: int | None) -> tuple[int, int]:
-    """Size (height, width) at which a method works: the picture's own, or its longer side at ``max_side``."""
-    if max_side is None or max(height, width) <= max_side:
-        return height, width
-    scale = max_side / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))

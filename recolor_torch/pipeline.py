@@ -3,14 +3,15 @@
 from dataclasses import replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
 from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
-from recolor_torch.compose import Keep, compose, resize, working_size
-from recolor_torch.methods import Guide, Recolorizer, build_method
+from recolor_torch.compose import Keep, compose
+from recolor_torch.guide import Guide
+from recolor_torch.methods import Recolorizer, build_method
 from recolor_torch.precision import HALF, in_float32
+from recolor_torch.resize import resize, resize_hints, working_size
 
 
 def recolor(
@@ -44,7 +45,8 @@ def recolor(
         ValueError: a shape is wrong, or the guide lacks what the method needs.
 
     Example:
-        >>> from recolor_torch.methods import Reference
+        >>> import torch
+        >>> from recolor_torch.guide import Guide, Reference
         >>> old, colored = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 9, 7)
         >>> recolor(old, "histogram", Guide(references=(Reference(colored),))).shape
         torch.Size([1, 3, 8, 8])
@@ -84,16 +86,6 @@ def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:
     return Guide(
         references, fit_mask(guide.target_mask), hints, hint_mask, fit(guide.prior), fit_mask(guide.confidence)
     )
-
-
-def resize_hints(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Hints at a smaller size: a pixel is a hint where its area holds one, with the mean of their colours."""
-    if tuple(hints.shape[-2:]) == tuple(size):
-        return hints, mask
-    hints, mask = torch.broadcast_tensors(hints, mask)
-    share = torch.nn.functional.adaptive_avg_pool2d(mask, size)
-    colors = torch.nn.functional.adaptive_avg_pool2d(hints * mask, size) / share.clamp(min=1e-12)
-    return colors, (share[:, :1] > 0).to(mask)
 
 
 def _check_guide(guide: Guide, image: Tensor) -> None:

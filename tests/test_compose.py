@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
-from recolor_torch.compose import compose, resize, working_size
+from recolor_torch.compose import compose
+from recolor_torch.resize import resize, working_size
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,18 +9,20 @@ import recolor_torch
 
 ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
-    {"errors", "checks", "describe"},
+    {"errors", "checks", "describe", "files", "moved", "text"},
     {"precision"},
-    {"color", "filters", "linalg", "features"},
-    {"losses", "energies", "networks", "gallery"},
+    {"resize"},
+    {"guide", "color", "filters", "linalg", "features"},
+    {"losses", "energies", "networks"},
     {"methods"},
     {"compose"},
     {"pipeline"},
-    {"data"},
-    {"output"},  # the writer stores what data read
-    {"film"},
-    {"evaluation"},
-    {"lit"},
+    {"pictures"},
+    {"hints", "film", "gallery"},  # a gallery's upkeep looks for pictures
+    {"run"},
+    {"plots"},
+    {"evaluation", "training", "lit"},
+    {"studio"},
     {"cli"},
 ]
 LEVEL = {name: i for i, layer in enumerate(LAYERS) for name in layer}

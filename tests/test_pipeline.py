@@ -3,7 +3,7 @@ import torch
 from recolor_torch import Guide, Reference, recolor
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.methods import HistogramTransfer, Recolorizer
-from recolor_torch.pipeline import resize_hints
+from recolor_torch.resize import resize_hints
 
 
 class Spy(Recolorizer):

@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from recolor_torch.compose import resize
 from recolor_torch.errors import UsageError
 from recolor_torch.features import gram_matrix
 from recolor_torch.filters.edges import edge_probability
 from recolor_torch.filters.motion import optical_flow, phase_correlation
-from recolor_torch.methods import Guide, Reference
+from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.levin import spread_chroma
 from recolor_torch.methods.poisson import merge_poisson
 from recolor_torch.precision import refuse_half, widened
+from recolor_torch.resize import resize
 
 HALVES = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 

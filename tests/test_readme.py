@@ -8,8 +8,8 @@ import pytest
 
 from recolor_torch.cli import VERBS
 from recolor_torch.cli.colorize import make_parser
-from recolor_torch.data import read_picture
 from recolor_torch.examples import FOLDER
+from recolor_torch.pictures import read_picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -41,7 +41,9 @@ def test_the_commands_parse(command):
 
 
 def test_the_scripts_are_there():
-    for script in re.findall(r"scripts/\w+(?:\.py)?", README):
+    modules = [m.replace(".", "/") + ".py" for m in re.findall(r"-m (scripts(?:\.\w+)+)", README)]
+    assert modules
+    for script in modules + re.findall(r"scripts(?:/\w+)+(?:\.py)?", README):
         assert (ROOT / script).exists(), script
 
 

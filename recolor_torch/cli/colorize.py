@@ -8,9 +8,9 @@ from jsonargparse import Namespace
 
 from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data.targets import read_pairs
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, Recolorizer, build_method
+from recolor_torch.run.targets import read_pairs
 
 DESCRIPTION = """Put colour into pictures.
 

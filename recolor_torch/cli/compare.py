@@ -6,10 +6,11 @@ from recolor_torch.cli.given import add_guidance, build, check_sheet, method_par
 from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.plot import refuse_inputs
 from recolor_torch.cli.trial import refuse_nothing, run_trials
-from recolor_torch.data import PictureError
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.methods import METHODS, Guide, Recolorizer
-from recolor_torch.output.plots import plot_strip, write_figure
+from recolor_torch.guide import Guide
+from recolor_torch.methods import METHODS, Recolorizer
+from recolor_torch.pictures import PictureError
+from recolor_torch.plots.figures import plot_strip, write_figure
 
 DESCRIPTION = """Put the results of several methods on one labelled sheet, with the seconds that each took.
 

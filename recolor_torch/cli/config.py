@@ -33,7 +33,9 @@ DATA = {
     "download": "download",
     "vgg_preprocessing": "vgg_preprocessing",
 }
-_WRITER = "recolor_torch.output.writer.PictureWriter"
+_WRITER = "recolor_torch.lit.PictureWriter"
+# The writer's path until version 0.1.
+_OLD_WRITER = "recolor_torch.lit.PictureWriter"
 
 
 def defaults_from_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -63,7 +65,7 @@ def defaults_from_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         defaults["seed"] = config["seed_everything"]
     trainer = dict(config.get("trainer") or {})
     for callback in _as_list(trainer.pop("callbacks", None)):
-        if callback.get("class_path") != _WRITER:
+        if callback.get("class_path") not in (_WRITER, _OLD_WRITER):
             raise UsageError(f"{path}: colorize takes no other callback than {_WRITER}; use recolor predict.")
         save_stages = (callback.get("init_args") or {}).get("save_stages")
         if save_stages is not None:

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from recolor_torch.cli.gallery_build import add_weights, build, update
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data import PictureError, read_picture
-from recolor_torch.data.gallery import remove_pictures
-from recolor_torch.data.targets import find_targets
 from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Gallery, Match
 from recolor_torch.gallery.index import suggest_factory
 from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import State, open_state
+from recolor_torch.gallery.upkeep import remove_pictures
 from recolor_torch.gallery.verify import verify
+from recolor_torch.pictures import PictureError, read_picture
+from recolor_torch.run.targets import find_targets
 
 HELP = """usage: recolor gallery ACTION GALLERY ...
 
@@ -151,8 +151,8 @@ def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
 
 
 def _write_sheet(output: str, results: Sequence[tuple[Path, list[Match]]], k: int) -> None:
-    from recolor_torch.output.plots import write_figure
-    from recolor_torch.output.retrieval_sheet import plot_matches
+    from recolor_torch.plots.figures import write_figure
+    from recolor_torch.plots.retrieval_sheet import plot_matches
 
     if not results:
         return

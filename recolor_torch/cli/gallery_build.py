@@ -8,13 +8,13 @@ from typing import Any
 from jsonargparse import Namespace
 
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data.gallery import Embed, Outcome, build_gallery, process_rank, update_gallery
 from recolor_torch.errors import UsageError
 from recolor_torch.features import VggWeights, find_vgg19, layer_depth
 from recolor_torch.gallery import DescriptorSpec, make_spec
 from recolor_torch.gallery.descriptor import LAYERS, POOLINGS
 from recolor_torch.gallery.header import read_header
 from recolor_torch.gallery.plan import Found
+from recolor_torch.gallery.upkeep import Embed, Outcome, build_gallery, process_rank, update_gallery
 
 _INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
 

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.data import read_picture
-from recolor_torch.data.hints import read_hints
 from recolor_torch.errors import UsageError
-from recolor_torch.methods import METHODS, Guide, Recolorizer, Reference, build_method
-from recolor_torch.output.hint_plots import draw_hints
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.read import read_hints
+from recolor_torch.methods import METHODS, Recolorizer, build_method
+from recolor_torch.pictures import read_picture
+from recolor_torch.plots.hint_plots import draw_hints
 
 
 def add_guidance(parser: Parser) -> None:

@@ -9,10 +9,10 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data.hints import FORMS, Form, Hints, encode_hints, read_hints
-from recolor_torch.data.pictures import PictureError, read_picture
 from recolor_torch.errors import UsageError
-from recolor_torch.output.atomic import write_bytes_atomically
+from recolor_torch.files import write_bytes_atomically
+from recolor_torch.hints.read import FORMS, Form, Hints, encode_hints, read_hints
+from recolor_torch.pictures.read import PictureError, read_picture
 
 HELP = """usage: recolor hints convert IN OUT [--target PICTURE] [--form json|overlay|marked]
        recolor hints show IN [--target PICTURE] [--json]

@@ -5,9 +5,9 @@ from lightning.pytorch.cli import LightningCLI
 
 from recolor_torch.cli.checkpoint import check_checkpoint, restoring
 from recolor_torch.cli.running import quiet_lightning
-from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.lit import GramTransferModule
-from recolor_torch.output.writer import PictureWriter
+from recolor_torch.lit.datamodule import PictureDataModule
+from recolor_torch.run.writer import PictureWriter
 
 PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
 recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml

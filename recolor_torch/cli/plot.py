@@ -9,8 +9,8 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data import PictureError, read_picture
 from recolor_torch.errors import UsageError
+from recolor_torch.pictures import PictureError, read_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv[1:])
     if not args.output or Path(args.output).suffix.lower() not in (".png", ".svg"):
         raise UsageError("Say where the plot goes: -o PLOT.png or -o PLOT.svg.")
-    from recolor_torch.output.plots import write_figure
+    from recolor_torch.plots.figures import write_figure
 
     refuse_inputs(args)
     try:
@@ -81,9 +81,10 @@ def _histogram_arguments(parser: Parser) -> None:
 
 def _draw_histogram(args: Namespace) -> "Figure":
     from recolor_torch.compose import Keep
-    from recolor_torch.methods import Guide, Reference, build_method
-    from recolor_torch.output.plots import plot_histogram
+    from recolor_torch.guide import Guide, Reference
+    from recolor_torch.methods import build_method
     from recolor_torch.pipeline import recolor
+    from recolor_torch.plots.figures import plot_histogram
 
     target, reference = _read(args.target), _read(args.reference)
     if args.result:
@@ -103,7 +104,7 @@ def _wavelet_arguments(parser: Parser) -> None:
 
 def _draw_wavelet(args: Namespace) -> "Figure":
     from recolor_torch.filters import dwt2
-    from recolor_torch.output.plots import plot_wavelet
+    from recolor_torch.plots.figures import plot_wavelet
 
     try:
         return plot_wavelet(dwt2(_read(args.target), args.wavelet, args.levels))
@@ -117,7 +118,7 @@ def _edges_arguments(parser: Parser) -> None:
 
 
 def _draw_edges(args: Namespace) -> "Figure":
-    from recolor_torch.output.plots import plot_edges
+    from recolor_torch.plots.figures import plot_edges
 
     return plot_edges(_read(args.target), args.threshold)
 
@@ -130,9 +131,10 @@ def _lambda_arguments(parser: Parser) -> None:
 
 
 def _draw_lambda(args: Namespace) -> "Figure":
-    from recolor_torch.methods import Guide, Reference, build_method
-    from recolor_torch.output.plots import plot_lambda
+    from recolor_torch.guide import Guide, Reference
+    from recolor_torch.methods import build_method
     from recolor_torch.pipeline import recolor
+    from recolor_torch.plots.figures import plot_lambda
 
     target, reference = _read(args.target), _read(args.reference)
     guide = Guide(references=(Reference(reference),))
@@ -149,8 +151,8 @@ def _hints_arguments(parser: Parser) -> None:
 
 
 def _draw_hints(args: Namespace) -> "Figure":
-    from recolor_torch.data.hints import read_hints
-    from recolor_torch.output.hint_plots import plot_hints
+    from recolor_torch.hints.read import read_hints
+    from recolor_torch.plots.hint_plots import plot_hints
 
     target = _read(args.target) if args.target else None
     hints = read_hints(args.hints, target)
@@ -162,7 +164,7 @@ def _loss_arguments(parser: Parser) -> None:
 
 
 def _draw_loss(args: Namespace) -> "Figure":
-    from recolor_torch.output.loss_plots import plot_loss, read_log, read_snapshots
+    from recolor_torch.plots.loss_plots import plot_loss, read_log, read_snapshots
 
     runs = {run: read_log(Path(run)) for run in args.runs}
     return plot_loss(runs, read_snapshots(Path(args.runs[0])) if len(args.runs) == 1 else None)

@@ -14,14 +14,14 @@ from jsonargparse import Namespace
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from recolor_torch.compose import working_size
-from recolor_torch.data.datamodule import PictureDataModule
-from recolor_torch.data.pictures import PictureWarning
-from recolor_torch.data.plan import Job, Plan
 from recolor_torch.errors import UsageError
+from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.lit.predict import BYTES_PER_PIXEL, RecolorModule
 from recolor_torch.methods import Recolorizer
-from recolor_torch.output.writer import PictureWriter
+from recolor_torch.pictures.read import PictureWarning
+from recolor_torch.resize import working_size
+from recolor_torch.run.plan import Job, Plan
+from recolor_torch.run.writer import PictureWriter
 
 
 def colorize(

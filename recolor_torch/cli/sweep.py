@@ -8,11 +8,11 @@ from recolor_torch.cli.given import Given, add_guidance, build, check_sheet, met
 from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.plot import refuse_inputs
 from recolor_torch.cli.trial import Trial, refuse_nothing, run_trials
-from recolor_torch.data import PictureError
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.methods import METHODS
-from recolor_torch.output.plots import write_figure
-from recolor_torch.output.sheets import Label, plot_sheet
+from recolor_torch.pictures import PictureError
+from recolor_torch.plots.figures import write_figure
+from recolor_torch.plots.sheets import Label, plot_sheet
 
 DESCRIPTION = """Show what settings do: a sheet with a result for each value, or for each pair of values of two.
 

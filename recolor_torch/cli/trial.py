@@ -12,8 +12,8 @@ from recolor_torch.cli.given import Given
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation import score
 from recolor_torch.methods import Recolorizer
-from recolor_torch.output.sheets import message_panel
 from recolor_torch.pipeline import recolor
+from recolor_torch.plots.sheets import message_panel
 
 
 @dataclass(frozen=True)

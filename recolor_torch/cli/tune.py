@@ -13,14 +13,14 @@ import recolor_torch
 from recolor_torch.cli.evaluate import add_protocol, protocol_from
 from recolor_torch.cli.given import add_weights, build, method_parts, parse_value
 from recolor_torch.cli.parser import Parser
-from recolor_torch.data import PictureError
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.cases import find_cases
 from recolor_torch.evaluation.metrics import METRICS
 from recolor_torch.evaluation.protocols import Prepared, Protocol, prepare
 from recolor_torch.evaluation.tuning import Space, Tuned, default_space, mean_score, read_space, tune
+from recolor_torch.files import write_bytes_atomically
 from recolor_torch.methods import METHODS, Recolorizer
-from recolor_torch.output.atomic import write_bytes_atomically
+from recolor_torch.pictures import PictureError
 
 DESCRIPTION = """Search for the settings of a method that score best on a set of pictures (with Optuna).
 
@@ -164,12 +164,12 @@ def _config(name: str, method: Recolorizer, lines: list[str]) -> str:
         model["max_side"] = side
     config = {
         "model": {"class_path": "recolor_torch.lit.RecolorModule", "init_args": model},
-        "data": {"class_path": "recolor_torch.data.datamodule.PictureDataModule", "init_args": {"batch_size": 16}},
+        "data": {"class_path": "recolor_torch.lit.PictureDataModule", "init_args": {"batch_size": 16}},
         "trainer": {
             "accelerator": "auto",
             "devices": 1,
             "logger": False,
-            "callbacks": [{"class_path": "recolor_torch.output.writer.PictureWriter"}],
+            "callbacks": [{"class_path": "recolor_torch.lit.PictureWriter"}],
         },
     }
     about = [f"Settings found by recolor tune (recolor_torch {recolor_torch.__version__}, torch {torch.__version__})."]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recolor_torch.data.targets import find_targets
-from recolor_torch.data.text import parse_json, read_text
 from recolor_torch.errors import UsageError
+from recolor_torch.run.targets import find_targets
+from recolor_torch.text import parse_json, read_text
 
 MANIFEST = "manifest.json"
 # What manifests call the same thing.

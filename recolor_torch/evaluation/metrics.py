@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_choice, check_image, check_same_size
 from recolor_torch.color import rgb_to_lab, rgb_to_luminance, rgb_to_yuv
-from recolor_torch.evaluation.color_difference import ciede2000
+from recolor_torch.color.difference import ciede2000
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.filters.blockiness import blockiness
 

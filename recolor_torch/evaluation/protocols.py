@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.compose import resize, working_size
-from recolor_torch.data import read_picture
-from recolor_torch.data.hints import place_pixels, read_hints
 from recolor_torch.evaluation.cases import Case
-from recolor_torch.methods import Guide, Recolorizer, Reference
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.read import place_pixels, read_hints
+from recolor_torch.methods import Recolorizer
+from recolor_torch.pictures import read_picture
+from recolor_torch.resize import resize, working_size
 
 References = Literal["half", "crop", "other", "none"]
 Offer = Literal["none", "points", "reference", "both"]

@@ -8,11 +8,11 @@ from recolor_torch.evaluation.metrics import METRICS
 from recolor_torch.evaluation.protocols import Protocol
 from recolor_torch.evaluation.run import GRAY, Outcome, Row, file_of, folder_of
 from recolor_torch.evaluation.table import MAIN, summarize, to_csv, used_metrics
-from recolor_torch.output.atomic import write_bytes_atomically
-from recolor_torch.output.error_map import TOP, color_table
-from recolor_torch.output.page import Cell, Column, Link, Page, Panel
-from recolor_torch.output.plots import write_figure
-from recolor_torch.output.score_plots import plot_groups, plot_speed, plot_spread
+from recolor_torch.files import write_bytes_atomically
+from recolor_torch.plots.error_map import TOP, color_table
+from recolor_torch.plots.figures import write_figure
+from recolor_torch.plots.page import Cell, Column, Link, Page, Panel
+from recolor_torch.plots.score_plots import plot_groups, plot_speed, plot_spread
 
 EXTREMES = 3
 """Worst and best pictures that are shown of each method."""

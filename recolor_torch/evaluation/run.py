@@ -12,19 +12,19 @@ from torch import Tensor
 
 import recolor_torch
 from recolor_torch.color import rgb_to_lab
-from recolor_torch.data import PictureError, record
-from recolor_torch.data.opening import show_path
+from recolor_torch.color.difference import ciede2000
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.cases import Case
-from recolor_torch.evaluation.color_difference import ciede2000
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
 from recolor_torch.methods import Recolorizer, method_name
-from recolor_torch.output import write_picture
-from recolor_torch.output.error_map import paint_errors
-from recolor_torch.output.hint_plots import draw_hints
+from recolor_torch.pictures import PictureError, write_picture
+from recolor_torch.pictures.opening import show_path
 from recolor_torch.pipeline import recolor
+from recolor_torch.plots.error_map import paint_errors
+from recolor_torch.plots.hint_plots import draw_hints
+from recolor_torch.run import record
 
 GRAY = "gray"
 """The baseline of every evaluation: the target itself, without colour."""

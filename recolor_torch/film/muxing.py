@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import ENCODERS, Encoding, set_up
 from recolor_torch.film.opening import FilmError, FilmInfo, open_film, require_av, show, video_stream
 from recolor_torch.film.parts import Packet, read_part, read_times
-from recolor_torch.output.atomic import write_atomically
 
 # Tags that the muxer writes itself, for the new file.
 _OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import Encoding, make_encoder
 from recolor_torch.film.opening import FilmInfo, require_av
 from recolor_torch.film.planes import set_planes
-from recolor_torch.output.atomic import write_atomically
 
 _HEAD = struct.Struct("<qqBI")  # time, duration, whether a key frame, bytes
 

@@ -21,7 +21,7 @@ Method = Literal["auto", "geometric", "aggregation", "direct"]
 SAFETY = 3.0
 # Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
 SMALL = 2500
-# Peak memory of a float32 solve with eight neighbours, measured by scripts/bench_solvers.py --table memory.
+# Peak memory of a float32 solve with eight neighbours, measured by scripts/benchmarks/bench_solvers.py --table memory.
 BYTES_A_PIXEL = 250
 BYTES_A_CHANNEL = 50
 # An estimate this many times the first one, or growing so long, counts as divergence.

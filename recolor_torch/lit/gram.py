@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.compose import resize, working_size
-from recolor_torch.data import PictureError, read_picture
 from recolor_torch.describe import INSTANTIATOR, arguments
 from recolor_torch.errors import UsageError
-from recolor_torch.methods import GramTransfer, Guide, Reference
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import GramTransfer
 from recolor_torch.methods.gram import Problem
-from recolor_torch.methods.gram_descent import has_ended, make_closure, make_optimizer
-from recolor_torch.methods.gram_objective import Evaluation
-from recolor_torch.output import write_picture
+from recolor_torch.methods.gram.descent import has_ended, make_closure, make_optimizer
+from recolor_torch.methods.gram.objective import Evaluation
+from recolor_torch.pictures import PictureError, read_picture, write_picture
 from recolor_torch.precision import refuse_half
+from recolor_torch.resize import resize, working_size
 
 MOST_STEPS = 1_000_000
 

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from recolor_torch.color import fit_gamut, rgb_to_yuv
-from recolor_torch.compose import Keep, working_size
-from recolor_torch.data.batches import PictureBatch, Result
-from recolor_torch.data.pictures import Picture
-from recolor_torch.data.plan import Job
-from recolor_torch.methods import Guide, Recolorizer, method_name
+from recolor_torch.compose import Keep
+from recolor_torch.guide import Guide
+from recolor_torch.methods import Recolorizer, method_name
+from recolor_torch.pictures.read import Picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.precision import refuse_half
+from recolor_torch.resize import working_size
+from recolor_torch.run.batches import PictureBatch, Result
+from recolor_torch.run.plan import Job
 
 HARDLY_ANY = 0.01
 """Mean length of (U, V) below which a result passes for gray, and its record says so."""

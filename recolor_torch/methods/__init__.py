@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from recolor_torch.methods.base import Guide, Recolorizer, Reference
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer

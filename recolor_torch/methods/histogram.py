@@ -11,7 +11,8 @@ from recolor_torch.color import fit_gamut, from_rgb, rgb_to_luminance, rgb_to_yu
 from recolor_torch.color.histogram import histogram, level_count, to_levels
 from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
-from recolor_torch.methods.base import Guide, Recolorizer, Reference, total_weight
+from recolor_torch.guide import Guide, Reference, total_weight
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.histogram_soft import match_histograms_soft
 from recolor_torch.precision import HALF, in_float32
 

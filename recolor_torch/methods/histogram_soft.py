@@ -5,7 +5,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_image
 from recolor_torch.filters.soft_histogram import soft_histogram
-from recolor_torch.methods.base import Reference, total_weight
+from recolor_torch.guide import Reference, total_weight
 from recolor_torch.precision import HALF, in_float32
 
 # Slope that keeps an empty stretch of a cumulative histogram invertible.

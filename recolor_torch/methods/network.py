@@ -10,7 +10,8 @@ from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
-from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.guide import Guide
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.networks import Estimate

@@ -7,8 +7,9 @@ from torch import Tensor
 from recolor_torch.checks import check_image
 from recolor_torch.color import chroma_to_rgb_offset, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.guide import Guide
 from recolor_torch.linalg.solve import solve
-from recolor_torch.methods.base import Guide, Recolorizer
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin import LevinColorization, checked, given
 from recolor_torch.precision import HALF, in_float32
 

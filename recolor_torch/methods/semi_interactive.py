@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.features import Preprocessing
-from recolor_torch.methods.base import Guide, Recolorizer, Reference
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization

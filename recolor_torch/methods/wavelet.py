@@ -14,7 +14,8 @@ from recolor_torch.filters import Boundary, dwt2, filter_bank, idwt2, stationary
 from recolor_torch.filters.contrast import amplify_contrast
 from recolor_torch.filters.wavelet import Pyramid
 from recolor_torch.filters.wavelet_bank import check_boundary
-from recolor_torch.methods.base import Guide, Recolorizer, Reference, total_weight
+from recolor_torch.guide import Guide, Reference, total_weight
+from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.histogram import match_histograms, match_in_space, transfer_chroma
 from recolor_torch.methods.wavelet_schedule import check_weights, read_schedule, schedule_weights
 

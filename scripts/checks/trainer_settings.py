@@ -25,14 +25,14 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 
-from recolor_torch.data.datamodule import PictureDataModule
-from recolor_torch.data.hint_simulation import HintSimulation
-from recolor_torch.data.training import TrainingDataModule
+from recolor_torch.hints.simulation import HintSimulation
 from recolor_torch.lit import GramTransferModule, RecolorModule, TransferData
-from recolor_torch.lit.adversarial import AdversarialTraining
-from recolor_torch.lit.colorization import ColorizationTraining
+from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.methods import GramTransfer, HistogramTransfer
 from recolor_torch.networks import ColorUNet, Discriminator
+from recolor_torch.training.adversarial import AdversarialTraining
+from recolor_torch.training.colorization import ColorizationTraining
+from recolor_torch.training.data import TrainingDataModule
 
 COLUMNS = ("predict", "train", "adversarial", "gram")
 TWO = "two processes"

@@ -1,6 +1,6 @@
 """The report's figures, a function each; importing this package registers them."""
 
-from figures import color, edges, given, gram, points, wavelet
-from figures.registry import FIGURES, Entry, Pictures
+from scripts.figures import color, edges, given, gram, points, wavelet
+from scripts.figures.registry import FIGURES, Entry, Pictures
 
 __all__ = ["FIGURES", "Entry", "Pictures", "color", "edges", "given", "gram", "points", "wavelet"]

@@ -4,11 +4,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from figures.registry import Pictures, figure
 from recolor_torch.color import rgb_to_yuv, yuv_to_rgb
-from recolor_torch.methods import Reference
+from recolor_torch.guide import Reference
 from recolor_torch.methods.histogram import match_histograms, match_in_space
-from recolor_torch.output.plots import plot_histogram, plot_strip
+from recolor_torch.plots.figures import plot_histogram, plot_strip
+from scripts.figures.registry import Pictures, figure
 
 FIRST = "multi_view/hill"
 SECOND = "gray_target/exemplar_05"

@@ -2,9 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from figures.registry import Pictures, figure
-from recolor_torch.methods import Guide, HistogramTransfer, Reference
-from recolor_torch.output.plots import plot_edges, plot_strip
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import HistogramTransfer
+from recolor_torch.plots.figures import plot_edges, plot_strip
+from scripts.figures.registry import Pictures, figure
 
 PAIR = "gray_target/exemplar_03"
 

@@ -3,10 +3,10 @@
 import torch
 from matplotlib.figure import Figure
 
-from figures.registry import Pictures, figure
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.evaluation.protocols import points_of, random_numbers
-from recolor_torch.output.plots import plot_strip
+from recolor_torch.plots.figures import plot_strip
+from scripts.figures.registry import Pictures, figure
 
 STYLE = "same_kind/photo_57"
 PHOTO = "multi_view/hill"

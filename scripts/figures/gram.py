@@ -4,13 +4,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from figures.registry import Pictures, figure
-from recolor_torch.compose import resize
 from recolor_torch.errors import WeightsMissing
-from recolor_torch.methods import GramTransfer, Reference
-from recolor_torch.methods.gram_descent import has_ended, make_closure, make_optimizer
-from recolor_torch.output.loss_plots import plot_loss
-from recolor_torch.output.plots import plot_strip
+from recolor_torch.guide import Reference
+from recolor_torch.methods import GramTransfer
+from recolor_torch.methods.gram.descent import has_ended, make_closure, make_optimizer
+from recolor_torch.plots.figures import plot_strip
+from recolor_torch.plots.loss_plots import plot_loss
+from recolor_torch.resize import resize
+from scripts.figures.registry import Pictures, figure
 
 FIRST, SECOND, GRAY = "multi_view/hill", "same_kind/photo_57", "gray_target/exemplar_05"
 FIVE = [f"conv_{k}" for k in range(1, 6)]

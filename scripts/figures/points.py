@@ -6,14 +6,15 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from figures.registry import Pictures, figure
 from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
-from recolor_torch.data.hints import read_hints
-from recolor_torch.data.pictures import read_picture
 from recolor_torch.filters import edge_probability
-from recolor_torch.methods import Guide, LevinColorization, PoissonMerging
+from recolor_torch.guide import Guide
+from recolor_torch.hints.read import read_hints
+from recolor_torch.methods import LevinColorization, PoissonMerging
 from recolor_torch.methods.poisson import merge_poisson
-from recolor_torch.output.plots import plot_strip
+from recolor_torch.pictures.read import read_picture
+from recolor_torch.plots.figures import plot_strip
+from scripts.figures.registry import Pictures, figure
 
 PHOTO, BOATS, BUILDING = "same_kind/photo_57", "video/kite_surf", "multi_view/san_marco_1"
 SMALL = 256

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.compose import resize
-from recolor_torch.data import read_picture
+from recolor_torch.pictures import read_picture
+from recolor_torch.resize import resize
 
 
 class Pictures:

@@ -7,15 +7,16 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from figures.registry import Pictures, figure
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
-from recolor_torch.compose import resize
 from recolor_torch.filters import amplify_contrast, dwt2
-from recolor_torch.methods import Guide, Reference, WaveletMerging
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import WaveletMerging
 from recolor_torch.methods.histogram import match_histograms
 from recolor_torch.methods.wavelet import merge_wavelets, splice_wavelets
-from recolor_torch.output.plots import plot_lambda, plot_strip, plot_wavelet
 from recolor_torch.pipeline import recolor
+from recolor_torch.plots.figures import plot_lambda, plot_strip, plot_wavelet
+from recolor_torch.resize import resize
+from scripts.figures.registry import Pictures, figure
 
 PAIR = "multi_view/lund_1"
 STYLE = "same_kind/photo_57"

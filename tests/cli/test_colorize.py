@@ -14,7 +14,7 @@ from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.color import rgb_to_yuv
-from recolor_torch.data import read_picture
+from recolor_torch.pictures import read_picture
 
 QUICK = ("-m", "histogram")
 COLORIZE_MANY = [sys.executable, "-m", "recolor_torch", "colorize", "many", "-r", "ref.jpg", "-o", "out", *QUICK]
@@ -203,7 +203,7 @@ def test_config_is_the_lightning_schema_and_flags_come_before_it(recolor, folder
         "model:\n  class_path: recolor_torch.lit.RecolorModule\n  init_args:\n    strength: 0.5\n    method:\n"
         "      class_path: recolor_torch.methods.HistogramTransfer\n      init_args: {mode: rgb, smoothing: 3}\n"
         "data:\n  class_path: x\n  init_args: {suffix: _new, references: [ref.jpg]}\n"
-        "trainer: {accelerator: cpu, callbacks: [{class_path: recolor_torch.output.writer.PictureWriter}]}\n"
+        "trainer: {accelerator: cpu, callbacks: [{class_path: recolor_torch.lit.PictureWriter}]}\n"
     )
     code, _, err = recolor("colorize", "old.png", "-o", "out", "--config", "c.yaml", "--histogram.smoothing", "4")
     assert (code, err) == (0, "")

@@ -5,8 +5,8 @@ import torch
 from pictures import save_picture
 from safetensors.torch import save_file
 
-from recolor_torch.data import read_picture
 from recolor_torch.features.layers import CHANNELS, feature_index
+from recolor_torch.pictures import read_picture
 
 
 @pytest.fixture(scope="session")

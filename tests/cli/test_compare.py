@@ -3,7 +3,7 @@ from PIL import Image
 
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.methods import METHODS, HistogramTransfer
-from recolor_torch.output.plots import plot_strip
+from recolor_torch.plots.figures import plot_strip
 
 
 def test_every_applicable_method_is_on_the_sheet(recolor, folder):

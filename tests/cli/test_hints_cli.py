@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from recolor_torch.color import rgb_to_yuv
-from recolor_torch.data import read_picture
-from recolor_torch.data.hints import read_hints
+from recolor_torch.hints.read import read_hints
+from recolor_torch.pictures import read_picture
 
 POINTS = {
     "size": [24, 16],
@@ -52,11 +52,11 @@ def test_other_methods_by_name(recolor, hints, entries):
 
 
 def test_changed_hints_are_done_again(recolor, hints, monkeypatch):
-    from recolor_torch.data import record
+    from recolor_torch.files import cached_file_hash
 
     assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")[0] == 0
     (hints / "old.json").write_text(json.dumps({**POINTS, "points": POINTS["points"][:1]}))
-    record.cached_file_hash.cache_clear()
+    cached_file_hash.cache_clear()
     assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")[1].startswith("1 done, 0 skipped")
 
 
@@ -141,7 +141,7 @@ def test_the_config_names_hints(recolor, hints, tmp_path):
     (hints / "c.yaml").write_text(
         "model: {class_path: recolor_torch.lit.RecolorModule, init_args: {method: "
         "{class_path: recolor_torch.methods.LevinColorization, init_args: {sigma: 0.05}}}}\n"
-        "data: {class_path: recolor_torch.data.datamodule.PictureDataModule, init_args: {hints: old.json}}\n"
+        "data: {class_path: recolor_torch.lit.datamodule.PictureDataModule, init_args: {hints: old.json}}\n"
     )
     assert recolor("colorize", "old.png", "--config", "c.yaml", "-o", "new.png")[0] == 0
 

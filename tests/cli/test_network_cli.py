@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from recolor_torch.data import read_picture
 from recolor_torch.networks import loading
+from recolor_torch.pictures import read_picture
 
 HINTS = {"size": [24, 16], "points": [{"x": 4, "y": 4, "radius": 1, "color": "#cc3333"}]}
 

@@ -3,7 +3,7 @@ import torch
 from PIL import Image
 
 from recolor_torch.cli.sweep import read_values
-from recolor_torch.output.sheets import message_panel, plot_sheet
+from recolor_torch.plots.sheets import message_panel, plot_sheet
 
 ARGS = ("sweep", "in/frame_0.png", "-r", "ref.jpg", "--truth", "in/frame_0.png", "-o", "sheet.png", "-m")
 

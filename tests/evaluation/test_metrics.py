@@ -62,7 +62,7 @@ def test_every_metric_equals_an_independent_one(rgb):
 
 
 def test_on_a_photograph(shared):
-    from recolor_torch.data import read_picture
+    from recolor_torch.pictures import read_picture
 
     truth = read_picture(shared / "data/photos/kodak/kodim10.png").image
     gray = (truth * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand(-1, 3, -1, -1)

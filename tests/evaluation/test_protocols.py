@@ -4,10 +4,10 @@ import torch
 from pictures import save_picture
 from PIL import Image
 
-from recolor_torch.data import PictureError
 from recolor_torch.evaluation.cases import Case
 from recolor_torch.evaluation.protocols import PATCH, Protocol, guide_for, points_of, prepare, random_numbers
 from recolor_torch.methods import Recolorizer, build_method
+from recolor_torch.pictures import PictureError
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from recolor_torch.cli import main
-from recolor_torch.data.pictures import read_picture
-from recolor_torch.data.training import read_small
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features import VGG19, find_vgg19, normalize_activations, save_vgg19
 from recolor_torch.features.weights import SLIM, _say_slim
 from recolor_torch.gallery import Gallery
+from recolor_torch.pictures.read import read_picture
+from recolor_torch.training.data import read_small
 
 LAYERS = [f"conv_{k}" for k in range(1, 6)]
 

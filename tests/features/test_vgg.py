@@ -134,7 +134,7 @@ def test_normalising_needs_images(weights):
 
 def test_the_shared_prefix_has_unit_mean_on_photographs(vgg19_path, shared):
     """The file that Gatys et al. normalised over ImageNet: near one on other photographs."""
-    from recolor_torch.data import read_picture
+    from recolor_torch.pictures import read_picture
 
     weights = find_vgg19(vgg19_path, depth=5)
     assert weights.scale == 255

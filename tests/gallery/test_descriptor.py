@@ -147,7 +147,7 @@ def test_on_the_device(weights, picture, device):
 
 
 def test_real_features_find_a_crop_before_another_picture(vgg19_path, shared):
-    from recolor_torch.data import read_picture
+    from recolor_torch.pictures import read_picture
 
     found = find_vgg19(vgg19_path, depth=5)
     descriptor = Descriptor(found, make_spec(found, side=96))

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from galleries import SPEC, FakeEmbed, fake_raw, never, put
 
-from recolor_torch.data.gallery import build_gallery, remove_pictures, update_gallery
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import Gallery, GalleryDamaged, files
 from recolor_torch.gallery.header import read_header
 from recolor_torch.gallery.store import open_state
+from recolor_torch.gallery.upkeep import build_gallery, remove_pictures, update_gallery
 from recolor_torch.gallery.verify import verify
 
 
@@ -231,7 +231,7 @@ def test_killed_for_real_at_random_moments(place):
         sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})
         from pathlib import Path
         from galleries import SPEC, FakeEmbed
-        from recolor_torch.data.gallery import build_gallery, update_gallery
+        from recolor_torch.gallery.upkeep import build_gallery, update_gallery
         from recolor_torch.gallery.header import read_header
         from recolor_torch.gallery.verify import verify
 

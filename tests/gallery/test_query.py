@@ -9,16 +9,16 @@ import torch
 from galleries import SPEC, FakeEmbed, fake_raw, never, put
 from pictures import save_picture
 
-from recolor_torch.data import read_picture
-from recolor_torch.data.gallery import build_gallery, update_gallery
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.gallery import Gallery, make_spec
 from recolor_torch.gallery.index import suggest_factory
 from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import open_state
+from recolor_torch.gallery.upkeep import build_gallery, update_gallery
 from recolor_torch.gallery.verify import verify
 from recolor_torch.gallery.whitening import to_vectors
+from recolor_torch.pictures import read_picture
 
 
 def build(place, name, files, spec=SPEC, text="picture"):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from galleries import SPEC, FakeEmbed, fake_raw, never, put
 
-from recolor_torch.data.gallery import build_gallery, find_pictures, remove_pictures, update_gallery
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import Gallery
 from recolor_torch.gallery.pending import FOLDER
 from recolor_torch.gallery.store import open_state
+from recolor_torch.gallery.upkeep import build_gallery, find_pictures, remove_pictures, update_gallery
 from recolor_torch.gallery.verify import verify
 
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from pictures import save_picture
 
-from recolor_torch.data import read_picture
-from recolor_torch.data.gallery import build_gallery, find_pictures
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, make_spec
 from recolor_torch.gallery.descriptor import prepare
 from recolor_torch.gallery.pending import read_checkpoints
 from recolor_torch.gallery.store import open_state
+from recolor_torch.gallery.upkeep import build_gallery, find_pictures
 from recolor_torch.lit.gallery import CheckpointWriter, embed_pictures
+from recolor_torch.pictures import read_picture
 
 
 @pytest.fixture

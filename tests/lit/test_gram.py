@@ -11,11 +11,11 @@ from lightning.pytorch.loggers import CSVLogger
 from pictures import save_picture
 
 from recolor_torch.cli import main
-from recolor_torch.data import read_picture
 from recolor_torch.errors import UsageError
 from recolor_torch.features import layer_depth
 from recolor_torch.lit import GramTransferModule, Snapshots, TransferData
 from recolor_torch.methods import GramTransfer
+from recolor_torch.pictures import read_picture
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "gram"
 
@@ -86,7 +86,7 @@ def test_the_same_steps_as_the_method(folder):
     target, references = TransferData(str(folder / "old.png"), [str(folder / "style.png")], size=64).pictures(
         torch.device("cpu")
     )
-    from recolor_torch.methods import Guide
+    from recolor_torch.guide import Guide
     from recolor_torch.pipeline import recolor
 
     again = recolor(target, method, Guide(references))

@@ -8,11 +8,11 @@ import pytest
 import torch
 from pictures import save_picture
 
-from recolor_torch.data.batches import BatchDataset
-from recolor_torch.data.datamodule import PictureDataModule
 from recolor_torch.lit import RecolorModule
+from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.methods import HistogramTransfer, Recolorizer
-from recolor_torch.output.writer import PictureWriter
+from recolor_torch.run.batches import BatchDataset
+from recolor_torch.run.writer import PictureWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,9 +124,9 @@ def test_two_processes_write_each_of_an_odd_number_once(folder, devices):
 
 
 def test_the_script_of_30_lines(folder):
-    script = (ROOT / "scripts/batch_colorize.py").read_text()
+    script = (ROOT / "scripts/examples/batch_colorize.py").read_text()
     assert len(script.splitlines()) <= 36
-    command = [sys.executable, str(ROOT / "scripts/batch_colorize.py"), "in", "ref.png", "out"]
+    command = [sys.executable, str(ROOT / "scripts/examples/batch_colorize.py"), "in", "ref.png", "out"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
     assert len(entries(folder)) == 6
@@ -136,10 +136,10 @@ def test_the_script_of_30_lines(folder):
 def test_more_processes_than_pictures(folder):
     code = (
         "import lightning.pytorch as pl\n"
-        "from recolor_torch.data.datamodule import PictureDataModule\n"
+        "from recolor_torch.lit.datamodule import PictureDataModule\n"
         "from recolor_torch.lit import RecolorModule\n"
         "from recolor_torch.methods import HistogramTransfer\n"
-        "from recolor_torch.output.writer import PictureWriter\n"
+        "from recolor_torch.run.writer import PictureWriter\n"
         "writer = PictureWriter()\n"
         "options = {'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp', 'logger': False}\n"
         "trainer = pl.Trainer(callbacks=[writer], **options)\n"

@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from recolor_torch.data.hint_simulation import HintSimulation
-from recolor_torch.data.training import TrainingDataModule, batches_done
-from recolor_torch.lit.adversarial import AdversarialTraining
-from recolor_torch.lit.colorization import ColorizationTraining
+from recolor_torch.hints.simulation import HintSimulation
 from recolor_torch.networks import ColorUNet, Discriminator
 from recolor_torch.networks.loading import load_network
+from recolor_torch.training.adversarial import AdversarialTraining
+from recolor_torch.training.colorization import ColorizationTraining
+from recolor_torch.training.data import TrainingDataModule, batches_done
 
 STEPS, CUTS = 24, (7, 12, 23)
 WIDTHS = (8, 8, 8, 8, 8)

@@ -8,7 +8,8 @@ import torch
 import yaml
 
 from recolor_torch.color import from_rgb
-from recolor_torch.methods import METHODS, Guide, Reference, build_method, method_name
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import METHODS, build_method, method_name
 from recolor_torch.pipeline import guide_in_space, recolor
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "methods"

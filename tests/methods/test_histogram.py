@@ -7,7 +7,8 @@ from skimage.exposure import match_histograms as skimage_match
 
 from recolor_torch.color import from_rgb, rgb_to_yuv
 from recolor_torch.color.histogram import histogram
-from recolor_torch.methods import Guide, HistogramTransfer, Reference
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import HistogramTransfer
 from recolor_torch.methods.histogram import (
     fit_chroma_table,
     fit_lookup_table,

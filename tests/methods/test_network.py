@@ -5,7 +5,8 @@ from recolor_torch.color import rgb_to_yuv
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import ab_bins, annealed_mean
 from recolor_torch.errors import WeightsMissing
-from recolor_torch.methods import Guide, LevinColorization
+from recolor_torch.guide import Guide
+from recolor_torch.methods import LevinColorization
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.pipeline import recolor

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
-from recolor_torch.methods import Guide, PoissonMerging
+from recolor_torch.guide import Guide
+from recolor_torch.methods import PoissonMerging
 from recolor_torch.methods.poisson import merge_poisson
 from recolor_torch.pipeline import recolor
 

@@ -5,7 +5,8 @@ import torch
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.evaluation import color_error
-from recolor_torch.methods import Guide, LevinColorization, NetworkColorization, Reference, SemiInteractive
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import LevinColorization, NetworkColorization, SemiInteractive
 from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
 from recolor_torch.pipeline import recolor
 

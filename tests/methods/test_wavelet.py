@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
-from recolor_torch.data import read_picture
 from recolor_torch.filters import blockiness
-from recolor_torch.methods import Guide, Reference
+from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.histogram import match_histograms, transfer_chroma
 from recolor_torch.methods.wavelet import WaveletMerging, merge_wavelets, place_references, splice_wavelets
 from recolor_torch.methods.wavelet_schedule import schedule_weights
+from recolor_torch.pictures import read_picture
 from recolor_torch.pipeline import recolor
 
 TRANSFORMS = ["dwt", "stationary"]

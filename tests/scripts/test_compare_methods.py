@@ -1,14 +1,11 @@
 """The comparison of all methods, on a small set of its own."""
 
-import importlib.util
+import importlib
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from pictures import save_picture
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_methods.py"
 
 
 @pytest.fixture
@@ -34,10 +31,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def script():
-    spec = importlib.util.spec_from_file_location("compare_methods", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("scripts.evaluations.compare_methods")
 
 
 def test_the_table_has_every_method_best_first(script, data, monkeypatch, capsys):

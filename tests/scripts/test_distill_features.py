@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,8 @@ from recolor_torch.features.weights import PREPROCESSING
 
 
 @pytest.fixture
-def module(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts")
-    return importlib.import_module("distill_features")
+def module():
+    return importlib.import_module("scripts.training.distill_features")
 
 
 def random_vgg() -> VggWeights:

@@ -1,4 +1,4 @@
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -6,26 +6,16 @@ import pytest
 import torch
 
 from recolor_torch.features import VGG19, find_vgg19
-from recolor_torch.methods import Reference
-from recolor_torch.methods.gram_objective import GramObjective, LossWeights
-from recolor_torch.output import write_picture
+from recolor_torch.guide import Reference
+from recolor_torch.methods.gram.objective import GramObjective, LossWeights
+from recolor_torch.pictures import write_picture
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    yield load
-    for name in [n for n in sys.modules if n.split(".")[0] in ("figures", "gram_peer")]:
-        del sys.modules[name]
+def script():
+    return lambda name: importlib.import_module(f"scripts.{name}")
 
 
 def test_the_peer_structure_has_the_same_numbers(script, vgg19_path):
@@ -33,7 +23,7 @@ def test_the_peer_structure_has_the_same_numbers(script, vgg19_path):
     g = torch.Generator().manual_seed(0)
     content, style, picture = (torch.rand(1, 3, 32, 48, generator=g, dtype=torch.float64) for _ in range(3))
     picture.requires_grad_()
-    loss = script("gram_peer").Peer(weights, content, style).closure(picture)
+    loss = script("benchmarks.gram_peer").Peer(weights, content, style).closure(picture)
     losses = LossWeights({f"conv_{k}": 1000.0 for k in range(1, 6)}, {"conv_5": 1.0})
     vgg = VGG19(weights, losses.layers).double()
     ours = GramObjective(vgg, content, (Reference(style),), losses).evaluate(picture.detach())
@@ -48,7 +38,7 @@ def test_a_sweep_says_what_it_cannot_make(script, vgg19_path, tmp_path, monkeypa
     arguments = [str(tmp_path / "old.png"), str(tmp_path / "style.png"), "-o", str(tmp_path / "sheet.png")]
     arguments += ["--presets", *configs, "--size", "16", "--steps", "2", "--weights", str(vgg19_path)]
     monkeypatch.setattr(sys, "argv", ["sweep_gram.py", *arguments])
-    assert script("sweep_gram").main() == 0
+    assert script("figures.sweep_gram").main() == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("2 presets")
     assert captured.err.count("not made: ") == 1
@@ -63,6 +53,6 @@ def test_figures_of_gram_transfer(script, vgg19_path, tmp_path, monkeypatch):
     arguments = [str(tmp_path / "out"), "--pairs", str(tmp_path / "pairs"), "--figures", "30", "34"]
     arguments += ["--side", "48", "--steps", "12"]
     monkeypatch.setattr(sys, "argv", ["report_figures.py", *arguments])
-    assert script("report_figures").main() == 0
+    assert script("figures.report_figures").main() == 0
     for name in ("figure_30.png", "figure_30_steps.png", "figure_34.png"):
         assert (tmp_path / "out" / name).stat().st_size > 5000

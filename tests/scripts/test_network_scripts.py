@@ -2,18 +2,15 @@
 
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.data import read_picture
 from recolor_torch.examples import FOLDER
 from recolor_torch.networks.loading import load_network
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from recolor_torch.pictures import read_picture
 
 
 @pytest.fixture
@@ -23,7 +20,7 @@ def script(monkeypatch):
     def run(name, *args):
         monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
         with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+            runpy.run_module(f"scripts.{name}", run_name="__main__")
         return stop.value.code
 
     return run
@@ -32,7 +29,7 @@ def script(monkeypatch):
 def test_points_are_evaluated_and_kept(script, tmp_path, network_path, capsys):
     colour = FOLDER / "coffee_colour.jpg"
     args = [colour, "-o", tmp_path, "--weights", network_path, "--counts", 0, 5]
-    assert script("eval_points", *args) == 0
+    assert script("evaluations.eval_points", *args) == 0
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0] == "picture,method,points,psnr"
     scores = {tuple(line.split(",")[1:3]): float(line.split(",")[3]) for line in lines[1:]}
@@ -48,29 +45,29 @@ def test_points_are_evaluated_and_kept(script, tmp_path, network_path, capsys):
     assert (tmp_path / "points.png").stat().st_size > 10_000
     before = (tmp_path / "scores.csv").read_bytes()
     capsys.readouterr()
-    assert script("eval_points", *args) == 0
+    assert script("evaluations.eval_points", *args) == 0
     assert (tmp_path / "scores.csv").read_bytes() == before
     assert "1 of 1" not in capsys.readouterr().out
-    assert script("eval_points", colour, "-o", tmp_path, "--weights", tmp_path / "no.pth") == 2
+    assert script("evaluations.eval_points", colour, "-o", tmp_path, "--weights", tmp_path / "no.pth") == 2
 
 
 def test_bins_are_counted(script, tmp_path, capsys):
-    assert script("bin_statistics", FOLDER, "-o", tmp_path / "bins.safetensors") == 0
+    assert script("training.bin_statistics", FOLDER, "-o", tmp_path / "bins.safetensors") == 0
     found = load_file(tmp_path / "bins.safetensors")
     assert found["counts"].sum() > 1000
     share = found["counts"] / found["counts"].sum()
     assert found["weights"][share.argmax()] == found["weights"].min() < 1
     assert found["weights"].max() > 5
     assert "3 pictures" in capsys.readouterr().out
-    assert script("bin_statistics", tmp_path / "none.tar", "-o", tmp_path / "x") == 2
+    assert script("training.bin_statistics", tmp_path / "none.tar", "-o", tmp_path / "x") == 2
 
 
 def test_a_network_is_exported(script, tmp_path, network_path, capsys):
     network, _ = load_network("unet", network_path)
     state = {f"averaged.module.{k}": v for k, v in network.state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "last.ckpt")
-    assert script("export_network", tmp_path / "last.ckpt", "-o", tmp_path / "out.safetensors") == 0
+    assert script("training.export_network", tmp_path / "last.ckpt", "-o", tmp_path / "out.safetensors") == 0
     again, digest = load_network("unet", tmp_path / "out.safetensors")
     assert digest in capsys.readouterr().out
     torch.testing.assert_close(again.state_dict(), network.state_dict())
-    assert script("export_network", tmp_path / "bins", "-o", tmp_path / "x") == 2
+    assert script("training.export_network", tmp_path / "bins", "-o", tmp_path / "x") == 2

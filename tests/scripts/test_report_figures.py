@@ -1,25 +1,16 @@
-import importlib.util
+import importlib
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from recolor_torch.errors import WeightsMissing
-from recolor_torch.output import write_picture
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from recolor_torch.pictures import write_picture
 
 
 @pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    spec = importlib.util.spec_from_file_location("report_figures", SCRIPTS / "report_figures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    for name in [n for n in sys.modules if n.split(".")[0] == "figures"]:
-        del sys.modules[name]
+def script():
+    return importlib.import_module("scripts.figures.report_figures")
 
 
 def run(script, monkeypatch, *arguments):

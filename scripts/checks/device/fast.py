@@ -14,7 +14,8 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, make_spec
-from recolor_torch.methods import Guide, Reference, build_method
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import build_method
 from recolor_torch.networks import ColorUNet
 from recolor_torch.pipeline import recolor
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from recolor_torch.features import VggWeights, find_vgg19
 from recolor_torch.features.layers import CHANNELS, feature_index
-from recolor_torch.methods import Guide, Reference, build_method
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods import build_method
 from recolor_torch.methods.gram import GramTransfer
 
 SCRIPTS = Path(__file__).parents[2]

@@ -13,8 +13,9 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.guide import Guide, Reference
 from recolor_torch.linalg.solve import solve
-from recolor_torch.methods import METHODS, Guide, Reference, build_method
+from recolor_torch.methods import METHODS, build_method
 from recolor_torch.pipeline import recolor
 
 HALF_LEVEL = 0.5

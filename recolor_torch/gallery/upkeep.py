@@ -1,0 +1,264 @@
+"""Keeping a gallery in step with the folders of pictures that it is of."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from recolor_torch.errors import UsageError
+from recolor_torch.files import file_hash
+from recolor_torch.gallery.descriptor import DescriptorSpec
+from recolor_torch.gallery.files import writer_lock
+from recolor_torch.gallery.gallery import absolute, relative
+from recolor_torch.gallery.header import NAME, Header, read_header, write_header
+from recolor_torch.gallery.index import check_factory, suggest_factory
+from recolor_torch.gallery.pending import Skipped, read_checkpoints
+from recolor_torch.gallery.plan import Found, Plan, make_plan
+from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
+from recolor_torch.pictures import folders
+
+AUTO = "auto"
+
+Embed = Callable[[Path, DescriptorSpec, list[Found]], bool]
+"""Reads pictures, computes their descriptors and writes checkpoints; returns whether it was interrupted."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a build, an update or a removal came to.
+
+    Args:
+        header: of the gallery after.
+        added: pictures that are new.
+        changed: pictures with a new descriptor.
+        gone: pictures that are no longer in it.
+        moved: pictures that were found under a new path.
+        embedded: pictures whose descriptors were computed by this run.
+        failed: pictures that this run found unreadable.
+        skipped: all pictures that are passed over, with the reasons.
+        interrupted: the run was stopped; the gallery is as it was, and the same command goes on.
+    """
+
+    header: Header
+    added: int = 0
+    changed: int = 0
+    gone: int = 0
+    moved: int = 0
+    embedded: int = 0
+    failed: int = 0
+    skipped: Sequence[Skipped] = ()
+    interrupted: bool = False
+
+
+def build_gallery(
+    folder: Path, pictures: Sequence[str], spec: DescriptorSpec, embed: Embed, *, factory: str, overwrite: bool = False
+) -> Outcome:
+    """Make a gallery of pictures, or go on with one whose making was stopped.
+
+    Args:
+        folder: the gallery; made where there is none.
+        pictures: files, folders and globs.
+        spec: what descriptors are computed by.
+        embed: computes them.
+        factory: faiss's name for the kind of index, or ``auto`` to choose by the number of pictures.
+        overwrite: make a gallery that exists anew. The old one serves until the new one is whole; descriptors of
+            the same spec are used again.
+
+    Raises:
+        UsageError: pictures do not exist, the folder holds other things, or another process writes the gallery.
+    """
+    if not pictures:
+        raise UsageError("Name the pictures: files, folders or globs.")
+    if factory != AUTO:
+        check_factory(factory)
+    check_folder(folder)
+    with _writing(folder) as main:
+        base = Header(spec, tuple(relative(folder, p) for p in pictures), factory=factory)
+        state = State.empty(folder, base)
+        if (folder / NAME).exists():
+            state = open_state(folder)
+            if state.header.generation and not overwrite:
+                raise UsageError(
+                    f"{folder} is a gallery of {state.header.pictures} pictures already: use recolor gallery update, "
+                    "or --overwrite to make it anew."
+                )
+            base = replace(state.header, spec=spec, sources=base.sources, factory=factory)
+            if state.header.spec != spec:
+                state = State.empty(folder, replace(state.header, raw={}, index=None))
+        elif main:
+            write_header(folder, base)
+        return _bring_up(state, base, pictures, embed, main, refit=True)
+
+
+def update_gallery(
+    folder: Path, pictures: Sequence[str], embed: Embed, *, refit: bool = False, factory: str | None = None
+) -> Outcome:
+    """Bring a gallery up to what is in its folders now.
+
+    Only new and changed pictures are read and computed; pictures that are no more leave it.
+
+    Args:
+        folder: the gallery.
+        pictures: further files, folders and globs to take in, now and at later updates.
+        embed: computes descriptors.
+        refit: fit the whitening anew.
+        factory: another kind of index, or ``auto``.
+
+    Raises:
+        UsageError: a folder of the gallery is gone, or another process writes it.
+    """
+    if factory not in (None, AUTO):
+        check_factory(factory)
+    read_header(folder)
+    with _writing(folder) as main:
+        state = open_state(folder)
+        sources = _with_sources(folder, state.header.sources, pictures)
+        base = replace(state.header, sources=sources, factory=factory or state.header.factory)
+        # A gallery whose making was stopped is made by its first update.
+        return _bring_up(state, base, pictures, embed, main, refit=refit or not state.header.generation)
+
+
+def remove_pictures(folder: Path, names: Sequence[str]) -> Outcome:
+    """Take pictures out of a gallery for good; their files stay, and updates pass over them.
+
+    A folder that the gallery is of is no longer looked through. A picture comes back when an update names it.
+
+    Args:
+        folder: the gallery.
+        names: pictures or folders.
+
+    Raises:
+        UsageError: something named is not in the gallery.
+    """
+    read_header(folder)
+    with _writing(folder):
+        state = open_state(folder)
+        rows, sources, skipped = list(state.table), state.header.sources, list(state.skipped)
+        gone = []
+        for name in names:
+            path = relative(folder, name)
+            inside = [row for row in rows if row.path == path or row.path.startswith(path + "/")]
+            passed = [s for s in skipped if s.path == path or s.path.startswith(path + "/")]
+            if not inside and not passed and path not in sources:
+                raise UsageError(f"{name} is not in the gallery {folder}.")
+            gone += inside
+            rows = [row for row in rows if row not in inside]
+            skipped = [s for s in skipped if s not in passed]
+            if path in sources:
+                sources = tuple(s for s in sources if s != path)
+            else:
+                said = {s.path: (s.size, s.mtime) for s in passed} | {r.path: (r.size, r.mtime) for r in inside}
+                skipped += [Skipped(p, *at, "it was removed from the gallery", True) for p, at in said.items()]
+        plan = Plan(rows, skipped=skipped, gone=gone)
+        header = commit(state, plan, replace(state.header, sources=sources))
+        return Outcome(header, gone=len(gone), skipped=skipped)
+
+
+def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = ()) -> list[Found]:
+    """The pictures below the sources of a gallery as they are now.
+
+    Args:
+        folder: the gallery.
+        sources: as its header has them.
+        named: names of this run; a picture among them comes back where it was removed.
+
+    Raises:
+        UsageError: a source does not exist, or is a folder without pictures.
+    """
+    files: dict[str, Found] = {}
+    by_name = {relative(folder, name) for name in named}
+    for source in sources:
+        place = str(absolute(folder, source))
+        try:
+            targets = folders.find_pictures([place], skip=folder)
+        except UsageError as error:
+            raise UsageError(
+                f"{str(error).removesuffix('.')}; nothing was changed. Bring it back, or take it out of the gallery "
+                f"with recolor gallery remove {folder} {place}."
+            ) from error
+        for target, _ in targets:
+            path = relative(folder, target)
+            try:
+                status = os.stat(target)
+            except OSError:  # it went while we looked
+                continue
+            files.setdefault(path, Found(path, status.st_size, status.st_mtime_ns, path in by_name))
+    return list(files.values())
+
+
+def _with_sources(folder: Path, sources: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
+    """The sources and what was named, without files that lie below a source."""
+    for name in names:
+        path = relative(folder, name)
+        below = Path(name).is_file() and any(path.startswith(f"{source}/") for source in sources)
+        if path not in sources and not below:
+            sources = (*sources, path)
+    return sources
+
+
+def _without_lost_files(state: State, sources: tuple[str, ...]) -> tuple[str, ...]:
+    """The sources without single pictures that are no more; a folder that is no more is another matter."""
+    lost = [s for s in sources if not absolute(state.folder, s).exists()]
+    if not lost:
+        return sources
+    pictures = {row.path for row in state.table} | {s.path for s in state.skipped}
+    return tuple(s for s in sources if s not in lost or s not in pictures)
+
+
+def _bring_up(state: State, base: Header, named: Sequence[str], embed: Embed, main: bool, *, refit: bool) -> Outcome:
+    base = replace(base, sources=_without_lost_files(state, base.sources))
+    found = find_pictures(state.folder, base.sources, named)
+    plan = _plan(state, base, found)
+    waiting = len(plan.embed)
+    if waiting:
+        interrupted = embed(state.folder, base.spec, plan.embed)
+        if interrupted or not main:
+            return Outcome(state.header, embedded=waiting, interrupted=interrupted)
+        plan = _plan(state, base, found)
+        if plan.embed:
+            first = absolute(state.folder, plan.embed[0].path)
+            raise RuntimeError(f"{len(plan.embed)} pictures were not computed, the first {first}.")
+    elif not main:
+        return Outcome(state.header)
+    if not plan.rows and not state.header.pictures:
+        reason = f" The first: {plan.skipped[0].reason}" if plan.skipped else ""
+        raise UsageError(f"None of the {len(found)} pictures can be read, so that there is no gallery.{reason}")
+    if base.factory == AUTO:
+        base = replace(base, factory=suggest_factory(len(plan.rows) * base.spec.copies))
+    header = commit(state, plan, base, refit=refit)
+    failed = len({s.path for s in plan.skipped} - {s.path for s in state.skipped})
+    return Outcome(header, plan.added, plan.changed, len(plan.gone), plan.moved, waiting, failed, plan.skipped)
+
+
+def _plan(state: State, base: Header, found: list[Found]) -> Plan:
+    folder = state.folder
+
+    def hash_of(path: str) -> bytes | None:
+        try:
+            return bytes.fromhex(file_hash(absolute(folder, path)))
+        except OSError:
+            return None
+
+    return make_plan(state.table, state.skipped, found, read_checkpoints(folder, base.spec), hash_of)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[bool]:
+    """The writer's lock in the main process of a run, which yields True; its helpers write checkpoints alone."""
+    if process_rank():
+        yield False
+        return
+    with writer_lock(folder):
+        if (folder / NAME).exists():
+            clear_leftovers(folder)
+        yield True
+
+
+def process_rank() -> int:
+    """Which process of a distributed run this is; 0 without one. Launchers say so in the environment."""
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+        value = os.environ.get(name, "")
+        if value.isdecimal():
+            return int(value)
+    return 0

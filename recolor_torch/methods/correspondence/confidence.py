@@ -1,0 +1,154 @@
+"""From matches to one chroma at each location: candidates, evidence for them, and how far to believe it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.methods.correspondence.gate import ERROR, GATE
+from recolor_torch.methods.correspondence.match import Matches
+
+# Softness of the mean over matches, in units of the score.
+TEMPERATURE = 0.04
+# Ridge regression: the penalty, in locations of unit norm.
+RIDGE = 0.003
+# Chroma beyond this is no colour of a photograph, but a regression that left its data.
+LARGEST_CHROMA = 0.4
+LEAST_VARIANCE = 1e-5
+EXTREME = 3.0
+# An expected error of this much (U and V) gives a confidence of one half.
+HALF_ERROR = 0.02
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the chroma of each location could be, and what is known of it.
+
+    Args:
+        chroma: (B, N, 3, 2): of the matches, of the regression, and of the chroma table.
+        evidence: (B, N, E), see :func:`gather_evidence`.
+    """
+
+    chroma: Tensor
+    evidence: Tensor
+
+
+def mean_of_matches(matches: Matches, chroma: Tensor, temperature: float = TEMPERATURE) -> tuple[Tensor, Tensor]:
+    """Softmax mean of the chroma of the matches, and their variance around it.
+
+    Args:
+        matches: from a search.
+        chroma: of the reference's locations, (B, M, 2).
+        temperature: of the softmax, in units of the score.
+
+    Returns:
+        (B, N, 2) and (B, N).
+    """
+    share = F.softmax(matches.score / temperature, 2).unsqueeze(3)
+    found = torch.stack([c[i] for c, i in zip(chroma, matches.index)])
+    mean = (share * found).sum(2)
+    return mean, (share * (found - mean.unsqueeze(2)).square()).sum((2, 3))
+
+
+def regress_chroma(
+    target: Tensor, reference: Tensor, chroma: Tensor, counted: Tensor | None = None, ridge: float = RIDGE
+) -> Tensor:
+    """Chroma by ridge regression on the descriptors, in closed form, learnt on the reference alone.
+
+    Args:
+        target: descriptors (B, N, D).
+        reference: descriptors (B, M, D).
+        chroma: (B, M, 2).
+        counted: weight of each location, (B, M).
+        ridge: penalty on the coefficients, against the mean square of the descriptors.
+
+    Returns:
+        (B, N, 2).
+    """
+    weight = torch.ones_like(chroma[..., :1]) if counted is None else counted.unsqueeze(2).to(chroma)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
+    mean, centre = (weight * chroma).sum(1, keepdim=True), (weight * reference).sum(1, keepdim=True)
+    reference = reference - centre
+    rows = reference * weight
+    gram = rows.transpose(1, 2) @ reference
+    gram = gram + ridge / gram.shape[2] * torch.eye(gram.shape[2], dtype=gram.dtype, device=gram.device)
+    found = torch.linalg.solve(gram, rows.transpose(1, 2) @ (chroma - mean))
+    return ((target - centre) @ found + mean).clamp(-LARGEST_CHROMA, LARGEST_CHROMA)
+
+
+def return_distance(matches: Matches, size: tuple[int, int]) -> Tensor:
+    """How far from a location its best match's own best match lies, as a share of the longer side: (B, N).
+
+    0 where the two choose each other.
+    """
+    width = size[1]
+    back = matches.back.gather(1, matches.index[..., 0])
+    place = torch.arange(back.shape[1], device=back.device)
+    rise = (back // width - place // width).to(matches.score)
+    run = (back % width - place % width).to(matches.score)
+    return torch.hypot(rise, run) / max(size)
+
+
+def gather_evidence(
+    matches: Matches, variance: Tensor, matched: Tensor, regressed: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """What tells a good match from a bad one, about one unit large each: (B, N, 8).
+
+    Score, its lead over the last of the k, closeness of the way back, chroma variance, disagreement with the
+    regression, and the means over the picture of score, closeness and disagreement. No number is beyond
+    ``EXTREME``: outside of what the coefficients were fitted to, nothing is extrapolated.
+    """
+    score = (matches.score[..., 0] - 0.6) / 0.15
+    lead = (matches.score[..., 0] - matches.score[..., -1]) / 0.05
+    close = torch.exp(-(return_distance(matches, size) / 0.05).square())
+    spread = ((variance + LEAST_VARIANCE).log() + 7) / 2
+    apart = ((matched - regressed).square().sum(2) + LEAST_VARIANCE).log() / 2 + 3
+    whole = torch.stack([x.mean(1, keepdim=True).expand_as(x) for x in (score, close, apart)], 2)
+    return torch.cat((torch.stack((score, lead, close, spread, apart), 2), whole), 2).clamp(-EXTREME, EXTREME)
+
+
+def confidence_of(error: Tensor) -> Tensor:
+    """From an expected error to a confidence in (0, 1]: ``HALF_ERROR`` gives one half, and squares count."""
+    return 1 / (1 + (error / HALF_ERROR).square())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One chroma for each location, and how far to believe it.
+
+    Args:
+        chroma: (B, N, 2).
+        error: expected distance of ``chroma`` to the truth, (B, N), in units of U and V.
+        shares: of the matches, the regression, the table and the fallback in it, (B, N, 4).
+    """
+
+    chroma: Tensor
+    error: Tensor
+    shares: Tensor
+
+
+def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rejection: float = 1.0) -> Estimate:
+    """Mix the candidates by the evidence.
+
+    The shares are a softmax of linear functions of the evidence, and the expected error is the exponential of
+    another, with the coefficients of ``gate.py``, fitted to pairs with known colours. Where nothing
+    fits, the share goes to the fallback.
+
+    Args:
+        candidates: from ``find_candidates``.
+        fallback: chroma (B, N, 2) for where no candidate is believed; neutral without it.
+        rejection: odds of the fallback against what was fitted: at 0 only the candidates share.
+
+    Returns:
+        Chroma, expected error and shares.
+    """
+    evidence = candidates.evidence
+    gate = torch.tensor(GATE, dtype=evidence.dtype, device=evidence.device)
+    logits = evidence @ gate[:, :-1].T + gate[:, -1]
+    odds = torch.tensor([1.0, 1.0, 1.0, rejection], dtype=evidence.dtype, device=evidence.device)
+    shares = (logits + odds.log()).softmax(2)
+    last = torch.zeros_like(candidates.chroma[:, :, 0]) if fallback is None else fallback
+    chroma = (shares.unsqueeze(3) * torch.cat((candidates.chroma, last.unsqueeze(2)), 2)).sum(2)
+    line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)
+    return Estimate(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares)

@@ -1,0 +1,334 @@
+"""Gram transfer: the style of references by the statistics of VGG-19's features (report, section 4)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_choice, check_image, check_mask
+from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
+from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.gram.descent import Algorithm, Descent, descend
+from recolor_torch.methods.gram.objective import (
+    GramObjective,
+    LossWeights,
+    Match,
+    has_fast_bfloat16,
+    network_precision,
+)
+from recolor_torch.methods.gram.region import ChromaRegion, Region, RgbBox
+from recolor_torch.methods.gram.start import (
+    PREPARATIONS,
+    STARTS,
+    Preparation,
+    Start,
+    fit_reference,
+    prepare_reference,
+    start_picture,
+)
+from recolor_torch.methods.gram.tiles import TiledObjective
+
+SMALLEST_SIDE = 32
+"""Coarse sizes end above this shorter side: a Gram matrix of fewer positions says little."""
+
+HISTORY_BYTES = 1 << 28
+"""Most memory of the history of L-BFGS, unless four steps need more."""
+
+CHROMA_VARIATION = 10_000.0
+"""Weight of smooth chroma: chosen on three pairs of video frames."""
+
+REPORT_STYLE = {f"conv_{k}": 1000.0 for k in range(1, 6)}
+REPORT_CONTENT = {"conv_5": 1.0}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One picture to transfer to: what is minimised, and where."""
+
+    objective: GramObjective | TiledObjective
+    region: Region
+    references: tuple[Reference, ...]
+    target: Tensor
+
+
+class GramTransfer(Recolorizer):
+    """Give the target the Gram matrices that the reference has in the layers of VGG-19.
+
+    Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016), as the report recolours
+    with it. By default only chroma changes and luminance is exact; it is solved coarse to fine. A colour transfer by
+    texture: a picture in its true colours has a higher loss than the optimum, so look at what it makes.
+
+    Args:
+        style: weight of each layer's Gram matrix, such as {"conv_1": 200}; inside of the square.
+        content: weight of each layer's features, which hold the picture to the target.
+        total_variation: weight of smoothness, of chroma alone where ``optimize`` is chroma; 0 leaves it out. Without it
+            10000 for chroma, which would else be full of colour noise, and 0 for rgb.
+        luminance: weight of keeping luminance, for ``optimize`` rgb; 0 leaves it out.
+        optimize: ``chroma`` (luminance stays exactly), or ``rgb``, all three channels freely, as the report.
+        match: ``picture``, the Gram matrices of the reference, as the report; or ``color``, what its color adds to
+            those of its luminance: what luminance alone would ask for is no matter of chroma. Without it color for
+            chroma, and picture for rgb.
+        start: ``rank-colour`` (the mean colour of the same rank of luminance), ``target``, ``source`` (the reference),
+            ``average`` of target and source (the report; leaves a ghost of the source) or ``noise``.
+        algorithm: ``lbfgs``, projected and with a line search, or ``adam``.
+        steps: most steps at the full size.
+        levels: sizes that are worked through, each half of the next; 1 works at the full size only.
+        coarse_steps: most steps at each smaller size.
+        tolerance: a size is done when ten steps lower the loss by less than this share.
+        history: steps that L-BFGS remembers.
+        lr: step of Adam, in units of [0, 1].
+        pooling: of the network, ``average`` or ``max``.
+        preparation: ``shuffle`` or ``blur`` the references, to take their style without what they show; or ``none``.
+        patch: side of the shuffled patches, or reach of the blur, in pixels of the size that is worked at.
+        tile: side of the tiles, in pixels, in which pictures of more than six tiles are evaluated, so that
+            memory for the network does not grow; Gram matrices are those of the whole picture.
+        precision: of the convolutions; ``auto`` is bfloat16 where the hardware has it.
+        seed: of noise and shuffling.
+        weights: file of VGG-19 weights; without it RECOLOR_VGG19, torchvision's cache, or, where no layer after
+            conv_5 is needed, the slim network of this package.
+        download: let torchvision fetch its weights (550 MB) where there are none.
+        vgg_preprocessing: how the network's input is made, in place of what the weights' file says.
+    """
+
+    needs = ("reference",)
+    bytes_per_pixel = 4000
+    largest_side: ClassVar[int] = 384
+
+    def __init__(
+        self,
+        style: dict[str, float] = REPORT_STYLE,
+        content: dict[str, float] = REPORT_CONTENT,
+        total_variation: float | None = None,
+        luminance: float = 0.0,
+        optimize: Literal["chroma", "rgb"] = "chroma",
+        match: Match | None = None,
+        start: Start = "rank-colour",
+        algorithm: Algorithm = "lbfgs",
+        steps: int = 40,
+        levels: int = 3,
+        coarse_steps: int = 10,
+        tolerance: float = 0.01,
+        history: int = 50,
+        lr: float = 0.02,
+        pooling: Literal["average", "max"] = "average",
+        preparation: Preparation = "none",
+        patch: int = 32,
+        tile: int = 256,
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        seed: int = 0,
+        weights: str | None = None,
+        download: bool = False,
+        vgg_preprocessing: Preprocessing | None = None,
+    ) -> None:
+        super().__init__()
+        check_choice(optimize, "optimize", ("chroma", "rgb"))
+        if match is not None:
+            check_choice(match, "match", ("picture", "color"))
+        check_choice(start, "start", STARTS)
+        check_choice(algorithm, "algorithm", ("lbfgs", "adam"))
+        check_choice(pooling, "pooling", ("average", "max"))
+        check_choice(preparation, "preparation", PREPARATIONS)
+        check_choice(precision, "precision", ("auto", "float32", "bfloat16"))
+        if min(steps, coarse_steps, levels, history, patch) < 1 or tile < 64 or tolerance < 0 or lr <= 0:
+            raise ValueError(
+                "steps, coarse_steps, levels, history and patch must be 1 or more, tile 64 or more, "
+                "tolerance 0 or more, lr above 0."
+            )
+        self.style, self.content = dict(style), dict(content)
+        if total_variation is None:
+            total_variation = CHROMA_VARIATION if optimize == "chroma" else 0.0
+        self.total_variation, self.luminance = total_variation, luminance
+        self.match: Match = match or ("color" if optimize == "chroma" else "picture")
+        self.losses = LossWeights(self.style, self.content, total_variation, luminance, optimize, self.match)
+        self.optimize, self.start, self.algorithm = optimize, start, algorithm
+        self.steps, self.levels, self.coarse_steps, self.tolerance = steps, levels, coarse_steps, tolerance
+        self.history, self.lr, self.pooling = history, lr, pooling
+        self.preparation, self.patch, self.tile = preparation, patch, tile
+        self.precision, self.seed = precision, seed
+        self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
+        self.space = "yuv" if optimize == "chroma" else "rgb"
+        self.on_progress: Callable[[float], None] | None = None
+        self._found: VggWeights | None = None
+        # Not a submodule: the weights belong to no checkpoint.
+        self._networks: dict[tuple[torch.device, torch.dtype], VGG19] = {}
+
+    def prepare(self) -> None:
+        """Find and read the weights.
+
+        Raises:
+            WeightsMissing: there are none, or not of all the layers that are needed.
+        """
+        if self._found is None:
+            self._found = find_vgg19(
+                self.weights, depth=self.losses.depth, download=self.download, preprocessing=self.vgg_preprocessing
+            )
+
+    def provenance(self) -> dict[str, str]:
+        """The digest of the network's weights."""
+        self.prepare()
+        assert self._found is not None
+        return self._found.provenance()
+
+    def forward(self, image: Tensor, guide: Guide) -> Tensor:
+        """Transfer to ``image``, (B, 3, H, W) in ``space``, each picture by itself; off ``target_mask`` it stays."""
+        self.require(guide)
+        check_image(image, "image", channels=3)
+        if guide.target_mask is not None:
+            check_mask(guide.target_mask, "target_mask", image)
+        # Under a Trainer's inference mode no gradient could be taken; under its autocast Gram matrices would overflow.
+        with torch.inference_mode(False), torch.no_grad(), network_precision(image, False):
+            targets = to_rgb(image.clone(), self.space).clamp(0, 1).split(1)
+            guides = [self._guide_of(guide, i) for i in range(len(targets))]
+            log: list[str] = ["sample,width,height,step,loss"]
+            results = [self._transfer(i, len(targets), x, own, log) for i, (x, own) in enumerate(zip(targets, guides))]
+            if self.keep_stages:
+                self.stages["losses.csv"] = "\n".join(log) + "\n"
+                starts = [start_picture(self.start, x, g.references, self.seed) for x, g in zip(targets, guides)]
+                self.stages["start"] = torch.cat(starts)
+            result = from_rgb(torch.cat(results), self.space)
+            if self.optimize == "chroma":
+                result = torch.cat((image[:, :1], result[:, 1:]), 1)
+            return result if guide.target_mask is None else torch.lerp(image, result, guide.target_mask)
+
+    def _transfer(self, index: int, count: int, target: Tensor, guide: Guide, log: list[str]) -> Tensor:
+        """The picture for one target, coarse to fine."""
+        sizes = self.sizes(*target.shape[-2:])
+        work = [self._most_steps(i, sizes) * h * w for i, (h, w) in enumerate(sizes)]
+        change: Tensor | None = None
+        for level, (height, width) in enumerate(sizes):
+            problem = self.problem_at((height, width), target, guide)
+
+            def on_step(step: int, loss: float, level: int = level, width: int = width, height: int = height) -> None:
+                log.append(f"{index},{width},{height},{step},{loss:.9g}")
+                if self.on_progress is not None:
+                    done = (sum(work[:level]) + step * height * width) / sum(work)
+                    self.on_progress((index + done) / count)
+
+            descent = self.solve(problem, change, self._most_steps(level, sizes), on_step)
+            change = self.change_of(problem, descent)
+        return problem.region.to_rgb(descent.variable)
+
+    def change_of(self, problem: Problem, descent: Descent) -> Tensor:
+        """What a descent changed of the start that the settings name: what a larger size begins with."""
+        return problem.region.to_rgb(descent.variable) - problem.region.to_rgb(self.start_variable(problem))
+
+    def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """The sizes that are worked through, coarsest first."""
+        sizes = [(height, width)]
+        while len(sizes) < self.levels and min(sizes[0]) >= 2 * SMALLEST_SIDE:
+            sizes.insert(0, (round(sizes[0][0] / 2), round(sizes[0][1] / 2)))
+        return sizes
+
+    def problem(self, target: Tensor, references: tuple[Reference, ...], mask: Tensor | None = None) -> Problem:
+        """What is minimised for a target at its own size.
+
+        Args:
+            target: sRGB, (1, 3, H, W).
+            references: sRGB, one picture each; they are brought to the target's number of pixels and prepared.
+            mask: pixels that count and may change, (1, 1, H, W).
+        """
+        height, width = target.shape[-2:]
+        fitted = tuple(fit_reference(r, height * width) for r in references)
+        prepared = tuple(self._prepare_reference(r) for r in fitted)
+        low = self.precision == "bfloat16" or (
+            self.precision == "auto" and target.dtype == torch.float32 and has_fast_bfloat16(target.device)
+        )
+        parts = (self.network(target), target, prepared, self.losses, mask, low)
+        tiled = height * width > 6 * self.tile**2
+        objective = TiledObjective(*parts, side=self.tile) if tiled else GramObjective(*parts)
+        region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
+        return Problem(objective, region, fitted, target)
+
+    def problem_at(self, size: tuple[int, int], target: Tensor, guide: Guide) -> Problem:
+        """``problem`` for the target of a guide at a smaller size."""
+        mask = guide.target_mask
+        if size != target.shape[-2:]:
+            target = F.interpolate(target, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
+            mask = None if mask is None else F.interpolate(mask, size, mode="area")
+        return self.problem(target, guide.references, mask)
+
+    def solve(
+        self,
+        problem: Problem,
+        change: Tensor | None = None,
+        steps: int | None = None,
+        on_step: Callable[[int, float], None] | None = None,
+    ) -> Descent:
+        """Minimise from the start that the settings name, and what a smaller size changed of it."""
+        start = self.start_variable(problem, change)
+        return descend(
+            problem.objective,
+            problem.region,
+            start,
+            self.steps if steps is None else steps,
+            self.algorithm,
+            self.tolerance,
+            self.history_for(start),
+            self.lr,
+            on_step,
+        )
+
+    def history_for(self, variable: Tensor) -> int:
+        """Steps that L-BFGS remembers of a variable: ``history``, or what fits into 256 MiB."""
+        return max(4, min(self.history, HISTORY_BYTES // (2 * variable.numel() * variable.element_size())))
+
+    def start_variable(self, problem: Problem, change: Tensor | None = None) -> Tensor:
+        """The variable to start from.
+
+        Args:
+            problem: what is minimised.
+            change: of a smaller size. Enlarged and added to the start it keeps the detail that an enlarged picture
+                would lack, and Gram matrices would have to regain.
+        """
+        picture = start_picture(self.start, problem.target, problem.references, self.seed)
+        if change is not None:
+            picture = picture + F.interpolate(change, picture.shape[-2:], mode="bicubic", align_corners=False)
+        variable = problem.region.from_rgb(picture)
+        if problem.objective.mask is not None:
+            still = problem.region.from_rgb(problem.target)
+            variable = torch.where(problem.objective.mask > 0, variable, still)
+        return variable
+
+    def network(self, like: Tensor) -> VGG19:
+        """The network on the device and in the precision of ``like``."""
+        self.prepare()
+        assert self._found is not None
+        key = (like.device, like.dtype)
+        if key not in self._networks:
+            with torch.inference_mode(False):
+                network = VGG19(self._found, self.losses.layers, self.pooling)
+                self._networks[key] = network.to(device=like.device, dtype=like.dtype)
+        return self._networks[key]
+
+    def _guide_of(self, guide: Guide, i: int) -> Guide:
+        mask = guide.target_mask
+        return Guide(self._rgb_references(guide, i), None if mask is None else _sample(mask, i))
+
+    def _rgb_references(self, guide: Guide, i: int) -> tuple[Reference, ...]:
+        return tuple(
+            replace(
+                r,
+                image=to_rgb(_sample(r.image, i), self.space).clamp(0, 1),
+                mask=None if r.mask is None else _sample(r.mask, i),
+            )
+            for r in guide.references
+        )
+
+    def _prepare_reference(self, reference: Reference) -> Reference:
+        if self.preparation == "none":
+            return reference
+        if reference.mask is not None:
+            raise ValueError("preparation of references does not go with a mask of theirs.")
+        return replace(reference, image=prepare_reference(reference.image, self.preparation, self.patch, self.seed))
+
+    def _most_steps(self, level: int, sizes: list[tuple[int, int]]) -> int:
+        return self.steps if level == len(sizes) - 1 else self.coarse_steps
+
+
+def _sample(x: Tensor, i: int) -> Tensor:
+    return x[i if x.shape[0] > 1 else 0][None].clone()

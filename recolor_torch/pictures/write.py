@@ -1,0 +1,248 @@
+"""Images to picture files, in the form that the input's file had.
+
+Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG is written at quality
+95 without colour subsampling, lossless formats stay lossless.
+"""
+
+import os
+import shutil
+import struct
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor
+
+from recolor_torch.checks import check_float
+from recolor_torch.files import write_atomically
+from recolor_torch.pictures.carry import DEEP, OPAQUE, Carried, carry, photoshop_segment
+from recolor_torch.pictures.cms import convert_with_cms, srgb_profile
+from recolor_torch.pictures.decode import decode
+from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm, write_tiff
+from recolor_torch.pictures.formats import FORMATS
+from recolor_torch.pictures.icc import Profile, from_srgb, parse_profile
+from recolor_torch.pictures.opening import PictureError, show_path
+from recolor_torch.pictures.read import Picture
+
+# Called with the whole temporary file, and with what the format cannot hold, a sentence each.
+BeforeReplace = Callable[[Path, tuple[str, ...]], None]
+_SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
+_BAND = 1 << 21
+
+
+def write_picture(
+    path: str | os.PathLike,
+    image: Tensor,
+    like: Picture | None = None,
+    *,
+    description: str | None = None,
+    before_replace: BeforeReplace | None = None,
+) -> tuple[str, ...]:
+    """Write an image to a picture file, which appears under its name only when whole.
+
+    Args:
+        path: the file; its suffix says the format.
+        image: (1, 3, H, W) or (3, H, W), sRGB in [0, 1], any float type and device; clipped. NaN is written as 0.
+        like: the picture whose depth, alpha, EXIF, resolution and profile to restore.
+        description: what made the picture, written to the field "Software".
+        before_replace: called with the whole temporary file, and with what the format cannot hold, just before it
+            takes its name.
+
+    Returns:
+        What of ``like`` the format cannot hold, a sentence each.
+
+    Raises:
+        TypeError: ``image`` is not a floating point tensor.
+        ValueError: ``image`` has another shape.
+        PictureError: the format is unknown or cannot hold the picture, or the file cannot be written.
+    """
+    check_float(image, "image")
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or (image.ndim == 4 and image.shape[0] != 1):
+        raise ValueError(f"image must have shape (1, 3, H, W) or (3, H, W), got {tuple(image.shape)}.")
+    image = image.detach().reshape(3, *image.shape[-2:])
+    format = _format(path, image.shape[-1], image.shape[-2])
+    deep = like is not None and like.info.bits == 16 and format in DEEP
+    dtype = np.dtype(np.uint16 if deep else np.uint8)
+    alpha = None if like is None or format in OPAQUE else like.alpha
+    if alpha is not None and alpha.shape[-2:] != image.shape[-2:]:
+        raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
+    pixels, icc = _quantise(image, alpha, dtype, like)
+    lossless = like is not None and like.info.lossless
+    return _write(path, format, pixels, icc, like, description, lossless, before_replace)
+
+
+def copy_unchanged(
+    source_path: str | os.PathLike,
+    path: str | os.PathLike,
+    like: Picture,
+    *,
+    before_replace: BeforeReplace | None = None,
+) -> tuple[str, ...]:
+    """Write the source's own pixels: the file's bytes where the format stays, else the stored pixels.
+
+    To a lossless format that holds the depth, pixels are the same bit for bit, in the source's own
+    colours with its profile.
+
+    Returns:
+        What of ``like`` the format cannot hold, a sentence each.
+
+    Raises:
+        PictureError: the source cannot be read or the file cannot be written.
+    """
+    format = FORMATS.get(Path(path).suffix.lower())
+    if format is not None and format == {"MPO": "JPEG", "DIB": "BMP"}.get(like.info.format, like.info.format):
+        try:
+            with write_atomically(path, before_replace=before_replace and partial(_call, before_replace)) as part:
+                shutil.copyfile(source_path, part)
+        except OSError as error:
+            raise PictureError(_cannot_write(path, error)) from error
+        return ()
+    decoded = decode(source_path, max_pixels=2**62)
+    height, width, channels = decoded.pixels.shape
+    format = _format(path, width, height)
+    pixels = decoded.pixels
+    profile = decoded.profile
+    gray_fits = like.icc is None and format != "WEBP" and not (format == "BMP" and decoded.alpha is not None)
+    if channels == 1 and not gray_fits:  # an RGB profile needs RGB pixels
+        pixels = np.repeat(pixels, 3, axis=2)
+    if decoded.alpha is not None and format not in OPAQUE:
+        pixels = np.concatenate((pixels, decoded.alpha[..., None]), axis=2)
+    if pixels.dtype == np.uint16 and format not in DEEP:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if profile is None and decoded.had_profile:
+        profile = srgb_profile()
+    return _write(path, format, pixels, profile, like, None, like.info.lossless, before_replace)
+
+
+def _format(path: str | os.PathLike, width: int, height: int) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise PictureError(
+            f"{show_path(path)}: cannot write pictures of the kind {suffix!r}. Known kinds: {', '.join(FORMATS)}."
+        )
+    format = FORMATS[suffix]
+    limit = _SIDE_LIMIT.get(format, 2**31 - 1)
+    if max(width, height) > limit:
+        raise PictureError(
+            f"{show_path(path)}: {format} holds at most {limit} pixels a side, the picture has {width} x {height}."
+        )
+    return format
+
+
+def _quantise(
+    image: Tensor, alpha: Tensor | None, dtype: np.dtype, like: Picture | None
+) -> tuple[np.ndarray, bytes | None]:
+    """Pixels for the file in the colours of the input's profile, and the profile that says so."""
+    height, width = image.shape[-2:]
+    pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
+    icc = None if like is None else like.icc
+    profile = None if icc is None else parse_profile(icc)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = image[:, top : top + rows].to(device="cpu", dtype=torch.float32)
+        band = band.nan_to_num(0.0).clamp(0, 1)
+        if profile is not None and profile.matrix is not None and not profile.is_srgb:
+            band = from_srgb(band, profile)
+        pixels[top : top + rows, :, :3] = _integers(band, dtype).transpose(1, 2, 0)
+    if profile is not None and profile.matrix is None:
+        icc = _apply_tables(pixels, profile)
+    if alpha is not None:
+        pixels[..., 3] = _integers(alpha.detach()[0, 0].to(device="cpu", dtype=torch.float32), dtype)
+    if like is not None and like.tag_srgb:
+        icc = srgb_profile()
+    return pixels, icc
+
+
+def _integers(values: Tensor, dtype: np.dtype) -> np.ndarray:
+    top = float(np.iinfo(dtype).max)
+    return (values * top).round_().clamp_(0, top).numpy().astype(dtype)
+
+
+def _apply_tables(pixels: np.ndarray, profile: Profile) -> bytes:
+    """Bring sRGB pixels into a profile made of tables, at 8 bits; sRGB where it has no way back."""
+    scale = 257 if pixels.dtype == np.uint16 else 1
+    low = ((pixels[..., :3].astype(np.uint32) + scale // 2) // scale).astype(np.uint8)
+    try:
+        converted = convert_with_cms(Image.fromarray(low), None, profile.data)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return srgb_profile()
+    pixels[..., :3] = np.asarray(converted).astype(pixels.dtype) * pixels.dtype.type(scale)
+    return profile.data
+
+
+def _write(
+    path: str | os.PathLike,
+    format: str,
+    pixels: np.ndarray,
+    icc: bytes | None,
+    like: Picture | None,
+    description: str | None,
+    lossless: bool,
+    before_replace: BeforeReplace | None,
+) -> tuple[str, ...]:
+    carried = carry(like, format, description)
+    exif, texts = carried.exif, carried.texts
+    dpi = None if like is None else like.dpi
+    before = before_replace and partial(_call, before_replace, notes=carried.notes)
+    try:
+        with write_atomically(path, before_replace=before) as part, part.open("wb") as file:
+            if format == "TIFF":
+                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi, texts=texts)
+            elif format == "PPM":
+                write_ppm(file, pixels)
+            elif format == "BMP" and pixels.shape[2] == 4:
+                write_bmp(file, pixels, dpi=dpi)
+            elif format == "PNG":
+                write_png(file, pixels, icc=icc, exif=exif.to_bytes(), dpi=dpi, software=description, texts=texts)
+            else:
+                _write_with_pillow(file, format, pixels, icc, carried, dpi, lossless)
+    # Encoders meet what they cannot hold (a profile of 17 MB, a side of 0) with nearly any exception.
+    except MemoryError as error:
+        raise PictureError(f"{show_path(path)}: not enough memory to write this picture.") from error
+    except (OSError, ValueError, TypeError, OverflowError, struct.error) as error:
+        raise PictureError(_cannot_write(path, error)) from error
+    return carried.notes
+
+
+def _call(before_replace: BeforeReplace, part: Path, notes: tuple[str, ...] = ()) -> None:
+    before_replace(part, notes)
+
+
+def _write_with_pillow(
+    file: IO[bytes],
+    format: str,
+    pixels: np.ndarray,
+    icc: bytes | None,
+    carried: Carried,
+    dpi: tuple[float, float] | None,
+    lossless: bool,
+) -> None:
+    options: dict[str, Any] = {}
+    texts = carried.texts
+    if format != "BMP":
+        exif = carried.exif.to_bytes()
+        options |= {"icc_profile": icc, "exif": b"Exif\0\0" + exif if exif else b""}
+        options |= {"xmp": texts.xmp} if texts.xmp else {}
+    if dpi and format in ("JPEG", "BMP"):
+        options["dpi"] = dpi
+    if format == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+        options |= {"comment": texts.comment} if texts.comment else {}
+        options |= {"extra": photoshop_segment(texts.iptc)} if texts.iptc else {}
+    elif format == "WEBP":
+        options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
+        options["exact"] = True  # colour under full transparency stays
+    # By way of memory: written straight to a full disk, Pillow's JPEG is cut short without an error.
+    buffer = BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format, **options)
+    file.write(buffer.getbuffer())
+
+
+def _cannot_write(path: str | os.PathLike, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{show_path(path)}: cannot write this file ({reason})."

@@ -1,0 +1,1 @@
+"""Figures, sheets and pages that show results."""

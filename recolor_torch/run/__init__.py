@@ -1,0 +1,1 @@
+"""What a run is: its targets, plan, record, batches and results."""

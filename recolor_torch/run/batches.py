@@ -1,0 +1,225 @@
+"""Jobs of one size, read from disk into a batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from recolor_torch.color import rgb_to_luminance
+from recolor_torch.files import file_hash
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.read import read_hints
+from recolor_torch.pictures.read import Picture, PictureError, probe, read_picture
+from recolor_torch.resize import resize
+from recolor_torch.run.plan import Job
+
+
+class PictureBatch:
+    """Pictures of one size, with all that the method and the writer need.
+
+    Not a dataclass: Lightning would take one apart and move every tensor of every picture to the device.
+
+    Attributes:
+        jobs: the jobs whose files could be read, in the order of the batch.
+        pictures: their files' properties; ``pictures[i].image`` is a view of ``images``.
+        hashes: SHA-256 of each target's bytes.
+        images: (B, 3, H, W) sRGB, or None where no file could be read.
+        guide: references, masks and hints for the batch, in sRGB.
+        failures: jobs whose files could not be read, with one sentence each.
+    """
+
+    def __init__(self, loaded: "list[_Loaded]", failures: list[tuple[Job, str]]) -> None:
+        self.failures = failures
+        self.jobs = [item.job for item in loaded]
+        self.hashes = [item.hash for item in loaded]
+        self.images: Tensor | None = None
+        self.pictures: list[Picture] = []
+        self.guide = Guide()
+        if loaded:
+            self.images = _stack([item.picture.image for item in loaded])
+            self.pictures = [replace(item.picture, image=self.images[i : i + 1]) for i, item in enumerate(loaded)]
+            self.guide = _join_guides([item.guide for item in loaded])
+
+    def select(self, index: int) -> tuple[Tensor, Guide]:
+        """Image and guide of one picture of the batch."""
+        assert self.images is not None
+
+        def one(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x if x.shape[0] == 1 else x[index : index + 1]
+
+        references = tuple(
+            replace(r, image=one(r.image), mask=one(r.mask))  # type: ignore[arg-type]
+            for r in self.guide.references
+        )
+        guide = Guide(references, one(self.guide.target_mask), one(self.guide.hints), one(self.guide.hint_mask))
+        return self.images[index : index + 1], guide
+
+
+@dataclass
+class Result:
+    """What became of one job. ``image`` is None where it failed, and where the input is to be copied.
+
+    Attributes:
+        job: the job.
+        picture: the target as it was read, or None.
+        hash: SHA-256 of the target's bytes, or None.
+        image: (1, 3, H, W) sRGB on the CPU.
+        error: one sentence where the job failed.
+        copy: strength 0: the input itself is the result.
+        seconds: computing time, the picture's share of its batch's.
+        working_size: (height, width) at which the method worked.
+        stages: intermediate results worth a look.
+    """
+
+    job: Job
+    picture: Picture | None = None
+    hash: str | None = None
+    image: Tensor | None = None
+    error: str | None = None
+    copy: bool = False
+    seconds: float = 0.0
+    working_size: tuple[int, int] | None = None
+    stages: dict[str, Tensor | str] = field(default_factory=dict)
+
+    def to(self, *_: object, **__: object) -> "Result":
+        """The result itself: its tensors are on the CPU. Lightning asks this of predictions that it collects."""
+        return self
+
+
+class BatchDataset(Dataset[PictureBatch]):
+    """Item i is a whole batch: jobs whose pictures and references have equal sizes.
+
+    Args:
+        jobs: the jobs.
+        batch_size: most pictures in a batch.
+        batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
+        max_pixels: pictures with more pixels are not read.
+    """
+
+    def __init__(self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int) -> None:
+        self.batches = list(group_jobs(jobs, batch_size, batch_megapixels))
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> PictureBatch:
+        loaded, failures = [], []
+        for job in self.batches[index]:
+            try:
+                loaded.append(_load(job, self.max_pixels))
+            except PictureError as error:
+                failures.append((job, str(error)))
+        return PictureBatch(loaded, failures)
+
+
+def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Iterator[list[Job]]:
+    """Jobs in batches of equal sizes, in the order of each batch's first job."""
+    groups: dict[tuple, list[Job]] = {}
+    for job in jobs:
+        size = (0, 0) if job.info is None else (job.info.height, job.info.width)
+        references = tuple(_size_of(r) for r in job.references)
+        groups.setdefault((size, references, job.hints is None), []).append(job)
+    for ((height, width), *_), members in groups.items():
+        most = max(1, min(batch_size, int(batch_megapixels * 1e6 / max(1, height * width))))
+        for start in range(0, len(members), most):
+            yield members[start : start + most]
+
+
+@dataclass
+class _Loaded:
+    job: Job
+    picture: Picture
+    hash: str
+    guide: Guide
+
+
+def _load(job: Job, max_pixels: int) -> _Loaded:
+    picture = read_picture(job.target, max_pixels)
+    if job.problem:
+        raise PictureError(f"{job.target}: {job.problem}.")
+    if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
+        raise PictureError(f"{job.target}: the file changed while it was being read.")
+    references = tuple(
+        Reference(_read_reference(path, max_pixels), _read_mask(mask, path) if mask else None, weight)
+        for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
+    )
+    target_mask = None
+    if job.target_mask is not None:
+        target_mask = resize(_read_luminance(job.target_mask), picture.image.shape[-2:]).clamp(0, 1)
+    hints = hint_mask = None
+    if job.hints is not None:
+        read = read_hints(job.hints, picture.image, max_pixels=max_pixels)
+        hints, hint_mask = read.image, read.mask
+        if read.marks is not None:
+            picture = replace(picture, notes=(*picture.notes, f"{job.hints}: {read.describe()}."))
+    guide = Guide(references, target_mask, hints, hint_mask)
+    return _Loaded(job, picture, file_hash(job.target), guide)
+
+
+@lru_cache(maxsize=8)
+def _read_reference(path: Path, max_pixels: int) -> Tensor:
+    return read_picture(path, max_pixels).image
+
+
+@lru_cache(maxsize=8)
+def _read_luminance(path: Path) -> Tensor:
+    return rgb_to_luminance(read_picture(path).image)
+
+
+def _read_mask(mask: Path, of: Path) -> Tensor:
+    values = _read_luminance(mask)
+    info = probe(of)
+    if values.shape[-2:] != (info.height, info.width):
+        raise PictureError(
+            f"{mask}: a reference mask must have the size of its reference, {info.width} x {info.height}, "
+            f"got {values.shape[-1]} x {values.shape[-2]}."
+        )
+    if not bool((values > 0.5).any()):
+        raise PictureError(f"{mask}: the mask is white nowhere, so that nothing of {of} counts.")
+    return values
+
+
+@lru_cache(maxsize=100_000)
+def _size_of(path: Path) -> tuple[int, int]:
+    try:
+        info = probe(path)
+    except PictureError:
+        return (0, 0)
+    return info.height, info.width
+
+
+def _stack(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+
+def _shared_or_stacked(tensors: list[Tensor]) -> Tensor:
+    """One tensor for all where all are the same one (the cached reference), else the batch of them."""
+    return tensors[0] if all(t is tensors[0] for t in tensors) else _stack(tensors)
+
+
+def _join_guides(guides: list[Guide]) -> Guide:
+    references = []
+    for slot in zip(*(g.references for g in guides)):
+        masks = [r.mask for r in slot if r.mask is not None]
+        references.append(
+            Reference(
+                _shared_or_stacked([r.image for r in slot]),
+                _shared_or_stacked(masks) if masks else None,
+                slot[0].weight,
+            )
+        )
+
+    def join(name: str) -> Tensor | None:
+        tensors = [getattr(g, name) for g in guides]
+        present = [t for t in tensors if t is not None]
+        if not present:
+            return None
+        # In a clip some frames have hints; of other batches all pictures have them or none has.
+        return _stack([torch.zeros_like(present[0]) if t is None else t for t in tensors])
+
+    return Guide(tuple(references), join("target_mask"), join("hints"), join("hint_mask"))

@@ -1,0 +1,265 @@
+"""What a run will do, settled before any work: which file becomes which, what is finished, what is refused."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.errors import UsageError
+from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.pictures.formats import FORMATS, output_suffix
+from recolor_torch.pictures.read import PictureError, PictureInfo, probe
+from recolor_torch.run import record
+from recolor_torch.run.hint_folder import HintFinder
+from recolor_torch.run.targets import Target
+
+
+@dataclass(frozen=True)
+class Job:
+    """One target, its guidance, and where the result goes.
+
+    Args:
+        target: the picture's file.
+        output: the result's file.
+        folder: where the run record lies.
+        info: what the target's header says, or None where it could not be read.
+        references: reference pictures, with ``weights`` and ``reference_masks`` (each possibly None).
+        target_mask: picture that is white where the target is to be recoloured.
+        hints: file of given colours.
+        problem: why this job cannot be done, a clause; it fails with it.
+        settings: hash of everything but the target that the result depends on.
+    """
+
+    target: Path
+    output: Path
+    folder: Path
+    info: PictureInfo | None
+    references: tuple[Path, ...] = ()
+    weights: tuple[float, ...] = ()
+    reference_masks: tuple[Path | None, ...] = ()
+    target_mask: Path | None = None
+    hints: Path | None = None
+    problem: str | None = None
+    settings: str = ""
+
+    @property
+    def key(self) -> str:
+        """The output's path in the run record."""
+        return self.output.relative_to(self.folder).as_posix()
+
+
+@dataclass
+class Plan:
+    """The jobs to do, and those that an earlier run has done."""
+
+    jobs: list[Job] = field(default_factory=list)
+    skipped: list[Job] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What all targets share: references with weights and masks, a mask, and hints, a file or a folder of them."""
+
+    references: tuple[Path, ...] = ()
+    weights: tuple[float, ...] = ()
+    reference_masks: tuple[Path, ...] = ()
+    target_mask: Path | None = None
+    hints: Path | None = None
+
+
+def make_plan(
+    targets: list[Target],
+    output: Path,
+    guidance: Guidance,
+    settings: dict[str, Any],
+    *,
+    single: bool = False,
+    suffix: str = "",
+    ext: str = "auto",
+    overwrite: bool = False,
+    max_pixels: int = 1_000_000_000,
+    sequence: bool = False,
+) -> Plan:
+    """Settle names, refuse what must not be done, and leave out what is finished.
+
+    Args:
+        targets: the pictures.
+        output: a file for one target (``single``), else the folder for all.
+        guidance: what all targets share; a target's own references and hints come before it.
+        settings: everything else that a result depends on, for the resume rule.
+        single: the only target was named as a file, so ``output`` may be a file.
+        suffix: put between the name and its extension.
+        ext: ``auto`` keeps each target's format; png, jpg, webp, tif.
+        overwrite: replace existing files, and do finished targets again.
+        max_pixels: pictures with more pixels are not read.
+        sequence: the targets are the frames of a clip: each result depends on all of them and on all hints.
+
+    Raises:
+        UsageError: two results would have one name; a result would replace an input, or a file that
+            the run record does not know; the output cannot be a folder.
+    """
+    folder, name = _output_folder(output, single, len(targets))
+    hints = HintFinder(guidance.hints, targets, optional=sequence)
+    if sequence:
+        clip = [(file_hash(t.path), h and cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]]
+        settings = {**settings, "sequence": clip}
+    jobs = []
+    for target in targets:
+        info = _probe(target.path, max_pixels)
+        relative = Path(name) if name else _named(target.relative, info, suffix, ext)
+        jobs.append(_job(target, folder / relative, folder, info, guidance, hints, settings))
+    if sequence:
+        _check_frames(jobs)
+    _refuse_collisions(jobs)
+    refuse_inputs(jobs)
+    known = record.load(folder)
+    plan = Plan()
+    unknown = []
+    for job in jobs:
+        lines = known.get(job.key, [])
+        if overwrite or not job.output.exists():
+            plan.jobs.append(job)
+        elif not _is_ours(lines, job):
+            unknown.append(job.output)
+        elif _is_finished(lines, job):
+            plan.skipped.append(job)
+        else:
+            plan.jobs.append(job)
+    if unknown:
+        others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise UsageError(
+            f"{unknown[0]}{others} exists and was not made by a run recorded beside it: "
+            "choose another output, or replace it with --overwrite."
+        )
+    if sequence and plan.jobs:
+        return Plan(jobs)  # a clip is coloured as a whole
+    return plan
+
+
+def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | None]:
+    """The folder of the run record, and the name of the only output where ``output`` is a file."""
+    is_picture = output.suffix.lower() in FORMATS
+    if output.is_dir() or not (output.suffix or output.exists()):
+        return output, None
+    if single:
+        if not is_picture:
+            raise UsageError(
+                f"{output}: cannot write pictures of the kind {output.suffix!r}. "
+                f"Known kinds: {', '.join(sorted(FORMATS))}."
+            )
+        return output.parent, output.name
+    if is_picture or output.exists():
+        raise UsageError(f"{output} is a file name, and {count} targets from folders or lists need a folder.")
+    return output, None
+
+
+def _probe(path: Path, max_pixels: int) -> PictureInfo | None:
+    try:
+        return probe(path, max_pixels)
+    except PictureError:
+        return None  # reading it says why, and that is recorded
+
+
+def _named(relative: Path, info: PictureInfo | None, suffix: str, ext: str) -> Path:
+    extension = relative.suffix if info is None else output_suffix(info, ext)
+    if FORMATS.get(extension) == FORMATS.get(relative.suffix.lower()):
+        extension = relative.suffix  # photo.JPEG stays photo.JPEG
+    return relative.with_name(f"{relative.stem}{suffix}{extension}")
+
+
+def _job(
+    target: Target,
+    output: Path,
+    folder: Path,
+    info: PictureInfo | None,
+    guidance: Guidance,
+    finder: HintFinder,
+    settings: dict[str, Any],
+) -> Job:
+    own = bool(target.references)
+    references = target.references or guidance.references
+    weights = () if own else guidance.weights
+    masks = () if own else guidance.reference_masks
+    hints, problem = finder.find(target)
+    shared = {
+        **settings,
+        "references": [
+            (cached_file_hash(r), w, m and cached_file_hash(m))
+            for r, w, m in zip(references, weights or (1.0,) * len(references), masks or (None,) * len(references))
+        ],
+        "target_mask": guidance.target_mask and cached_file_hash(guidance.target_mask),
+        "hints": hints and cached_file_hash(hints),
+        "format": output.suffix.lower(),
+    }
+    return Job(
+        target.path,
+        output,
+        folder,
+        info,
+        references,
+        weights or (1.0,) * len(references),
+        masks or (None,) * len(references),
+        guidance.target_mask,
+        hints,
+        problem,
+        record.settings_hash(shared),
+    )
+
+
+def _check_frames(jobs: list[Job]) -> None:
+    sizes = {(job.info.width, job.info.height): job.target for job in jobs if job.info is not None}
+    if len(sizes) > 1:
+        (a, first), (b, second), *_ = sizes.items()
+        raise UsageError(
+            f"The frames of a clip must have one size: {first} has {a[0]} x {a[1]} pixels, {second} {b[0]} x {b[1]}."
+        )
+
+
+def _refuse_collisions(jobs: list[Job]) -> None:
+    seen: dict[str, Path] = {}
+    for job in jobs:
+        # Names that differ in case alone are one file on some disks.
+        name = str(job.output.absolute()).casefold()
+        if name in seen:
+            raise UsageError(
+                f"{seen[name]} and {job.target} would both be written to {job.output}: "
+                "rename one, or run them into different folders."
+            )
+        seen[name] = job.target
+
+
+def refuse_inputs(jobs: list[Job]) -> None:
+    """Raise ``UsageError`` where a result would replace an input of any job."""
+    inputs = {}
+    for job in jobs:
+        for path in (job.target, *job.references, *filter(None, job.reference_masks), job.target_mask, job.hints):
+            if path is not None:
+                inputs[os.path.realpath(path)] = path
+    for job in jobs:
+        if os.path.realpath(job.output) in inputs:
+            raise UsageError(
+                f"{job.output} is an input, and inputs are never overwritten: choose another output or a --suffix."
+            )
+
+
+def _is_ours(lines: list[dict[str, Any]], job: Job) -> bool:
+    """Whether the output is as some line of the record says that it was written."""
+    stat = job.output.stat()
+    for line in reversed(lines):
+        if line.get("status") != "done" or line.get("bytes") != stat.st_size:
+            continue
+        # Times survive most copies; where they did not, the content decides.
+        if line.get("mtime_ns") == stat.st_mtime_ns or line.get("output_sha256") == file_hash(job.output):
+            return True
+    return False
+
+
+def _is_finished(lines: list[dict[str, Any]], job: Job) -> bool:
+    """Whether the output is the one of the last line, made from this input with these settings."""
+    done = [line for line in lines if line.get("status") == "done"]
+    if not done or done[-1].get("settings_sha256") != job.settings or not _is_ours(done[-1:], job):
+        return False
+    try:
+        return done[-1].get("input_sha256") == file_hash(job.target)
+    except OSError:
+        return False

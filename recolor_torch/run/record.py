@@ -1,0 +1,69 @@
+"""The run record: ``run.jsonl`` beside the outputs, a line a target, from which a later run resumes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.errors import UsageError
+
+NAME = "run.jsonl"
+
+
+def append(folder: Path, entry: dict[str, Any]) -> None:
+    """Add a line to the record of ``folder``.
+
+    The line is one write to a file opened for appending: processes that share the folder do not mix
+    their lines, and a kill leaves at most one broken line, which :func:`load` passes over.
+    """
+    line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+    handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            line = "\n" + line
+        _write_whole(handle, line)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_whole(handle: int, line: str) -> None:
+    """Write all bytes of a line; a disk that fills up takes a part of them, and says so at the next try alone."""
+    try:
+        data = line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, from a JSON file: written as JSON's escape
+        data = json.dumps(json.loads(line)).encode("ascii") + b"\n"
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def load(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The lines about each output in the record of ``folder``, oldest first, by the output's path; {} without one."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for entry in _lines(folder / NAME):
+            if isinstance(entry, dict) and isinstance(entry.get("output"), str):
+                entries.setdefault(entry["output"], []).append(entry)
+    except OSError as error:
+        raise UsageError(f"{folder / NAME}: cannot read the run record ({error.strerror}).") from error
+    return entries
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield json.loads(line.decode("utf-8", "surrogateescape"))
+            except ValueError:
+                continue  # what a kill cut short
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """SHA-256 of settings, whatever their order."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

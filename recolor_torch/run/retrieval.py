@@ -1,0 +1,89 @@
+"""References from a gallery: found before a method runs, so that methods never open files."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recolor_torch.errors import UsageError
+from recolor_torch.features import VggWeights, find_vgg19
+from recolor_torch.pictures.read import PictureError, read_picture
+from recolor_torch.run.plan import Job
+
+if TYPE_CHECKING:
+    from recolor_torch.gallery import Gallery
+
+_SPARE = 8
+"""More matches than wanted are asked for: the target itself may be in the gallery, and pictures may be gone."""
+
+
+@dataclass
+class Retrieval:
+    """Which galleries are asked, and for how much.
+
+    Args:
+        galleries: folders, searched as one.
+        count: references for each target.
+        weights: file of VGG-19 weights; found as ``find_vgg19`` does without one.
+        download: let torchvision fetch them.
+        preprocessing: in place of what the weights' file says.
+    """
+
+    galleries: tuple[Path, ...]
+    count: int = 3
+    weights: str | None = None
+    download: bool = False
+    preprocessing: str | None = None
+    _opened: "tuple[Gallery, VggWeights] | None" = field(default=None, repr=False)
+
+    def open(self) -> "tuple[Gallery, VggWeights]":
+        """The gallery, and the weights that it is asked with.
+
+        Raises:
+            UsageError: there is no gallery, or it was made with other features.
+            WeightsMissing: there are no weights.
+        """
+        if self.count < 1:
+            raise UsageError(f"A target needs 1 reference or more from the gallery, got {self.count}.")
+        if self._opened is None:
+            from recolor_torch.gallery import Gallery  # faiss is slow to import, and most runs need none
+
+            gallery = Gallery.open(self.galleries)
+            depth = gallery.header.spec.depth
+            kind = self.preprocessing
+            found = find_vgg19(self.weights, depth=depth, download=self.download, preprocessing=kind)
+            self._opened = gallery, found
+        return self._opened
+
+    def settings(self) -> dict[str, Any]:
+        """What results depend on: the galleries' contents, and how many references are taken."""
+        gallery, _ = self.open()
+        files = [[entry.sha256 for entry in state.header.files()] for state in gallery.states]
+        return {"gallery": files, "gallery_count": self.count}
+
+    def find(self, jobs: list[Job], max_pixels: int, on_each: Callable[[int, int], None] | None = None) -> list[Job]:
+        """The jobs with references; those that have their own, or cannot be read, stay as they are.
+
+        A target is never its own reference. ``on_each`` is told how many of how many are done.
+        """
+        gallery, weights = self.open()
+        found = []
+        for i, job in enumerate(jobs):
+            if on_each is not None:
+                on_each(i, len(jobs))
+            found.append(job if job.references or job.info is None else self._one(gallery, weights, job, max_pixels))
+        return found
+
+    def _one(self, gallery: "Gallery", weights: VggWeights, job: Job, max_pixels: int) -> Job:
+        try:
+            image = read_picture(job.target, max_pixels).image
+        except PictureError:
+            return job  # reading it again for the method says why, and that is recorded
+        matches = gallery.query(image, self.count + _SPARE, weights)[0]
+        own = os.path.realpath(job.target)
+        paths = [m.path for m in matches if os.path.realpath(m.path) != own and m.path.is_file()][: self.count]
+        if not paths:
+            return replace(job, problem="the gallery has no picture for it that is still on the disk")
+        equal = (1.0,) * len(paths)
+        return replace(job, references=tuple(paths), weights=equal, reference_masks=(None,) * len(paths))

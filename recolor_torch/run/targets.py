@@ -1,0 +1,128 @@
+"""From what the user names (files, globs, folders, lists, pairs) to the list of targets."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.errors import UsageError
+from recolor_torch.pictures.folders import find_pictures
+from recolor_torch.text import parse_json, read_text, short
+
+
+@dataclass(frozen=True)
+class Target:
+    """A picture to recolour.
+
+    Args:
+        path: the file.
+        relative: where its output lies below the output folder, as a path with the target's own name.
+        references: pictures for this target alone (a list of pairs names them), else empty.
+        hints: hints for this target alone, else None.
+    """
+
+    path: Path
+    relative: Path
+    references: tuple[Path, ...] = ()
+    hints: Path | None = None
+
+
+def find_targets(names: list[str], skip: Path | None = None) -> list[Target]:
+    """The pictures that files, globs and folders name, as targets; see :func:`find_pictures`."""
+    return [Target(file, relative) for file, relative in find_pictures(names, skip)]
+
+
+def read_list(path: Path) -> list[str]:
+    """The names in a text file, a line each; empty lines and lines that open with ``#`` are left out.
+
+    Relative names are looked for from the current folder, then from the list's own.
+    """
+    try:
+        lines = read_text(path).split("\n")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read the list {path}: {_reason(error)}.") from error
+    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [str(_beside(Path(name), path)) for name in names]
+
+
+def read_pairs(path: Path) -> list[Target]:
+    """Targets with their own references, from a CSV, TSV or JSONL file with the columns target, reference[, hints].
+
+    A target that stands on several lines has several references. Relative paths are looked for from
+    the current folder, then from the file's own.
+
+    Raises:
+        UsageError: the file cannot be read, a column is missing, or a file that it names does not exist.
+    """
+    targets: dict[Path, Target] = {}
+    for number, row in _rows(path):
+        where = f"{path}, line {number}"
+        names = {column: _names(row.get(column), column, where) for column in ("target", "reference", "hints")}
+        if not names["target"] or not (names["reference"] or names["hints"]):
+            raise UsageError(f"{where}: needs the columns target and reference (or hints).")
+        if len(names["target"]) > 1 or len(names["hints"]) > 1:
+            raise UsageError(f"{where}: a line has one target and one file of hints.")
+        target = _existing(names["target"][0], path, where)
+        hints = _existing(names["hints"][0], path, where) if names["hints"] else None
+        old = targets.get(target.absolute(), Target(target, Path(target.name)))
+        new = (*old.references, *(_existing(r, path, where) for r in names["reference"]))
+        targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
+    if not targets:
+        raise UsageError(f"{path}: there are no pairs in it; the first line names the columns, as target,reference.")
+    return list(targets.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a table, by column, with their numbers."""
+    number = 0
+    try:
+        text = read_text(path)
+        if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+            for number, line in enumerate(text.split("\n"), start=1):
+                if line.strip():
+                    row = parse_json(line)
+                    if not isinstance(row, dict):
+                        raise ValueError(f"a line must be an object with the key target, got {short(row)}")
+                    yield number, row
+            return
+        head = text.partition("\n")[0]
+        comma = ";" if ";" in head and "," not in head else ","
+        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else comma
+        table = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+        while (row := next(table, None)) is not None:
+            number = table.line_num
+            yield number, row
+    except (OSError, ValueError, csv.Error) as error:
+        number += isinstance(error, csv.Error)  # of the line after the last that was read
+        where = f", line {number}" if number and not isinstance(error, OSError) else ""
+        raise UsageError(f"Cannot read the pairs {path}{where}: {_reason(error)}.") from error
+
+
+def _names(value: Any, column: str, where: str) -> list[str]:
+    """The file names of a cell: none, one, or a list of them (JSONL)."""
+    names = value if isinstance(value, list) else [] if value is None or value == "" else [value]
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"{where}: {column} must be the name of a file, got {short(name)}.")
+    return [name.strip() for name in names if name.strip()]
+
+
+def _existing(name: str, file: Path, where: str) -> Path:
+    try:
+        path = _beside(Path(os.path.expanduser(name)), file)
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have: too long, or half a letter
+        found = False
+    if not found:
+        raise UsageError(f"{where}: no such file: {short(name)[1:-1]}.")
+    return path
+
+
+def _beside(path: Path, file: Path) -> Path:
+    return path if path.is_absolute() or path.exists() else file.parent / path
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())

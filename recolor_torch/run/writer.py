@@ -1,0 +1,170 @@
+"""Streaming results to disk: each picture is written and recorded as soon as its batch is done."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import BasePredictionWriter
+from torch import Tensor
+
+import recolor_torch
+from recolor_torch.errors import UsageError
+from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts, write_bytes_atomically
+from recolor_torch.pictures.read import PictureError
+from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture
+from recolor_torch.run import record
+from recolor_torch.run.batches import PictureBatch, Result
+
+
+class PictureWriter(BasePredictionWriter):
+    """Writes each result under its job's output path and a line about it into ``run.jsonl``.
+
+    Everything is keyed by path; Lightning's batch indices are not used, and nothing is kept.
+
+    Args:
+        save_stages: write intermediate results too, into a folder ``NAME.stages`` beside each output.
+        threads: pictures of a batch that are encoded at a time.
+    """
+
+    def __init__(self, save_stages: bool = False, threads: int = 2) -> None:
+        super().__init__(write_interval="batch")
+        self.save_stages = save_stages
+        self.threads = threads
+        self.entries: dict[str, int] = {"done": 0, "failed": 0}
+        self.settings: dict[str, Any] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take what the record says of the method from the module; clear what killed runs left."""
+        # Results carry their own paths.
+        warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
+        self.settings = pl_module.describe()  # type: ignore[operator]
+        pl_module.method.keep_stages = self.save_stages  # type: ignore[union-attr]
+        if trainer.is_global_zero:
+            plan = trainer.datamodule.plan  # type: ignore[attr-defined]
+            for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
+                if folder.is_dir():
+                    remove_stale_parts(folder)
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: PictureBatch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write the results of a batch and wait for the disk: a kill repeats at most this batch."""
+        results: list[Result] = prediction
+        with ThreadPoolExecutor(min(self.threads, max(1, len(results)))) as pool:
+            for entry in pool.map(self._write, results):
+                self.entries[entry["status"]] += 1
+                self.on_entry(entry)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Add up the counts of all processes. (A process without batches comes here, and not to ``on_predict_end``.)"""
+        if trainer.world_size > 1:
+            names = list(self.entries)
+            counts = torch.tensor([self.entries[name] for name in names], device=pl_module.device)
+            total = trainer.strategy.reduce(counts, reduce_op="sum")
+            self.entries = dict(zip(names, total.tolist()))
+
+    def on_entry(self, entry: dict[str, Any]) -> None:
+        """Called with each line of the record; for progress and for ``--json``."""
+
+    def _write(self, result: Result) -> dict[str, Any]:
+        """Write a result; its line goes into the record just before the file takes its name.
+
+        So a file under its name is always one that the record knows, whatever moment a kill comes at.
+        """
+        start = time.perf_counter()
+        entry: dict[str, Any] = {}
+
+        def note(part: Path, lost: tuple[str, ...]) -> None:
+            entry.update(self._entry(result, None, result.seconds + time.perf_counter() - start))
+            entry["notes"] += lost
+            entry.update(bytes=part.stat().st_size, mtime_ns=part.stat().st_mtime_ns)
+            entry["output_sha256"] = file_hash(part)
+            record.append(result.job.folder, entry)
+
+        error = result.error or self._try_to_write(result, note)
+        if error:
+            entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
+            try:
+                record.append(result.job.folder, entry)
+            except OSError as failure:
+                # Without a record nothing that follows could be found again.
+                path = result.job.folder / record.NAME
+                raise UsageError(f"{path}: cannot write the run record ({failure.strerror}).") from failure
+        return entry
+
+    def _try_to_write(self, result: Result, note: BeforeReplace) -> str | None:
+        job, picture = result.job, result.picture
+        assert picture is not None
+        try:
+            if result.copy:
+                copy_unchanged(job.target, job.output, picture, before_replace=note)
+                return None
+            assert result.image is not None
+            if not bool(result.image.isfinite().all()):
+                return f"{job.target}: the result has values that are not numbers."
+            if self.save_stages:
+                self._write_stages(result)
+            write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
+        except PictureError as error:
+            return str(error)
+        except OSError as error:
+            return f"{job.output}: cannot write its stages ({error.strerror})."
+        return None
+
+    def _write_stages(self, result: Result) -> None:
+        folder = result.job.output.with_name(f"{result.job.output.name}.stages")
+        folder.mkdir(exist_ok=True)
+        for name, stage in result.stages.items():
+            if isinstance(stage, Tensor):
+                write_picture(folder / f"{name}.png", stage)
+            else:
+                write_bytes_atomically(folder / name, stage.encode())
+
+    def _description(self) -> str:
+        return f"recolor_torch {recolor_torch.__version__}, method {self.settings.get('method')}"
+
+    def _entry(self, result: Result, error: str | None, seconds: float) -> dict[str, Any]:
+        job, info = result.job, result.job.info
+        entry: dict[str, Any] = {
+            "status": "failed" if error else "done",
+            "target": str(job.target),
+            "output": job.key,
+            "error": error,
+            **self.settings,
+            "references": [
+                {"path": str(r), "weight": w, "mask": m and str(m), "sha256": _hash_or_none(r)}
+                for r, w, m in zip(job.references, job.weights, job.reference_masks)
+            ],
+            "hints": job.hints and {"path": str(job.hints), "sha256": _hash_or_none(job.hints)},
+            "target_mask": job.target_mask and str(job.target_mask),
+            "input_sha256": result.hash,
+            "settings_sha256": job.settings,
+            "width": info and info.width,
+            "height": info and info.height,
+            "megapixels": info and round(info.width * info.height / 1e6, 3),
+            "working_size": result.working_size,
+            "notes": list(result.picture.notes) if result.picture else [],
+            "seconds": round(seconds, 3),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "version": recolor_torch.__version__,
+        }
+        return entry
+
+
+def _hash_or_none(path: Path) -> str | None:
+    try:
+        return cached_file_hash(path)
+    except OSError:
+        return None

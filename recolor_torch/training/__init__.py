@@ -1,0 +1,1 @@
+"""Training of networks: data, LightningModules, sheets of samples."""
