@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from recolor_torch.pictures.exif import Exif, fit_exif
 from recolor_torch.pictures.metadata import NO_TEXTS, Texts, photoshop_resource, raw_profile, with_software
-from recolor_torch.pictures.read import Picture
+from recolor_torch.pictures.read import Picture, Scan
 
 DEEP = {"PNG", "TIFF", "PPM"}
 OPAQUE = {"JPEG", "PPM"}
@@ -31,7 +31,7 @@ class Carried:
     notes: tuple[str, ...] = ()
 
 
-def carry(like: Picture | None, format: str, software: str | None = None) -> Carried:
+def carry(like: Picture | Scan | None, format: str, software: str | None = None) -> Carried:
     """What a file of ``format`` (Pillow's name) takes over from ``like``, and what it cannot hold."""
     exif = with_software(None if like is None else like.exif, software)
     if like is None:
@@ -39,7 +39,7 @@ def carry(like: Picture | None, format: str, software: str | None = None) -> Car
     notes = []
     if like.info.bits == 16 and format not in DEEP:
         notes.append(f"16 bits a channel became 8: {format} holds no more.")
-    if like.alpha is not None and format in OPAQUE and bool((like.alpha < 1).any()):
+    if format in OPAQUE and not like.is_opaque():
         notes.append(f"Transparency is lost: {format} has none.")
     homeless = []
     if format not in _EXIF and like.exif:

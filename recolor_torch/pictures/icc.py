@@ -238,30 +238,31 @@ def to_srgb(pixels: np.ndarray, profile: Profile, image: Tensor) -> None:
         profile: a gray profile goes with one channel; an RGB one with one or three.
         image: (1, 3, H, W) float32, written.
     """
-    levels = np.linspace(0, 1, np.iinfo(pixels.dtype).max + 1)
-    tables = [torch.from_numpy(curve(levels).astype(np.float32)) for curve in profile.curves]
-    if pixels.shape[2] == 1 and len(tables) == 1:
-        table = srgb_encode(tables[0].double().clamp(0, 1)).float()
-        _each_band(pixels, image, lambda rows: table[rows[..., 0]].expand(3, -1, -1))
-        return
-    if profile.matrix is None:
-        raise ProfileError("a gray profile cannot describe an RGB picture")
-    matrix = torch.from_numpy(np.linalg.solve(SRGB_TO_PCS, profile.matrix).astype(np.float32))
-    channel = [0, 0, 0] if pixels.shape[2] == 1 else [0, 1, 2]
-
-    def convert(rows: Tensor) -> Tensor:
-        linear = torch.stack([tables[i][rows[..., channel[i]]] for i in range(3)])
-        return srgb_encode(torch.einsum("ij,jhw->ihw", matrix, linear).clamp_(0, 1))
-
-    _each_band(pixels, image, convert)
-
-
-def _each_band(pixels: np.ndarray, image: Tensor, convert: Callable[[Tensor], Tensor]) -> None:
+    convert = srgb_converter(profile, pixels.dtype, pixels.shape[2])
     height, width = pixels.shape[:2]
     step = max(1, _BAND // width)
     for top in range(0, height, step):
-        rows = torch.from_numpy(pixels[top : top + step].astype(np.int32))
-        image[0, :, top : top + step] = convert(rows)
+        image[0, :, top : top + step] = convert(pixels[top : top + step])
+
+
+def srgb_converter(profile: Profile, dtype: np.dtype, channels: int) -> Callable[[np.ndarray], Tensor]:
+    """What turns rows of pixels, (h, W, channels) of ``dtype``, into sRGB, (3, h, W) float32; see ``to_srgb``."""
+    levels = np.linspace(0, 1, np.iinfo(dtype).max + 1)
+    tables = [torch.from_numpy(curve(levels).astype(np.float32)) for curve in profile.curves]
+    if channels == 1 and len(tables) == 1:
+        table = srgb_encode(tables[0].double().clamp(0, 1)).float()
+        return lambda rows: table[torch.from_numpy(rows[..., 0].astype(np.int32))].expand(3, -1, -1)
+    if profile.matrix is None:
+        raise ProfileError("a gray profile cannot describe an RGB picture")
+    matrix = torch.from_numpy(np.linalg.solve(SRGB_TO_PCS, profile.matrix).astype(np.float32))
+    channel = [0, 0, 0] if channels == 1 else [0, 1, 2]
+
+    def convert(rows: np.ndarray) -> Tensor:
+        index = torch.from_numpy(rows.astype(np.int32))
+        linear = torch.stack([tables[i][index[..., channel[i]]] for i in range(3)])
+        return srgb_encode(torch.einsum("ij,jhw->ihw", matrix, linear).clamp_(0, 1))
+
+    return convert
 
 
 def from_srgb(image: Tensor, profile: Profile) -> Tensor:

@@ -25,6 +25,7 @@ class PictureInfo:
         bits: 8 or 16 a channel; fewer count as 8, floating point and 32 bits as 16.
         mode: gray, rgb, palette or cmyk.
         lossless: the file stores its pixels exactly.
+        tile: height and width of the tiles of a TIFF, or None.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class PictureInfo:
     bits: int
     mode: str
     lossless: bool
+    tile: tuple[int, int] | None = None
 
 
 def read_info(image: Any, path: str | os.PathLike, orientation: int) -> PictureInfo:
@@ -44,7 +46,18 @@ def read_info(image: Any, path: str | os.PathLike, orientation: int) -> PictureI
     gray = image.mode.startswith("I;16") or raw_mode(image) == "LA;16B"
     mode = "gray" if gray else _MODES.get(image.mode, "rgb")
     deep = gray or image.mode in ("I", "F") or isinstance(image, OddTiff) or is_deep(image)
-    return PictureInfo(Path(path), width, height, image.format, 16 if deep else 8, mode, not _is_lossy(image))
+    bits = 16 if deep else 8
+    return PictureInfo(Path(path), width, height, image.format, bits, mode, not _is_lossy(image), _tile(image))
+
+
+def _tile(image: Any) -> tuple[int, int] | None:
+    """Height and width of tiles, as far as they are of a kind that may be written (multiples of 16)."""
+    if image.format != "TIFF":
+        return None
+    tags = image.exif if isinstance(image, OddTiff) else image.tag_v2
+    height, width = tags.get(323), tags.get(322)
+    sides = [side for side in (height, width) if isinstance(side, int) and 16 <= side <= 4096 and side % 16 == 0]
+    return (sides[0], sides[1]) if len(sides) == 2 else None
 
 
 def is_turned(image: Any) -> bool:

@@ -5,6 +5,7 @@ EXIF and resolution; texts: XMP, IPTC, a comment, and the named texts of PNG.
 
 import math
 import re
+import struct
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,8 +26,11 @@ _KEPT = {
     *(ExifTags.Base.DocumentName, ExifTags.Base.PageName, ExifTags.Base.Rating, ExifTags.Base.RatingPercent),
     *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
     *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject),
+    *(ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit),
 }
 _WIDTH, _HEIGHT = int(ExifTags.Base.ExifImageWidth), int(ExifTags.Base.ExifImageHeight)
+_ACROSS, _DOWN = int(ExifTags.Base.XResolution), int(ExifTags.Base.YResolution)
+_UNIT = int(ExifTags.Base.ResolutionUnit)
 _INTEROPERABILITY = int(ExifTags.IFD.Interop)
 # Descriptions that programs write about the file itself: its pages, its shape, the range of its values.
 _OF_THE_FILE = re.compile(rb"\s*(ImageJ=|SCIFIO=|\{\"shape\":|<\?xml[^>]*>\s*(<!--.*?-->\s*)?<OME|<OME)", re.DOTALL)
@@ -108,6 +112,8 @@ def _find_png_exif(image: Any) -> None:
 
 def _clean(exif: Exif, orientation: int) -> bytes | None:
     first = {tag: found for tag, found in exif.first.items() if tag in _KEPT}
+    if orientation > 4 and {_ACROSS, _DOWN} <= set(first):
+        first[_ACROSS], first[_DOWN] = first[_DOWN], first[_ACROSS]
     nested = dict(exif.nested)
     inner = {tag: f for tag, f in nested.get(EXIF, {}).items() if tag != _INTEROPERABILITY}
     if orientation > 4 and {_WIDTH, _HEIGHT} <= set(inner):
@@ -225,12 +231,39 @@ def _from_raw_profile(text: str) -> bytes:
 
 
 def read_dpi(image: Any) -> tuple[float, float] | None:
-    """Dots per inch across and down, where the file says so sensibly."""
+    """Dots per inch across and down, where the file says so sensibly: in its own form, else in EXIF."""
+    found = _own_dpi(image) or _exif_dpi(image)
+    return found if found and all(math.isfinite(v) and 1 <= v <= 1e5 for v in found) else None
+
+
+def _own_dpi(image: Any) -> tuple[float, float] | None:
+    info = image.info
+    if image.format in ("JPEG", "MPO") and info.get("jfif_unit") not in (1, 2):
+        return None  # a shape of pixels; or what Pillow takes from EXIF without its unit
+    if image.format == "TIFF" and not isinstance(info.get("dpi"), tuple):
+        return None
     try:
-        x, y = (float(v) for v in image.info["dpi"])
+        x, y = (float(v) for v in info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    return (x, y) if all(math.isfinite(v) and 1 <= v <= 1e5 for v in (x, y)) else None
+    return x, y
+
+
+def _exif_dpi(image: Any) -> tuple[float, float] | None:
+    try:
+        exif = _stored(image)
+        inch = {2: 1.0, 3: 2.54}.get((exif.number(_UNIT) or 2) if exif else 0)
+        if exif is None or inch is None:
+            return None
+        x, y = (_fraction(exif, tag) for tag in (_ACROSS, _DOWN))
+        return x * inch, y * inch
+    except Exception:  # EXIF that cannot be understood must not cost the picture
+        return None
+
+
+def _fraction(exif: Exif, tag: int) -> float:
+    above, below = struct.unpack(exif.order + "2I", exif.first[tag].data)
+    return above / below
 
 
 def read_profile(image: Any) -> bytes | None:

@@ -6,7 +6,9 @@ picture's ICC profile is converted to sRGB, and of an animation or a document th
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,12 +17,13 @@ from torch import Tensor
 
 from recolor_torch.pictures.cms import to_srgb_with_cms
 from recolor_torch.pictures.decode import MAX_PIXELS, Decoded, decode
-from recolor_torch.pictures.icc import Profile, ProfileError, parse_profile, to_srgb
+from recolor_torch.pictures.icc import Profile, ProfileError, parse_profile, srgb_converter
 from recolor_torch.pictures.info import PictureInfo, read_info
 from recolor_torch.pictures.metadata import NO_TEXTS, Texts, read_exif
 from recolor_torch.pictures.opening import PictureError, open_picture, quiet, show_path
+from recolor_torch.strips import strips
 
-__all__ = ["Picture", "PictureError", "PictureInfo", "PictureWarning", "probe", "read_picture"]
+__all__ = ["Picture", "PictureError", "PictureInfo", "PictureWarning", "Scan", "probe", "read_picture", "read_scan"]
 
 
 class PictureWarning(UserWarning):
@@ -54,6 +57,100 @@ class Picture:
     texts: Texts = NO_TEXTS
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the file has transparency."""
+        return self.alpha is not None
+
+    def alpha_rows(self, top: int, bottom: int) -> Tensor:
+        """Rows of ``alpha``, where there is one."""
+        assert self.alpha is not None
+        return self.alpha[..., top:bottom, :]
+
+    def is_opaque(self) -> bool:
+        """Whether nothing shows through."""
+        return self.alpha is None or not bool((self.alpha < 1).any())
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A picture as it is stored, which gives its sRGB values a few rows at a time: for pictures of any size.
+
+    Args:
+        pixels: (H, W, 1 or 3), uint8 or uint16.
+        alpha_pixels: (H, W) of the same type, or None.
+        profile: what ``pixels`` go by where that is not sRGB.
+        info, icc, tag_srgb, exif, dpi, texts, notes: see ``Picture``.
+    """
+
+    pixels: np.ndarray
+    alpha_pixels: np.ndarray | None
+    profile: Profile | None
+    info: PictureInfo
+    icc: bytes | None = None
+    tag_srgb: bool = False
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    texts: Texts = NO_TEXTS
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @cached_property
+    def _converter(self) -> Callable[[np.ndarray], Tensor] | None:
+        if self.profile is None:
+            return None
+        return srgb_converter(self.profile, self.pixels.dtype, self.pixels.shape[2])
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """Rows ``top`` to ``bottom`` in sRGB, (1, 3, bottom - top, W) float32."""
+        band = self.pixels[top:bottom]
+        if self._converter is not None:
+            return self._converter(band)[None]
+        image = torch.empty(1, 3, *band.shape[:2])
+        _fill(image, band)
+        return image
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the file has transparency."""
+        return self.alpha_pixels is not None
+
+    def alpha_rows(self, top: int, bottom: int) -> Tensor:
+        """Rows of the transparency, (1, 1, bottom - top, W) float32 in [0, 1], where there is one."""
+        assert self.alpha_pixels is not None
+        band = self.alpha_pixels[top:bottom]
+        alpha = torch.empty(1, 1, *band.shape)
+        _fill(alpha, band[..., None])
+        return alpha
+
+    def is_opaque(self) -> bool:
+        """Whether nothing shows through."""
+        if self.alpha_pixels is None:
+            return True
+        return bool((self.alpha_pixels == np.iinfo(self.alpha_pixels.dtype).max).all())
+
+    def whole(self) -> Picture:
+        """The picture with all its rows as floats.
+
+        Raises:
+            PictureError: there is not enough memory.
+        """
+        height, width = self.size
+        try:
+            image = torch.empty(1, 3, height, width)
+            for top, bottom in strips(height, width):
+                image[:, :, top:bottom] = self.rows(top, bottom)
+            alpha = self.alpha_rows(0, height) if self.has_alpha else None
+        except (MemoryError, RuntimeError) as error:  # torch reports a lack of memory as RuntimeError
+            path = show_path(self.info.path)
+            raise PictureError(f"{path}: not enough memory for {width} x {height} pixels.") from error
+        rest = self.info, self.icc, self.tag_srgb, self.exif, self.dpi, self.texts, self.notes
+        return Picture(image, alpha, *rest)
+
 
 def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> PictureInfo:
     """Read a picture's header only.
@@ -79,27 +176,25 @@ def read_picture(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Pictu
     Raises:
         PictureError: one sentence with the file and the cause.
     """
+    return read_scan(path, max_pixels).whole()
+
+
+def read_scan(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Scan:
+    """Read a picture and keep it as it is stored; arguments and errors as of ``read_picture``."""
     decoded = decode(path, max_pixels)
-    height, width = decoded.pixels.shape[:2]
     notes = list(decoded.notes)
     try:
-        image = torch.empty(1, 3, height, width)
         profile = _usable_profile(decoded, notes)
-        if not _convert(decoded, profile, image, notes):
-            profile = None
-            _fill(image, decoded.pixels)
-        alpha = None
-        if decoded.alpha is not None:
-            alpha = torch.empty(1, 1, height, width)
-            _fill(alpha, decoded.alpha[..., None])
-    except (MemoryError, RuntimeError) as error:  # torch reports a lack of memory as RuntimeError
+        pixels, converts, fits = _pixels(decoded, profile, notes)
+    except (MemoryError, RuntimeError) as error:
+        height, width = decoded.pixels.shape[:2]
         raise PictureError(f"{show_path(path)}: not enough memory for {width} x {height} pixels.") from error
     for note in notes:
-        warnings.warn(f"{show_path(path)}: {note}", PictureWarning, stacklevel=2)
-    icc = profile.data if profile is not None and profile.space == "rgb" else None
+        warnings.warn(f"{show_path(path)}: {note}", PictureWarning, stacklevel=3)
+    icc = profile.data if profile is not None and fits and profile.space == "rgb" else None
     tag_srgb = icc is None and decoded.had_profile
-    texts = decoded.texts
-    return Picture(image, alpha, decoded.info, icc, tag_srgb, decoded.exif, decoded.dpi, texts, tuple(notes))
+    rest = decoded.info, icc, tag_srgb, decoded.exif, decoded.dpi, decoded.texts, tuple(notes)
+    return Scan(pixels, decoded.alpha, converts, *rest)
 
 
 def _fill(image: Tensor, pixels: np.ndarray) -> None:
@@ -122,25 +217,22 @@ def _usable_profile(decoded: Decoded, notes: list[str]) -> Profile | None:
         return None
 
 
-def _convert(decoded: Decoded, profile: Profile | None, image: Tensor, notes: list[str]) -> bool:
-    """Fill ``image`` through ``profile``; False where there is nothing to convert or it cannot be done."""
-    if profile is None:
-        return False
+def _pixels(decoded: Decoded, profile: Profile | None, notes: list[str]) -> tuple[np.ndarray, Profile | None, bool]:
+    """Pixels to keep, the profile that they still go by, and whether the file's profile could be used."""
     pixels = decoded.pixels
-    if profile.is_srgb:
-        _fill(image, pixels)
-        return True
+    if profile is None or profile.is_srgb:
+        return pixels, None, profile is not None
     if profile.curves:
-        to_srgb(pixels, profile, image)
-        return True
+        return pixels, profile, True
     if pixels.dtype == np.uint16:
         notes.append("The ICC profile is made of tables, which are applied at 8 bits: the lower 8 bits are lost.")
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if profile.space == "rgb" and pixels.shape[2] == 1:
-        pixels = np.repeat(pixels, 3, axis=2)
+        low = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    else:
+        low = pixels
+    if profile.space == "rgb" and low.shape[2] == 1:
+        low = np.repeat(low, 3, axis=2)
     try:
-        _fill(image, to_srgb_with_cms(pixels, profile.data))
+        return to_srgb_with_cms(low, profile.data), None, True
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         notes.append(f"The ICC profile was ignored: {' '.join(str(error).split())}.")
-        return False
-    return True
+        return pixels, None, False

@@ -7,7 +7,7 @@ Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG 
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -23,16 +23,18 @@ from recolor_torch.files import write_atomically
 from recolor_torch.pictures.carry import DEEP, OPAQUE, Carried, carry, photoshop_segment
 from recolor_torch.pictures.cms import convert_with_cms, srgb_profile
 from recolor_torch.pictures.decode import decode
-from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm, write_tiff
+from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm
+from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.icc import Profile, from_srgb, parse_profile
 from recolor_torch.pictures.opening import PictureError, show_path
-from recolor_torch.pictures.read import Picture
+from recolor_torch.pictures.raster import Raster, as_raster
+from recolor_torch.pictures.read import Picture, Scan
+from recolor_torch.strips import strips
 
 # Called with the whole temporary file, and with what the format cannot hold, a sentence each.
 BeforeReplace = Callable[[Path, tuple[str, ...]], None]
 _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
-_BAND = 1 << 21
 
 
 def write_picture(
@@ -64,14 +66,40 @@ def write_picture(
     check_float(image, "image")
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or (image.ndim == 4 and image.shape[0] != 1):
         raise ValueError(f"image must have shape (1, 3, H, W) or (3, H, W), got {tuple(image.shape)}.")
-    image = image.detach().reshape(3, *image.shape[-2:])
-    format = _format(path, image.shape[-1], image.shape[-2])
+    image = image.detach().reshape(1, 3, *image.shape[-2:])
+    height, width = image.shape[-2:]
+    bands = (image[:, :, top:bottom] for top, bottom in strips(height, width))
+    return write_rows(path, bands, (height, width), like, description=description, before_replace=before_replace)
+
+
+def write_rows(
+    path: str | os.PathLike,
+    bands: Iterable[Tensor],
+    size: tuple[int, int],
+    like: Picture | Scan | None = None,
+    *,
+    description: str | None = None,
+    before_replace: BeforeReplace | None = None,
+) -> tuple[str, ...]:
+    """Write a picture that comes in bands of rows from the top, (1, 3, h, W) as ``write_picture`` has them.
+
+    Args:
+        size: height and width of the picture.
+    """
+    height, width = size
+    format = _format(path, width, height)
     deep = like is not None and like.info.bits == 16 and format in DEEP
+    alpha = like if like is not None and like.has_alpha and format not in OPAQUE else None
+    if alpha is not None and tuple(alpha.alpha_rows(0, height).shape[-2:]) != tuple(size):
+        raise ValueError(f"image must have the size of its alpha, got {tuple(size)}.")
+    icc = None if like is None else like.icc
+    profile = None if icc is None else parse_profile(icc)
+    if profile is not None and profile.matrix is None and not _has_way_back(profile):
+        profile, icc = None, srgb_profile()
+    if like is not None and like.tag_srgb:
+        icc = srgb_profile()
     dtype = np.dtype(np.uint16 if deep else np.uint8)
-    alpha = None if like is None or format in OPAQUE else like.alpha
-    if alpha is not None and alpha.shape[-2:] != image.shape[-2:]:
-        raise ValueError(f"image must have the size of its alpha, {tuple(alpha.shape[-2:])}, got {tuple(image.shape)}.")
-    pixels, icc = _quantise(image, alpha, dtype, like)
+    pixels = Raster((height, width, 3 if alpha is None else 4), dtype, _quantised(bands, alpha, dtype, profile))
     lossless = like is not None and like.info.lossless
     return _write(path, format, pixels, icc, like, description, lossless, before_replace)
 
@@ -79,7 +107,7 @@ def write_picture(
 def copy_unchanged(
     source_path: str | os.PathLike,
     path: str | os.PathLike,
-    like: Picture,
+    like: Picture | Scan,
     *,
     before_replace: BeforeReplace | None = None,
 ) -> tuple[str, ...]:
@@ -134,28 +162,25 @@ def _format(path: str | os.PathLike, width: int, height: int) -> str:
     return format
 
 
-def _quantise(
-    image: Tensor, alpha: Tensor | None, dtype: np.dtype, like: Picture | None
-) -> tuple[np.ndarray, bytes | None]:
-    """Pixels for the file in the colours of the input's profile, and the profile that says so."""
-    height, width = image.shape[-2:]
-    pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
-    icc = None if like is None else like.icc
-    profile = None if icc is None else parse_profile(icc)
-    rows = max(1, _BAND // width)
-    for top in range(0, height, rows):
-        band = image[:, top : top + rows].to(device="cpu", dtype=torch.float32)
-        band = band.nan_to_num(0.0).clamp(0, 1)
+def _quantised(
+    bands: Iterable[Tensor], alpha: Picture | Scan | None, dtype: np.dtype, profile: Profile | None
+) -> Iterator[np.ndarray]:
+    """Bands of pixels for the file, (h, W, 3 or 4), in the colours of ``profile``."""
+    top = 0
+    for band in bands:
+        band = band[0].to(device="cpu", dtype=torch.float32).nan_to_num(0.0).clamp(0, 1)
+        height, width = band.shape[-2:]
         if profile is not None and profile.matrix is not None and not profile.is_srgb:
             band = from_srgb(band, profile)
-        pixels[top : top + rows, :, :3] = _integers(band, dtype).transpose(1, 2, 0)
-    if profile is not None and profile.matrix is None:
-        icc = _apply_tables(pixels, profile)
-    if alpha is not None:
-        pixels[..., 3] = _integers(alpha.detach()[0, 0].to(device="cpu", dtype=torch.float32), dtype)
-    if like is not None and like.tag_srgb:
-        icc = srgb_profile()
-    return pixels, icc
+        pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
+        pixels[..., :3] = _integers(band, dtype).transpose(1, 2, 0)
+        if profile is not None and profile.matrix is None:
+            _apply_tables(pixels, profile)
+        if alpha is not None:
+            values = alpha.alpha_rows(top, top + height)[0, 0]
+            pixels[..., 3] = _integers(values.detach().to(device="cpu", dtype=torch.float32), dtype)
+        yield pixels
+        top += height
 
 
 def _integers(values: Tensor, dtype: np.dtype) -> np.ndarray:
@@ -163,24 +188,29 @@ def _integers(values: Tensor, dtype: np.dtype) -> np.ndarray:
     return (values * top).round_().clamp_(0, top).numpy().astype(dtype)
 
 
-def _apply_tables(pixels: np.ndarray, profile: Profile) -> bytes:
-    """Bring sRGB pixels into a profile made of tables, at 8 bits; sRGB where it has no way back."""
+def _apply_tables(pixels: np.ndarray, profile: Profile) -> None:
+    """Bring sRGB pixels into a profile made of tables, at 8 bits."""
     scale = 257 if pixels.dtype == np.uint16 else 1
     low = ((pixels[..., :3].astype(np.uint32) + scale // 2) // scale).astype(np.uint8)
-    try:
-        converted = convert_with_cms(Image.fromarray(low), None, profile.data)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return srgb_profile()
+    converted = convert_with_cms(Image.fromarray(low), None, profile.data)
     pixels[..., :3] = np.asarray(converted).astype(pixels.dtype) * pixels.dtype.type(scale)
-    return profile.data
+
+
+def _has_way_back(profile: Profile) -> bool:
+    """Whether the tables of a profile lead from sRGB to its colours too."""
+    try:
+        convert_with_cms(Image.new("RGB", (1, 1)), None, profile.data)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _write(
     path: str | os.PathLike,
     format: str,
-    pixels: np.ndarray,
+    pixels: np.ndarray | Raster,
     icc: bytes | None,
-    like: Picture | None,
+    like: Picture | Scan | None,
     description: str | None,
     lossless: bool,
     before_replace: BeforeReplace | None,
@@ -192,7 +222,8 @@ def _write(
     try:
         with write_atomically(path, before_replace=before) as part, part.open("wb") as file:
             if format == "TIFF":
-                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi, texts=texts)
+                tile = None if like is None else like.info.tile
+                write_tiff(file, pixels, icc=icc, exif=exif, dpi=dpi, texts=texts, tile=tile)
             elif format == "PPM":
                 write_ppm(file, pixels)
             elif format == "BMP" and pixels.shape[2] == 4:
@@ -216,7 +247,7 @@ def _call(before_replace: BeforeReplace, part: Path, notes: tuple[str, ...] = ()
 def _write_with_pillow(
     file: IO[bytes],
     format: str,
-    pixels: np.ndarray,
+    pixels: np.ndarray | Raster,
     icc: bytes | None,
     carried: Carried,
     dpi: tuple[float, float] | None,
@@ -239,8 +270,19 @@ def _write_with_pillow(
         options["exact"] = True  # colour under full transparency stays
     # By way of memory: written straight to a full disk, Pillow's JPEG is cut short without an error.
     buffer = BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format, **options)
+    _image(as_raster(pixels)).save(buffer, format, **options)
     file.write(buffer.getbuffer())
+
+
+def _image(raster: Raster) -> Image.Image:
+    """A raster as Pillow's, band by band, so that it is held once."""
+    height, width, channels = raster.shape
+    image = Image.new({1: "L", 3: "RGB", 4: "RGBA"}[channels], (width, height))
+    top = 0
+    for band in raster.bands:
+        image.paste(Image.fromarray(band[..., 0] if channels == 1 else band), (0, top))
+        top += len(band)
+    return image
 
 
 def _cannot_write(path: str | os.PathLike, error: Exception) -> str:

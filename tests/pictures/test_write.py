@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from recolor_torch.pictures import Picture, PictureError, PictureInfo, copy_unchanged, read_picture, write_picture
-from recolor_torch.pictures.encode import write_png, write_tiff
+from recolor_torch.pictures.encode import write_png
+from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.formats import output_suffix
+from recolor_torch.pictures.raster import Raster
 
 LOSSLESS = [".png", ".tif", ".ppm"]
 H, W = 11, 14
@@ -372,3 +374,85 @@ def test_a_full_disk_is_noticed(tmp_path, format):
     pixels = np.zeros((8, 8, 3), np.uint8)
     with (tmp_path / "x").open("wb") as file, pytest.raises(OSError, match="No space left"):
         _write_with_pillow(FullDisk(file), format, pixels, None, carry(None, format), None, False)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tile", [None, (16, 16), (32, 64)])
+def test_strips_and_tiles_are_read_by_others(channels, dtype, tile, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (50, 70, channels)).astype(dtype)
+    bands = Raster(pixels.shape, pixels.dtype, (pixels[a : a + 7] for a in range(0, 50, 7)))
+    with (tmp_path / "a.tif").open("wb") as file:
+        write_tiff(file, bands, tile=tile, dpi=(300, 300))
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        page = tiff.pages[0]
+        assert np.array_equal(page.asarray().reshape(pixels.shape), pixels)
+        assert page.is_tiled == (tile is not None)
+        assert not tile or (page.tilelength, page.tilewidth) == tile
+
+
+def test_strips_have_about_a_megabyte(tmp_path):
+    pixels = np.zeros((3000, 1000, 3), np.uint8)
+    with (tmp_path / "a.tif").open("wb") as file:
+        write_tiff(file, pixels)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.pages[0].rowsperstrip == 349
+        assert len(tiff.pages[0].dataoffsets) == 9
+
+
+def test_bigtiff_where_offsets_would_not_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("recolor_torch.pictures.encode_tiff._MOST", 1000)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    with (tmp_path / "a.tif").open("wb") as file:
+        write_tiff(file, pixels, icc=b"some bytes")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.is_bigtiff
+        assert np.array_equal(tiff.asarray(), pixels)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.tif")), pixels)
+
+
+def test_a_tiled_tiff_comes_back_in_tiles(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 90, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, tile=(32, 48), photometric="rgb", compression="zlib")
+    like = read_picture(tmp_path / "in.tif")
+    assert like.info.tile == (32, 48)
+    write_picture(tmp_path / "out.tif", like.image, like)
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        assert (tiff.pages[0].tilelength, tiff.pages[0].tilewidth) == (32, 48)
+        assert np.array_equal(tiff.asarray(), pixels)
+    write_picture(tmp_path / "out.png", like.image, like)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), pixels)
+
+
+def resolution(unit, x, y):
+    exif = Image.Exif()
+    exif[282], exif[283], exif[296] = x, y, unit
+    return exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".png", ".tif"])
+def test_resolution_is_found_in_exif_and_keeps_its_unit(suffix, tmp_path):
+    gray = Image.new("RGB", (8, 8), (90, 90, 90))
+    gray.save(tmp_path / "in.webp", exif=resolution(2, 300.0, 150.0))
+    like = read_picture(tmp_path / "in.webp")
+    assert like.dpi == (300, 150)
+    write_picture(tmp_path / f"out{suffix}", like.image, like)
+    assert read_picture(tmp_path / f"out{suffix}").dpi == pytest.approx((300, 150), abs=0.02)
+    gray.save(tmp_path / "none.jpg", exif=resolution(1, 1.0, 1.0))
+    like = read_picture(tmp_path / "none.jpg")
+    assert like.dpi is None
+    write_picture(tmp_path / f"none{suffix}", like.image, like)
+    assert read_picture(tmp_path / f"none{suffix}").dpi is None
+    with Image.open(tmp_path / f"none{suffix}") as image:
+        assert image.getexif()[296] == 1
+
+
+def test_a_scan_gives_the_rows_of_the_picture(tmp_path):
+    from recolor_torch.pictures.read import read_scan
+
+    pixels = np.random.default_rng(0).integers(0, 65536, (21, 10, 3)).astype(np.uint16)
+    with (tmp_path / "a.png").open("wb") as file:
+        write_png(file, pixels)
+    scan, whole = read_scan(tmp_path / "a.png"), read_picture(tmp_path / "a.png")
+    assert scan.size == (21, 10)
+    assert torch.equal(torch.cat([scan.rows(0, 8), scan.rows(8, 21)], 2), whole.image)
