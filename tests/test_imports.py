@@ -11,7 +11,7 @@ ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
     {"errors", "checks", "describe", "files", "moved", "text"},
     {"precision"},
-    {"resize"},
+    {"resize", "strips"},
     {"guide", "color", "filters", "linalg", "features"},
     {"losses", "energies", "networks"},
     {"methods"},

@@ -75,9 +75,8 @@ def write_tiff(
         fields[338] = short(order, 2)  # alpha, colours not multiplied by it
     if dpi:
         fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short(order, 2)}
-    for tag, kind, data in ((34675, 7, icc), (XMP, 1, texts and texts.xmp), (IPTC, 7, texts and texts.iptc)):
-        if data:
-            fields[tag] = Field(kind, len(data), data)
+    blocks = ((34675, 7, icc), (XMP, 1, texts.xmp if texts else None), (IPTC, 7, texts.iptc if texts else None))
+    fields |= {tag: Field(kind, len(block), block) for tag, kind, block in blocks if block}
     file.write(pack_directory(fields, exif.nested, order, place, big))
     mark = b"II" if order == "<" else b"MM"
     head = ("2sHHHQ", mark, 43, 8, 0, place) if big else ("2sHI", mark, 42, place)
@@ -101,7 +100,8 @@ def _parts(raster: Raster, rows: int, columns: int | None) -> Iterator[np.ndarra
 def _packed(part: np.ndarray, order: str) -> bytes:
     differences = part.copy()
     differences[:, 1:] -= part[:, :-1]
-    return zlib.compress(differences.astype(differences.dtype.newbyteorder(order), copy=False).tobytes(), _LEVEL)
+    stored = differences.dtype.newbyteorder("<" if order == "<" else ">")
+    return zlib.compress(differences.astype(stored, copy=False).tobytes(), _LEVEL)
 
 
 def _offsets(order: str, places: list[int], big: bool) -> Field:

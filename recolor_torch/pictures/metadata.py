@@ -71,7 +71,7 @@ def read_exif(image: Any) -> tuple[int, bytes | None]:
             orientation = image.getexif().get(ORIENTATION, 1)  # Pillow looks into XMP too
     except Exception:
         return 1, None
-    orientation = orientation if orientation in range(1, 9) else 1
+    orientation = orientation if orientation is not None and orientation in range(1, 9) else 1
     try:
         return orientation, None if exif is None else _clean(exif, orientation)
     except Exception:
