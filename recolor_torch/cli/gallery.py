@@ -19,6 +19,7 @@ from recolor_torch.gallery.store import State, open_state
 from recolor_torch.gallery.upkeep import remove_pictures
 from recolor_torch.gallery.verify import verify
 from recolor_torch.pictures import PictureError, read_picture
+from recolor_torch.pictures.guidance import read_visible
 from recolor_torch.run.targets import find_targets
 
 HELP = """usage: recolor gallery ACTION GALLERY ...
@@ -115,7 +116,7 @@ def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple
     results, failed = [], 0
     for path in targets:  # one at a time: a folder of scans may not fit into the memory
         try:
-            image = read_picture(path).image
+            image = read_visible(path)
         except PictureError as error:
             print(error, file=sys.stderr)
             failed += 1
@@ -131,7 +132,7 @@ def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple
 
 def _read(path: Path) -> Tensor:
     try:
-        return read_picture(path).image
+        return read_visible(path)
     except PictureError as error:
         print(f"{error} It is left out.", file=sys.stderr)
         raise OSError(str(error)) from error

@@ -13,10 +13,11 @@ from torch import Tensor
 from recolor_torch.cli.parser import Parser
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.errors import UsageError
-from recolor_torch.guide import Guide, Reference
+from recolor_torch.guide import Guide
 from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import METHODS, Recolorizer, build_method
 from recolor_torch.pictures import read_picture
+from recolor_torch.pictures.guidance import read_reference
 from recolor_torch.plots.hint_plots import draw_hints
 
 
@@ -74,7 +75,7 @@ def read_given(args: Namespace) -> Given:
     if truth is not None and truth.shape != target.shape:
         raise UsageError(f"{args.truth}: the truth must have the size of the target.")
     hints = read_hints(args.hints, target) if args.hints else None
-    references = tuple(Reference(read_picture(path).image) for path in args.reference or [])
+    references = tuple(read_reference(Path(path)) for path in args.reference or [])
     guide = Guide(
         references,
         hints=None if hints is None else hints.image,

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
-from recolor_torch.pictures import PictureError, read_picture
+from recolor_torch.pictures import PictureError
+from recolor_torch.pictures.guidance import read_visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ def refuse_inputs(args: Namespace) -> None:
 
 
 def _read(path: str) -> Tensor:
-    return read_picture(path).image
+    return read_visible(path)
 
 
 def _histogram_arguments(parser: Parser) -> None:

@@ -17,6 +17,7 @@ from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import place_pixels, read_hints
 from recolor_torch.methods import Recolorizer
 from recolor_torch.pictures import read_picture
+from recolor_torch.pictures.guidance import read_visible
 from recolor_torch.resize import resize, working_size
 
 References = Literal["half", "crop", "other", "none"]
@@ -120,7 +121,7 @@ def prepare(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Pr
     color = truth if truth is not None and case.truth == case.target else resize(full, size)
     target = to_8_bits(rgb_to_luminance(color).expand(-1, 3, -1, -1))
 
-    references = [_fit(read_picture(path).image, protocol.side) for path in case.references]
+    references = [_fit(read_visible(path), protocol.side) for path in case.references]
     references += [_fit(image, protocol.side) for image in simulated]
     given = {"reference": _count(len(references), "reference")} if references else {}
     hints = mask = None
@@ -195,7 +196,7 @@ def _references(case: Case, full: Tensor, protocol: Protocol, others: tuple[Path
 
 @lru_cache(maxsize=4)
 def _read_other(path: Path) -> Tensor:
-    return read_picture(path).image
+    return read_visible(path)
 
 
 def _fit(image: Tensor, side: int) -> Tensor:

@@ -18,6 +18,7 @@ from recolor_torch.gallery.pending import Skipped
 from recolor_torch.gallery.plan import Found
 from recolor_torch.gallery.table import Row
 from recolor_torch.pictures.decode import MAX_PIXELS
+from recolor_torch.pictures.guidance import visible
 from recolor_torch.pictures.read import PictureError, read_picture
 
 
@@ -71,6 +72,7 @@ class GalleryDataset(Dataset[GalleryBatch]):
             path = absolute(self.folder, file.path)
             try:
                 picture = read_picture(path, self.max_pixels)
+                image, _ = visible(picture)
                 digest = bytes.fromhex(file_hash(path))
                 status = os.stat(path)
                 if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime):
@@ -84,7 +86,7 @@ class GalleryDataset(Dataset[GalleryBatch]):
                 continue
             info = picture.info
             rows.append(Row(file.path, file.size, file.mtime, digest, info.width, info.height))
-            luminance.append(prepare(picture.image, self.side))
+            luminance.append(prepare(image, self.side))
         return GalleryBatch(rows, luminance, skipped)
 
 

@@ -18,6 +18,7 @@ from recolor_torch.methods.gram import Problem
 from recolor_torch.methods.gram.descent import has_ended, make_closure, make_optimizer
 from recolor_torch.methods.gram.objective import Evaluation
 from recolor_torch.pictures import PictureError, read_picture, write_picture
+from recolor_torch.pictures.guidance import read_visible
 from recolor_torch.precision import refuse_half
 from recolor_torch.resize import resize, working_size
 
@@ -63,7 +64,7 @@ class TransferData(pl.LightningDataModule):
         """
         try:
             target = self._fitted(read_picture(self.target).image.to(dtype))
-            images = [read_picture(path).image.to(dtype) for path in self.references]
+            images = [read_visible(path).to(dtype) for path in self.references]
         except PictureError as error:
             raise UsageError(str(error)) from error
         if self.target_color == "gray":

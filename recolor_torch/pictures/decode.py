@@ -70,7 +70,7 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             with quiet():
                 again = files.enter_context(Image.open(file))
                 if image.format == "TIFF":
-                    again.seek(image.tell())
+                    again.seek(image.tell())  # type: ignore[union-attr]
                 read_exif(again)  # now, because a TIFF reads it on loading, and warns where it is damaged
                 return again
 

@@ -27,7 +27,7 @@ class Field(NamedTuple):
     """A field of a directory: TIFF's number of its type, how many values, and their bytes in the file's order."""
 
     kind: int
-    count: int
+    values: int
     data: bytes
 
 
@@ -52,7 +52,7 @@ class Exif:
         """The first value of a field of the first directory that holds whole numbers."""
         found = self.first.get(tag)
         letter = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(found.kind) if found else None
-        if found is None or letter is None or found.count < 1:
+        if found is None or letter is None or found.values < 1:
             return None
         return int(struct.unpack_from(self.order + letter, found.data)[0])
 
@@ -117,7 +117,7 @@ def _parse(file: IO[bytes]) -> Exif | None:
     nested = {}
     for tag in (EXIF, GPS):
         pointer = first.pop(tag, None)
-        if pointer is not None and pointer.kind in (4, 13, 16, 18) and pointer.count == 1:
+        if pointer is not None and pointer.kind in (4, 13, 16, 18) and pointer.values == 1:
             letter = "Q" if _SIZES[pointer.kind] == 8 else "I"
             inner = _directory(file, struct.unpack(order + letter, pointer.data)[0], order, big)
             if inner:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from recolor_torch.color import rgb_to_luminance
 from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import read_hints
+from recolor_torch.pictures.guidance import read_mask, read_reference
 from recolor_torch.pictures.read import Picture, PictureError, probe, read_picture
 from recolor_torch.resize import resize
 from recolor_torch.run.plan import Job
@@ -145,12 +145,12 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
     references = tuple(
-        Reference(_read_reference(path, max_pixels), _read_mask(mask, path) if mask else None, weight)
+        replace(read_reference(path, mask, max_pixels), weight=weight)
         for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
     )
     target_mask = None
     if job.target_mask is not None:
-        target_mask = resize(_read_luminance(job.target_mask), picture.image.shape[-2:]).clamp(0, 1)
+        target_mask = resize(read_mask(job.target_mask, max_pixels), picture.image.shape[-2:]).clamp(0, 1)
     hints = hint_mask = None
     if job.hints is not None:
         read = read_hints(job.hints, picture.image, max_pixels=max_pixels)
@@ -159,29 +159,6 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
             picture = replace(picture, notes=(*picture.notes, f"{job.hints}: {read.describe()}."))
     guide = Guide(references, target_mask, hints, hint_mask)
     return _Loaded(job, picture, file_hash(job.target), guide)
-
-
-@lru_cache(maxsize=8)
-def _read_reference(path: Path, max_pixels: int) -> Tensor:
-    return read_picture(path, max_pixels).image
-
-
-@lru_cache(maxsize=8)
-def _read_luminance(path: Path) -> Tensor:
-    return rgb_to_luminance(read_picture(path).image)
-
-
-def _read_mask(mask: Path, of: Path) -> Tensor:
-    values = _read_luminance(mask)
-    info = probe(of)
-    if values.shape[-2:] != (info.height, info.width):
-        raise PictureError(
-            f"{mask}: a reference mask must have the size of its reference, {info.width} x {info.height}, "
-            f"got {values.shape[-1]} x {values.shape[-2]}."
-        )
-    if not bool((values > 0.5).any()):
-        raise PictureError(f"{mask}: the mask is white nowhere, so that nothing of {of} counts.")
-    return values
 
 
 @lru_cache(maxsize=100_000)
@@ -205,14 +182,11 @@ def _shared_or_stacked(tensors: list[Tensor]) -> Tensor:
 def _join_guides(guides: list[Guide]) -> Guide:
     references = []
     for slot in zip(*(g.references for g in guides)):
-        masks = [r.mask for r in slot if r.mask is not None]
-        references.append(
-            Reference(
-                _shared_or_stacked([r.image for r in slot]),
-                _shared_or_stacked(masks) if masks else None,
-                slot[0].weight,
-            )
-        )
+        images, masks = [r.image for r in slot], [r.mask for r in slot]
+        mask = None
+        if any(m is not None for m in masks):
+            mask = _shared_or_stacked([torch.ones_like(r.image[:, :1]) if r.mask is None else r.mask for r in slot])
+        references.append(Reference(_shared_or_stacked(images), mask, slot[0].weight))
 
     def join(name: str) -> Tensor | None:
         tensors = [getattr(g, name) for g in guides]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.features import VggWeights, find_vgg19
-from recolor_torch.pictures.read import PictureError, read_picture
+from recolor_torch.pictures.guidance import read_visible
+from recolor_torch.pictures.read import PictureError
 from recolor_torch.run.plan import Job
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Retrieval:
 
     def _one(self, gallery: "Gallery", weights: VggWeights, job: Job, max_pixels: int) -> Job:
         try:
-            image = read_picture(job.target, max_pixels).image
+            image = read_visible(job.target, max_pixels)
         except PictureError:
             return job  # reading it again for the method says why, and that is recorded
         matches = gallery.query(image, self.count + _SPARE, weights)[0]
