@@ -85,7 +85,9 @@ def warp_sharply(image: Tensor, flow: Tensor) -> Tensor:
     sharp = F.grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False)
     most = F.max_pool2d(image, 3, 1, 1)
     least = -F.max_pool2d(-image, 3, 1, 1)
-    bounds = F.grid_sample(torch.cat((least, most), 1), grid, mode="nearest", padding_mode="border", align_corners=False)
+    bounds = F.grid_sample(
+        torch.cat((least, most), 1), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
     least, most = bounds.chunk(2, 1)
     return sharp.clamp(least, most)
 

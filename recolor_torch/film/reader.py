@@ -37,6 +37,28 @@ class Frame:
         return turn(resize(full, size[::-1] if info.rotation % 180 else size).clamp(0, 1), info.rotation)
 
 
+class FilmFile:
+    """A film as frames to be colored.
+
+    Args:
+        info: what ``probe_film`` found.
+        frames: how many frames it has, as a scan counted them.
+    """
+
+    def __init__(self, info: FilmInfo, frames: int) -> None:
+        self.info, self.frames, self.rate = info, frames, float(info.rate)
+        self.size = info.upright
+        self.stems: dict[str, int] = {}
+
+    def read(self, start: int) -> Iterator[Frame]:
+        """The frames from number ``start`` on."""
+        return read_frames(self.info, start)
+
+    def luminance(self, frame: Frame, size: tuple[int, int] | None = None) -> Tensor:
+        """Upright luminance, (1, 1, H, W) in [0, 1]."""
+        return frame.luminance(self.info, size)
+
+
 def turn(x: Tensor, degrees: int) -> Tensor:
     """``x`` turned counterclockwise; the film's ``rotation`` brings a stored frame upright, its negative back."""
     return torch.rot90(x, degrees // 90 % 4, (-2, -1)).contiguous()

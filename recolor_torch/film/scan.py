@@ -10,6 +10,7 @@ from torch import Tensor
 from recolor_torch.film.opening import FilmError, FilmInfo, show
 from recolor_torch.film.reader import read_frames
 from recolor_torch.film.shots import Shot, find_shots, read_shots, thumbnail
+from recolor_torch.output.atomic import write_atomically
 
 # A file that gives fewer than this share of the frames that it says it has is cut short.
 WHOLE = 0.9
@@ -52,3 +53,18 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
         raise FilmError(f"{show(info.path)}: the file is cut short; {len(times)} of {info.frames} frames can be read.")
     small = torch.stack(thumbs)
     return Scan(times, small, find_shots(small) if shots is None else read_shots(shots, len(times)))
+
+
+def save_scan(path: Path, scan: Scan) -> None:
+    """Keep a scan for a later run."""
+    shots = [(s.start, s.end, s.begins) for s in scan.shots]
+    with write_atomically(path) as part:
+        torch.save({"times": scan.times, "thumbs": scan.thumbs, "shots": shots}, part)
+
+
+def load_scan(path: Path) -> Scan | None:
+    """A scan that an earlier run kept, or None."""
+    if not path.exists():
+        return None
+    found = torch.load(path, weights_only=True)
+    return Scan(found["times"], found["thumbs"], [Shot(*s) for s in found["shots"]])

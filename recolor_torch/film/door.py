@@ -1,0 +1,155 @@
+"""The one door to films for the rest of the package: a film file in, the film in color out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recolor_torch.compose import working_size
+from recolor_torch.data import record
+from recolor_torch.film.coloring import FilmReport, Progress, WorkFolder, color_film
+from recolor_torch.film.encoding import Codec, Encoding, Quality, choose_encoding
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
+from recolor_torch.film.reader import FilmFile
+from recolor_torch.film.scan import Scan, load_scan, save_scan, scan_film
+from recolor_torch.film.sinks import FilmSink
+from recolor_torch.film.sources import Sources
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """How films are read, worked on and written.
+
+    Args:
+        codec: of the output; auto keeps the input's where the output's container can hold it.
+        quality: small, good, high, or lossless (luma bit for bit); prores and av1 have no lossless.
+        side: longer side in pixels at which colors are worked on; they are enlarged to the film's own size.
+        first_number: number of the first frame in the names of references and hints, as in ref_0001.png.
+        strength: 0 keeps the film's own chroma, 1 takes the new.
+    """
+
+    codec: Codec = "auto"
+    quality: Quality = "high"
+    side: int = 320
+    first_number: int = 1
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """What coloring a film will take, said before it starts.
+
+    Args:
+        info: of the film.
+        encoding: of the output.
+        scan: its frames and shots.
+        working_size: (height, width).
+        memory: bytes, about.
+        disk: bytes for what comes and goes beside the output, about.
+    """
+
+    info: FilmInfo
+    encoding: Encoding
+    scan: Scan
+    working_size: tuple[int, int]
+    memory: int
+    disk: int
+
+
+def plan_film(path: Path, output: Path, settings: FilmSettings, shots: Path | None = None) -> FilmPlan:
+    """Look through a film once.
+
+    Raises:
+        FilmError: it cannot be read.
+        UsageError: the settings do not go together.
+    """
+    info = probe_film(path)
+    encoding = choose_encoding(info, output, settings.codec, settings.quality)
+    return _plan(info, encoding, scan_film(info, shots), settings)
+
+
+def _plan(info: FilmInfo, encoding: Encoding, scan: Scan, settings: FilmSettings) -> FilmPlan:
+    size = working_size(*info.upright, settings.side)
+    pixels, work = info.width * info.height, size[0] * size[1]
+    longest = min(400, max((len(s) for s in scan.shots), default=1))
+    # The interpreter with torch and the network, frames in the decoder and encoder, and the solve.
+    memory = 600_000_000 + 60 * pixels + 1200 * work
+    # Records of a part at half precision; encoded frames at about half a bit a pixel, lossless ones at about 6 bits.
+    disk = longest * work * 60 + len(scan.times) * pixels * (6 if encoding.lossless else 1) // 8
+    return FilmPlan(info, encoding, scan, size, memory, disk)
+
+
+def colorize_film(
+    path: Path,
+    output: Path,
+    sources: Sources,
+    guidance: FilmGuidance,
+    settings: FilmSettings,
+    *,
+    key: str = "",
+    device: torch.device | str = "cpu",
+    on_plan: Callable[[FilmPlan], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[FilmReport, dict[str, Any]]:
+    """Color a film file; the output appears when it is whole, and a run that was stopped goes on where it was.
+
+    Args:
+        path: the film.
+        output: .mp4, .mov, .mkv or .webm.
+        sources: who says something of the colors.
+        guidance: references, hints, shots.
+        settings: of reading and writing.
+        key: hash of all else that the result depends on, so that parts of another run are not taken up.
+        device: for the work.
+        on_plan: called when the film was looked through.
+        on_progress: called with each step of a frame.
+
+    Returns:
+        What was done, and facts for the run record.
+
+    Raises:
+        FilmError: the film cannot be read or written.
+        PictureError: a reference or hints cannot be read.
+        UsageError: the settings or the guidance do not fit.
+    """
+    info = probe_film(path)
+    encoding = choose_encoding(info, output, settings.codec, settings.quality)
+    parts_key = record.settings_hash(
+        {"key": key, "film": record.file_hash(path), "settings": settings, "encoding": encoding, "guidance": guidance}
+    )
+    try:
+        with WorkFolder(output, parts_key) as folder:
+            scan = load_scan(folder / "scan.pt") or scan_film(info, guidance.shots)
+            save_scan(folder / "scan.pt", scan)
+            if on_plan is not None:
+                on_plan(_plan(info, encoding, scan, settings))
+            report = color_film(
+                FilmFile(info, len(scan.times)),
+                scan.shots,
+                sources,
+                guidance,
+                FilmSink(info, encoding, folder, output, settings.strength),
+                folder,
+                side=settings.side,
+                device=device,
+                on_progress=on_progress,
+            )
+    except OSError as error:
+        raise FilmError(f"{show(output)}: cannot be written ({error.strerror or error}).") from error
+    report.notes[:0] = [*info.notes, *encoding.notes]
+    facts = {
+        "frames": report.frames,
+        "shots": [{"first": s.start, "last": s.end - 1, "begins": s.begins} for s in scan.shots],
+        "parts": report.shots,
+        "codec": encoding.codec,
+        "pixel_format": encoding.format,
+        "matrix": info.matrix_name,
+        "full_range": info.full_range,
+        "working_size": working_size(*info.upright, settings.side),
+        "seconds_by_step": report.seconds,
+        "notes": report.notes,
+    }
+    return report, facts

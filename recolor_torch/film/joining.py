@@ -1,0 +1,198 @@
+"""The colors of a shot: what several sources say of single frames, carried along the motion both ways and joined."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.energies.temporal import Belief, carry, find_ties, join
+from recolor_torch.film.store import FrameStore
+from recolor_torch.filters.motion import optical_flow
+from recolor_torch.methods.levin import spread_chroma
+
+# Sources in their order: given colors, a reference's colors by correspondence, the network's guess.
+SOURCES = ("given", "matched", "guessed")
+# The longer side at which motion is estimated; it is smooth, so it is enlarged well.
+FLOW_SIDE = 192
+# Weight in time that says a source is known at a place at all: below it, what it says counts less.
+KNOWN = 0.1
+# Unit of claims and least precision in the files, which hold half precision.
+CLAIM, LEAST = 1e4, 1e-9
+# Frames that are solved at once.
+AT_ONCE = 8
+# Precision of the joined chroma that outweighs the ties to the neighbors in the picture.
+SPATIAL = 3e4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a source says of a frame.
+
+    Args:
+        chroma: (1, 2, H, W).
+        claim: how sure it claims to be: precision, 1 / chroma², (1, 1, H, W).
+        weight: of this frame among those of its source, (1, 1, H, W).
+    """
+
+    chroma: Tensor
+    claim: Tensor
+    weight: Tensor
+
+
+Estimates = dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a frame hands to the next: its luminance, and each source's belief, with the claim as a third channel."""
+
+    luminance: Tensor
+    beliefs: dict[str, Belief]
+
+
+class ShotColors:
+    r"""Chroma of the frames of a shot, or of a part of one.
+
+    Each source's estimates are joined over time by themselves, as ``energies.temporal`` says: the errors of a source
+    are alike from frame to frame, so that many frames of a guess make it steady and not more likely. Given colors lose
+    precision with the way that they were carried; the others keep the mean of what they claimed. At each pixel the
+    mean of the sources by precision is then the prior of Levin propagation along the frame's luminance.
+
+    ``forward`` takes the frames in order, ``backward`` then goes through them once more by itself; ``get`` gives the
+    chroma of a frame, (1, 2, H, W). What does not fit into memory lies in files, which go away with the object.
+
+    Args:
+        folder: for these files.
+        size: (height, width) of the frames.
+        sources: those that may have estimates, of ``SOURCES``.
+        before: what the last part of the same shot handed on.
+    """
+
+    def __init__(
+        self, folder: Path, size: tuple[int, int], sources: tuple[str, ...], before: Carried | None = None
+    ) -> None:
+        self.sources, self.last, self.count = sources, before, 0
+        self._said: list[tuple[str, ...]] = []
+        self._folder, self._size = folder, size
+
+    def __enter__(self) -> "ShotColors":
+        width = 4 * len(self.sources)
+        with ExitStack() as stack:
+            # Luminance, motion to the next frame, the tie along it, and the beliefs of the forward pass.
+            self._passed = stack.enter_context(FrameStore(self._folder / "passed.tmp", 4 + width, self._size))
+            self._own = stack.enter_context(FrameStore(self._folder / "own.tmp", width, self._size))
+            self._chroma = stack.enter_context(FrameStore(self._folder / "chroma.tmp", 2, self._size))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def forward(self, luminance: Tensor, own: Estimates) -> None:
+        """Take the next frame, (1, 1, H, W), with what the sources say of it, which may be nothing."""
+        t, predicted = self.count, {}
+        if self.last is not None:
+            flow, back, tie, tie_back = relate(luminance, self.last.luminance)
+            predicted = {name: carry(b, flow, tie) for name, b in self.last.beliefs.items()}
+            if t:
+                self._pass(t - 1, self.last, back, tie_back)
+        beliefs = {name: join_both(predicted.get(name), _belief(own.get(name))) for name in self.sources}
+        self.last = Carried(luminance, {name: b for name, b in beliefs.items() if b is not None})
+        self._said.append(tuple(own))
+        if own:
+            self._own.put(t, self._pack({name: _belief(e) for name, e in own.items()}, luminance))
+        self.count += 1
+
+    def backward(self) -> Iterator[int]:
+        """Go back from the last frame; gives the number of each frame whose chroma is settled."""
+        assert self.last is not None
+        like = self.last.luminance
+        self._pass(self.count - 1, self.last, like.new_zeros(1, 2, *like.shape[-2:]), torch.ones_like(like))
+        later: dict[str, Belief | None] = {}
+        waiting: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        for t in range(self.count - 1, -1, -1):
+            record = self._passed.get(t).to(like)
+            luminance, back, log_tie = record[:, :1], record[:, 1:3], record[:, 3:4]
+            later = {name: None if b is None else carry(b, back, log_tie.exp()) for name, b in later.items()}
+            passed = self._unpack(record[:, 4:])
+            both = {name: join_both(b, later.get(name)) or b for name, b in passed.items()}
+            waiting.append((t, luminance, *mean_of_sources(luminance, both)))
+            own = self._unpack(self._own.get(t).to(like)) if self._said[t] else {}
+            later = {n: join_both(later.get(n), own[n] if n in self._said[t] else None) for n in self.sources}
+            if len(waiting) == AT_ONCE or t == 0:
+                yield from self._settle(waiting)
+                waiting = []
+
+    def _settle(self, waiting: list[tuple[int, Tensor, Tensor, Tensor]]) -> Iterator[int]:
+        """Spread the joined chroma of some frames along their luminance, and keep it."""
+        luminance, mean, confidence = (torch.cat([x[i] for x in waiting]) for i in (1, 2, 3))
+        nothing = torch.zeros_like(luminance)
+        chroma = spread_chroma(luminance, mean, nothing, prior=mean, confidence=confidence, tolerance=1.0)
+        for (t, *_), part in zip(waiting, chroma.split(1)):
+            self._chroma.put(t, part)
+            yield t
+
+    def get(self, frame: int) -> Tensor:
+        """The settled chroma of a frame of the part, (1, 2, H, W), float32 on the CPU."""
+        return self._chroma.get(frame)
+
+    def _pass(self, t: int, carried: Carried, back: Tensor, tie: Tensor) -> None:
+        self._passed.put(t, carried.luminance, back, tie.log(), self._pack(carried.beliefs, carried.luminance))
+
+    def _pack(self, beliefs: Mapping[str, Belief | None], like: Tensor) -> Tensor:
+        """Beliefs as channels; precisions as logarithms, which half precision holds."""
+        parts = []
+        for name in self.sources:
+            b = beliefs.get(name)
+            parts.append(like.new_zeros(1, 3, *like.shape[-2:]) if b is None else b.chroma)
+            parts.append((torch.zeros_like(like) if b is None else b.precision).clamp(min=LEAST).log())
+        return torch.cat(parts, 1)
+
+    def _unpack(self, packed: Tensor) -> dict[str, Belief]:
+        parts = packed.split(4, 1)
+        return {name: Belief(part[:, :3], part[:, 3:].exp()) for name, part in zip(self.sources, parts)}
+
+
+def join_both(a: Belief | None, b: Belief | None) -> Belief | None:
+    """What is known from two sources, of which either may be missing."""
+    if a is None or b is None:
+        return a or b
+    return join(a, b)
+
+
+def relate(here: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Motion from a frame to another and back, and the ties along both."""
+    size = here.shape[-2:]
+    scale = min(1.0, FLOW_SIDE / max(size))
+    small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    pair = torch.cat((here, there))
+    if tuple(size) != small:
+        pair = F.interpolate(pair, size=small, mode="area")
+    both = optical_flow(pair, pair.flip(0))
+    if tuple(size) != small:
+        factor = both.new_tensor([size[1] / small[1], size[0] / small[0]]).view(1, 2, 1, 1)
+        both = F.interpolate(both, size=size, mode="bilinear", align_corners=False) * factor
+    frames = torch.cat((here, there))
+    ties = find_ties(frames, frames.flip(0), both, both.flip(0))
+    return both[:1], both[1:], ties[:1], ties[1:]
+
+
+def mean_of_sources(luminance: Tensor, beliefs: Mapping[str, Belief]) -> tuple[Tensor, Tensor]:
+    """The mean of all sources by their precision, (1, 2, H, W), and its confidence against the ties in the picture."""
+    total, mean = torch.zeros_like(luminance), torch.zeros_like(luminance).expand(-1, 2, -1, -1)
+    for name, belief in beliefs.items():
+        weight = belief.precision
+        if name != "given":
+            weight = CLAIM * belief.chroma[:, 2:].clamp(min=0) * weight / (weight + KNOWN)
+        total = total + weight
+        mean = mean + weight * belief.chroma[:, :2]
+    return mean / total.clamp(min=LEAST), (total / SPATIAL).clamp(max=100)
+
+
+def _belief(e: Estimate | None) -> Belief | None:
+    return None if e is None else Belief(torch.cat((e.chroma, e.claim / CLAIM), 1), e.weight)

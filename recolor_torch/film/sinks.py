@@ -1,0 +1,80 @@
+"""Where colored frames go: parts of a film that are joined at the end."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from recolor_torch.film.encoding import Encoding
+from recolor_torch.film.muxing import mux
+from recolor_torch.film.opening import FilmInfo
+from recolor_torch.film.parts import PartWriter
+from recolor_torch.film.planes import chroma_to_planes
+from recolor_torch.film.reader import Frame, turn
+
+
+class Sink(Protocol):
+    """Takes parts of a film, each whole or not at all."""
+
+    def has(self, part: int) -> bool:
+        """Whether an earlier run has finished a part."""
+
+    def write(self, part: int, frames: Iterator[tuple[Any, Tensor]]) -> None:
+        """Write a part: frames as the film's ``read`` gives them, and upright chroma (1, 2, H, W) of any size."""
+
+    def finish(self, parts: int) -> list[str]:
+        """Join all parts; returns what could not be kept, a sentence each."""
+
+
+class FilmSink:
+    """Encodes parts into files of a folder, and joins them with the sound and the tags of the input.
+
+    Args:
+        info: the film.
+        encoding: how it is written.
+        folder: for the parts.
+        output: the finished film.
+        strength: 1 for the colors as they are, 0 for the film's own chroma (gray where it has none).
+    """
+
+    def __init__(self, info: FilmInfo, encoding: Encoding, folder: Path, output: Path, strength: float = 1.0) -> None:
+        self.info, self.encoding, self.folder, self.output, self.strength = info, encoding, folder, output, strength
+
+    def has(self, part: int) -> bool:
+        """Whether an earlier run has finished a part."""
+        return self._path(part).exists()
+
+    def write(self, part: int, frames: Iterator[tuple[Frame, Tensor]]) -> None:
+        """Encode a part."""
+        with PartWriter(self._path(part), self.info, self.encoding) as writer:
+            for frame, chroma in frames:
+                writer.write(frame.time, frame.duration, self._planes(frame, chroma))
+
+    def finish(self, parts: int) -> list[str]:
+        """Join the parts; returns what could not be kept."""
+        return mux(self.info, self.encoding, [self._path(i) for i in range(parts)], self.output)
+
+    def _path(self, part: int) -> Path:
+        return self.folder / f"part-{part:05d}.packets"
+
+    def _planes(self, frame: Frame, chroma: Tensor) -> list[np.ndarray]:
+        luma = frame.planes[0]
+        colors = chroma_to_planes(turn(chroma, -self.info.rotation), luma, self.info, self.encoding.shift)
+        if self.strength < 1:
+            same = len(frame.planes) == 3 and frame.planes[1].shape == colors[0].shape
+            neutral = 2.0 ** (self.info.depth - 1)
+            before = frame.planes[1:] if same else [np.full_like(c, neutral) for c in colors]
+            colors = [_blend(b, c, self.strength) for b, c in zip(before, colors)]
+        return [luma, *colors]
+
+
+def _blend(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    return np.rint(a * (1 - share) + b * share).astype(b.dtype)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free on the disk of a folder."""
+    return shutil.disk_usage(folder).free

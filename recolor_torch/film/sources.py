@@ -1,0 +1,167 @@
+"""What may be said of a frame's colors: by given colors, by references, by the network."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.film.joining import Estimate, Estimates
+from recolor_torch.filters.motion import warp
+from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
+from recolor_torch.methods.correspondence_confidence import HALF_ERROR
+from recolor_torch.methods.levin import spread_chroma
+
+# Every so many frames the network and the references are asked; what comes into view between is known from the next.
+NETWORK_EVERY, MATCH_EVERY = 4, 8
+# Precision (1 / chroma²) of the network where it is sure: on photographs its squared error is about 1 / 150.
+NETWORK_CLAIM = 300.0
+# Correspondence expects half of the squared error that it was seen to have on pairs of video frames.
+MATCH_CLAIM = 0.5
+# Precision of a color that was given, and of one that was spread from given ones and not carried.
+GIVEN, SPREAD = 1e8, 1e5
+# Pull to nothing by which the reach of strokes is measured, as in methods/levin_sequence.py.
+REACH_PULL = 1e-3
+# Least correlation of luminance (after motion) for a numbered reference to count as the frame itself.
+ALIKE = 0.6
+
+
+@dataclass(frozen=True)
+class Given:
+    """Colors that are given for a frame, at the working size.
+
+    Args:
+        chroma: (1, 2, H, W).
+        mask: (1, 1, H, W), 1 where a color is given.
+        whole: the frame is colored as a whole; else there are strokes.
+    """
+
+    chroma: Tensor
+    mask: Tensor
+    whole: bool
+
+
+class Sources:
+    """Asks each source in turn what it says of a frame.
+
+    Args:
+        network: colors by itself; None leaves it out, and strokes then spread over all of the frame.
+        match: finds references' colors.
+        other: any other method, asked in place of ``match`` with the references and in place of ``network`` without.
+    """
+
+    def __init__(
+        self,
+        network: NetworkColorization | None,
+        match: Correspondence | None = None,
+        other: Recolorizer | None = None,
+    ) -> None:
+        self.network, self.match, self.other = network, match, other
+
+    def names(self, references: bool, given: bool) -> tuple[str, ...]:
+        """The sources that will say something."""
+        matched = self.other is not None or (references and self.match is not None)
+        has = {"given": given, "matched": matched, "guessed": self.network is not None}
+        return tuple(name for name, there in has.items() if there)
+
+    def say(
+        self, index: int, luminance: Tensor, references: tuple[Reference, ...], given: Given | None, last: bool = False
+    ) -> Estimates:
+        """Estimates of a frame.
+
+        Args:
+            index: of the frame in its shot; each source is asked every few frames.
+            luminance: (1, 1, H, W).
+            references: YUV pictures that fit the shot.
+            given: colors for this very frame.
+            last: the frame is the last of its shot: all are asked.
+        """
+        found: Estimates = {}
+        guess: tuple[Tensor, Tensor] | None = None
+        due = {n: last or index % n == 0 for n in (NETWORK_EVERY, MATCH_EVERY)}
+        ask_match = due[MATCH_EVERY] and (self.other is not None or (self.match is not None and bool(references)))
+        if self.network is not None and (due[NETWORK_EVERY] or ask_match or given is not None):
+            guess = self.network.prior(luminance)
+            found["guessed"] = Estimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
+        if ask_match:
+            found["matched"] = self._match(luminance, references, guess)
+        if given is not None:
+            found["given"] = self._given(luminance, given, guess)
+        return found
+
+    def score(self, luminance: Tensor, reference: Reference) -> float:
+        """How well a reference fits a frame: the mean confidence of what it says, 0 to 1."""
+        if self.match is None:
+            return 1.0
+        image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
+        return float(self.match.estimate(image, Guide(references=(reference,)))[1].mean())
+
+    def _match(
+        self, luminance: Tensor, references: tuple[Reference, ...], guess: tuple[Tensor, Tensor] | None
+    ) -> Estimate:
+        image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
+        if self.other is not None:
+            from recolor_torch.color import from_rgb, to_rgb
+            from recolor_torch.pipeline import guide_in_space
+
+            pictures = tuple(Reference(to_rgb(r.image, "yuv"), r.mask, r.weight) for r in references)
+            guide = guide_in_space(Guide(references=pictures), self.other.space, (image.shape[-2], image.shape[-1]))
+            colored = self.other(from_rgb(to_rgb(image, "yuv"), self.other.space), guide)
+            chroma = from_rgb(to_rgb(colored, self.other.space), "yuv")[:, 1:]
+            ones = torch.ones_like(luminance)
+            return Estimate(chroma, 1e4 * ones, ones)
+        assert self.match is not None
+        prior, trust = guess if guess is not None else (None, None)
+        guide = Guide(references=references, prior=prior, confidence=trust)
+        chroma, sure = self.match.estimate(image, guide)
+        sure = sure.clamp(1e-3, 0.999)
+        claim = MATCH_CLAIM * 2 / (HALF_ERROR**2 * (1 / sure - 1))
+        return Estimate(chroma, claim, sure)
+
+    def _given(self, luminance: Tensor, given: Given, guess: tuple[Tensor, Tensor] | None) -> Estimate:
+        known = (given.mask > 0.5).to(luminance)
+        if given.whole:
+            precision = SPREAD + GIVEN * known
+            return Estimate(given.chroma, precision, GIVEN * known + 1e-6)
+        if guess is not None and self.network is not None:
+            guess = self.network.prior(luminance, given.chroma, given.mask)
+            chroma = self.network.combine(luminance, given.chroma, given.mask, *guess)
+        else:
+            chroma = spread_chroma(luminance, given.chroma, given.mask)
+        ones = torch.ones_like(luminance)
+        reach = spread_chroma(luminance, ones, given.mask, pull=REACH_PULL, tolerance=2.0).clamp(0, 1)
+        # Without a network nothing else is known, so strokes count wherever they reach at all.
+        weight = SPREAD * reach.pow(3 if self.network is not None else 1) + GIVEN * known
+        return Estimate(chroma, weight, weight.clamp(min=1e-6 if self.network is not None else 1.0))
+
+
+def align(reference: Tensor, luminance: Tensor) -> tuple[Tensor, float]:
+    """A numbered reference laid on its frame: prints and scans of one frame are shifted, cut and toned a little.
+
+    Args:
+        reference: YUV, (1, 3, h, w), any size of the same shape.
+        luminance: of the frame, (1, 1, H, W).
+
+    Returns:
+        Its chroma on the frame's pixels, (1, 2, H, W), and how alike both are there: the correlation of luminance.
+    """
+    from recolor_torch.film.joining import relate
+
+    size = luminance.shape[-2:]
+    scaled = F.interpolate(reference, size=size, mode="bicubic", align_corners=False, antialias=True)
+    gray = scaled[:, :1]
+    toned = (gray - gray.mean()) / gray.std().clamp(min=1e-3) * luminance.std() + luminance.mean()
+    alike = correlation(toned, luminance)
+    if alike > 0.995:  # the frame itself
+        return scaled[:, 1:], alike
+    flow, _, _, _ = relate(luminance, toned)
+    moved, _ = warp(torch.cat((scaled[:, 1:], toned), 1), flow)
+    after = correlation(moved[:, 2:], luminance)
+    return (moved[:, :2], after) if after > alike else (scaled[:, 1:], alike)
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Of two pictures of one size, -1 to 1; 0 where one of them is flat."""
+    a, b = a.flatten() - a.mean(), b.flatten() - b.mean()
+    size = float(a.norm() * b.norm())
+    return float(a @ b) / size if size > 1e-9 else 0.0
