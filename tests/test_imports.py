@@ -18,7 +18,8 @@ LAYERS = [
     {"compose"},
     {"pipeline"},
     {"pictures"},
-    {"hints", "film", "gallery"},  # a gallery's upkeep looks for pictures
+    {"hints", "gallery"},  # a gallery's upkeep looks for pictures
+    {"film"},
     {"run"},
     {"plots"},
     {"evaluation", "training", "lit"},

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from recolor_torch.compose import working_size
 from recolor_torch.energies.temporal import Belief
+from recolor_torch.files import write_atomically
 from recolor_torch.film.guidance import FilmGuidance, Guide
 from recolor_torch.film.joining import Carried, ShotColors
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import Sources
-from recolor_torch.output.atomic import write_atomically
+from recolor_torch.resize import working_size
 
 # Most frames of a shot that are worked on at a time; longer shots are cut where a frame's colors are given, or here.
 LONGEST_PART = 400

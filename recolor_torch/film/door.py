@@ -1,5 +1,6 @@
 """The one door to films for the rest of the package: a film file in, the film in color out."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 import torch
 
-from recolor_torch.compose import working_size
-from recolor_torch.data import record
+from recolor_torch import __version__
+from recolor_torch.files import file_hash
 from recolor_torch.film.coloring import FilmReport, Progress, WorkFolder, color_film
 from recolor_torch.film.encoding import Codec, Encoding, Quality, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
@@ -17,6 +18,7 @@ from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import Scan, load_scan, save_scan, scan_film
 from recolor_torch.film.sinks import FilmSink
 from recolor_torch.film.sources import Sources
+from recolor_torch.resize import working_size
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,10 @@ def colorize_film(
     """
     info = probe_film(path)
     encoding = choose_encoding(info, output, settings.codec, settings.quality)
-    parts_key = record.settings_hash(
-        {"key": key, "film": record.file_hash(path), "settings": settings, "encoding": encoding, "guidance": guidance}
-    )
+    files = [*guidance.references, *filter(None, (guidance.hints, guidance.shots))]
+    hashes = [file_hash(f) for name in files for f in (sorted(name.iterdir()) if name.is_dir() else [name])]
+    facts_key = (key, file_hash(path), settings, encoding, guidance.first_number, hashes, __version__)
+    parts_key = hashlib.sha256(repr(facts_key).encode()).hexdigest()
     try:
         with WorkFolder(output, parts_key) as folder:
             scan = load_scan(folder / "scan.pt") or scan_film(info, guidance.shots)

@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from recolor_torch.color import rgb_to_yuv
-from recolor_torch.compose import resize, working_size
-from recolor_torch.data.hints import read_hints
-from recolor_torch.data.pictures import read_picture
 from recolor_torch.errors import UsageError
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import ALIKE, Given, Sources, align
+from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import Reference
+from recolor_torch.pictures.read import read_picture
+from recolor_torch.resize import resize, working_size
 
 # References that a shot is matched with, and that are kept in memory.
 MOST_REFERENCES, KEPT_REFERENCES = 3, 8
@@ -146,7 +146,7 @@ class Guide:
         if frame in self.hinted:
             full = picture()
             hints = read_hints(self.hinted[frame], full)
-            from recolor_torch.pipeline import resize_hints
+            from recolor_torch.resize import resize_hints
 
             color, mask = resize_hints(hints.image, hints.mask, self.size)
             strokes = rgb_to_yuv(color)[:, 1:].to(luminance)

@@ -130,7 +130,7 @@ class ShotColors:
 
     def _settle(self, waiting: list[tuple[int, Tensor, Tensor, Tensor]]) -> Iterator[int]:
         """Spread the joined chroma of some frames along their luminance, and keep it."""
-        luminance, mean, confidence = (torch.cat([x[i] for x in waiting]) for i in (1, 2, 3))
+        luminance, mean, confidence = (torch.cat(x) for x in zip(*(parts for _, *parts in waiting)))
         nothing = torch.zeros_like(luminance)
         chroma = spread_chroma(luminance, mean, nothing, prior=mean, confidence=confidence, tolerance=1.0)
         for (t, *_), part in zip(waiting, chroma.split(1)):

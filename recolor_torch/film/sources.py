@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from recolor_torch.film.joining import Estimate, Estimates
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
-from recolor_torch.methods.correspondence_confidence import HALF_ERROR
+from recolor_torch.methods.correspondence.confidence import HALF_ERROR
 from recolor_torch.methods.levin import spread_chroma
 
 # Every so many frames the network and the references are asked; what comes into view between is known from the next.
@@ -20,7 +20,7 @@ NETWORK_CLAIM = 300.0
 MATCH_CLAIM = 0.5
 # Precision of a color that was given, and of one that was spread from given ones and not carried.
 GIVEN, SPREAD = 1e8, 1e5
-# Pull to nothing by which the reach of strokes is measured, as in methods/levin_sequence.py.
+# Pull to nothing by which the reach of strokes is measured, as in methods/levin/sequence.py.
 REACH_PULL = 1e-3
 # Least correlation of luminance (after motion) for a numbered reference to count as the frame itself.
 ALIKE = 0.6
