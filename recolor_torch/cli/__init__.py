@@ -12,6 +12,7 @@ VERBS = {
     "hints": ("recolor_torch.cli.hints", "look at given colours, and turn one form of file into another"),
     "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
     "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
+    "studio": ("recolor_torch.cli.studio", "color with a brush, in the browser"),
     "sweep": ("recolor_torch.cli.sweep", "what settings do: a grid of results on one sheet"),
     "tune": ("recolor_torch.cli.tune", "search for the settings that score best on a set of pictures"),
 }

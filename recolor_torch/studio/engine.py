@@ -1,0 +1,280 @@
+"""The mathematics of one open picture: what is the same for every stroke is computed once."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.color import from_rgb, rgb_to_luminance
+from recolor_torch.compose import resize, working_size
+from recolor_torch.methods import Guide, Reference
+from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
+from recolor_torch.methods.levin_live import Cancelled, LiveSpread
+from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
+from recolor_torch.networks import Estimate
+from recolor_torch.pipeline import resize_hints
+from recolor_torch.studio.marks import Marks, Raster
+from recolor_torch.studio.protocol import Recipe
+
+# The longer side of the first, coarse answer is at least this, and less than twice as much.
+LEAST_SIDE = 144
+# Largest error of the solves, in 8-bit levels of chroma: of coarse answers, which are seen for a moment, and at rest.
+# The estimate of the error is cautious: with 6 the true one was below 2 in all trials.
+MOVING_TOLERANCE, COARSE_TOLERANCE, FINAL_TOLERANCE = 6.0, 4.0, 0.5
+# Automatic proposals: the single best guess, then so many draws from the distribution.
+SAMPLES = 4
+# Strength of a reference's prior that the trust of 1 stands for, once a person has set the trust.
+REFERENCE_STRENGTH = 0.01
+
+Stale = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Chroma for the page.
+
+    Args:
+        chroma: U and V, (2, H, W) float32.
+        side: the longer side that it was solved at.
+        final: nothing better follows.
+        seconds: since the request was taken up.
+    """
+
+    chroma: np.ndarray
+    side: int
+    final: bool
+    seconds: float
+
+
+class Stage:
+    """The picture at one working size."""
+
+    def __init__(self, luminance: Tensor, coarser: "Stage | None") -> None:
+        self.luminance = luminance
+        self.size = (luminance.shape[-2], luminance.shape[-1])
+        self.spread = LiveSpread(luminance, coarser.spread if coarser else None)
+        self.raster = Raster(self.size)
+
+    @property
+    def side(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.size)
+
+    def hints(self, marks: Marks) -> tuple[Tensor, Tensor]:
+        """Chroma (1, 2, h, w) and mask (1, 1, h, w) of the marks, drawn at this size."""
+        return hint_tensors(*self.raster.draw(marks.shapes))
+
+    def fit(self, x: Tensor) -> Tensor:
+        """A tensor of the finest stage at this size."""
+        if tuple(x.shape[-2:]) == self.size:
+            return x
+        return F.interpolate(x, size=self.size, mode="bilinear", align_corners=False, antialias=True)
+
+
+class Engine:
+    """Colors one picture again and again, faster than it would from scratch.
+
+    Its answer at rest is what ``recolor colorize`` computes at the same working size, to half a level.
+
+    Args:
+        image: sRGB, (1, 3, H, W).
+        side: the longer side that the answer at rest is solved at.
+        network: the automatic method, loaded or not; its weights are shared.
+    """
+
+    def __init__(self, image: Tensor, side: int, network: NetworkColorization) -> None:
+        self.full = (image.shape[-2], image.shape[-1])
+        size = working_size(*self.full, side)
+        work = resize(image, size).clamp(0, 1)
+        luminance = from_rgb(rgb_to_luminance(work).expand(-1, 3, -1, -1), "yuv")[:, :1]
+        small = _halves(luminance)
+        self.stages: list[Stage] = []
+        for y in small:
+            self.stages.append(Stage(y, self.stages[-1] if self.stages else None))
+        self.whole = Raster(self.full)
+        self.network = network
+        self.estimate: Estimate | None = None
+        self.bare: Estimate | None = None
+        self.references: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
+        self.unpainted: dict[tuple[str, ...], Tensor] = {}
+        self.strength: Tensor | None = None
+        self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
+        self._hinted = False
+
+    @property
+    def finest(self) -> Stage:
+        """The stage whose answer is final."""
+        return self.stages[-1]
+
+    def prepare(self) -> None:
+        """Make what the first stroke needs: the network's estimate, and the hierarchies of the coarse stages."""
+        recipe = Recipe()
+        self._look(None, None)
+        prior = self._prior(recipe)
+        for stage in self.stages[:-1]:
+            none = torch.zeros_like(stage.luminance)
+            none[..., 0, 0] = 1
+            stage.spread.begin(tolerance=100.0)
+            self._evaluate(recipe, stage, none.expand(-1, 2, -1, -1) * 0, none, prior)
+
+    def solve(self, marks: Marks, recipe: Recipe, moving: bool, stale: Stale) -> Iterator[Answer]:
+        """Coarse answers first; ends early where ``stale`` says that nobody waits any more.
+
+        Args:
+            marks: all strokes.
+            recipe: what they correct.
+            moving: the brush is down: the coarsest answer alone, from the estimate that there is.
+            stale: asked often, from the thread that solves.
+        """
+        start = time.perf_counter()
+        try:
+            for chroma, stage, final in self._steps(marks, recipe, moving, stale):
+                values = chroma[0].float().numpy()
+                yield Answer(values, stage.side, final, time.perf_counter() - start)
+        except Cancelled:
+            return
+
+    def _steps(self, marks: Marks, recipe: Recipe, moving: bool, stale: Stale) -> Iterator[tuple[Tensor, Stage, bool]]:
+        if not marks.strokes:
+            if self._hinted:
+                self._look(None, None)
+            yield self._without_hints(recipe), self.finest, True
+            return
+        first = self.stages[0]
+        if len(self.stages) > 1:
+            yield self._at(first, marks, recipe, MOVING_TOLERANCE, stale), first, False
+            if moving:
+                return
+        hints, mask = self._exact_hints(marks)
+        if stale():
+            raise Cancelled
+        if recipe.kind == "automatic":
+            self._look(hints, mask)
+        elif recipe.kind == "reference" and recipe.trust == 1:
+            self.strength = choose_strength(self.finest.luminance, hints, mask, *self._prior(recipe))
+        for stage in self.stages[1:-1]:
+            yield self._at(stage, marks, recipe, COARSE_TOLERANCE, stale), stage, False
+        stage = self.finest
+        stage.spread.begin(FINAL_TOLERANCE, stale)
+        yield self._evaluate(recipe, stage, hints, mask, self._prior(recipe)), stage, True
+
+    def _at(self, stage: Stage, marks: Marks, recipe: Recipe, tolerance: float, stale: Stale) -> Tensor:
+        stage.spread.begin(tolerance, stale)
+        return self._evaluate(recipe, stage, *stage.hints(marks), self._prior(recipe))
+
+    def _evaluate(
+        self, recipe: Recipe, stage: Stage, hints: Tensor, mask: Tensor, prior: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Chroma at a stage. The very functions of the methods, with a spread that remembers."""
+        luminance, spread = stage.luminance, stage.spread
+        if recipe.kind == "plain" or prior is None:
+            return spread(luminance, hints, mask)
+        chroma, confidence = (stage.fit(x) for x in prior)
+        if recipe.kind == "automatic":
+            method = self.method(recipe)
+            return method.combine(luminance, hints, mask, chroma, confidence, spread)
+        strength = torch.full_like(luminance[:, :, :1, :1], REFERENCE_STRENGTH * recipe.trust)
+        if recipe.trust == 1 and self.strength is not None:
+            strength = self.strength
+        return spread_with_prior(luminance, hints, mask, chroma, confidence, strength, spread=spread)
+
+    def _exact_hints(self, marks: Marks) -> tuple[Tensor, Tensor]:
+        """The hints at the finest stage by the way that ``colorize`` takes: full size first."""
+        colors, mask = self.whole.draw(marks.shapes)
+        image = torch.from_numpy(colors).permute(2, 0, 1)[None].float() / 255
+        hints, known = resize_hints(image, torch.from_numpy(mask)[None, None].float(), self.finest.size)
+        return from_rgb(hints, "yuv")[:, 1:], known
+
+    def _look(self, hints: Tensor | None, mask: Tensor | None) -> None:
+        """Ask the network, which reads the hints too."""
+        hinted = hints is not None
+        self.estimate = self.network.estimate(self.finest.luminance, hints, mask) if hinted else self.automatic()
+        self._hinted = hinted
+        self._priors.clear()
+
+    def automatic(self) -> Estimate:
+        """The network's estimate without any hint."""
+        if self.bare is None:
+            self.bare = self.network.estimate(self.finest.luminance)
+        return self.bare
+
+    def _prior(self, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
+        """Chroma and confidence at the finest stage."""
+        if recipe.kind == "plain":
+            return None
+        if recipe.kind == "reference":
+            return self.references.get(recipe.references)
+        if self.estimate is None:
+            self._look(None, None)
+        assert self.estimate is not None
+        if recipe not in self._priors:
+            self._priors[recipe] = self.method(recipe).read(self.estimate, self.finest.luminance)
+        return self._priors[recipe]
+
+    def _without_hints(self, recipe: Recipe) -> Tensor:
+        if recipe.kind == "plain":
+            return torch.zeros_like(self.finest.luminance).expand(-1, 2, -1, -1)
+        if recipe.kind == "reference":
+            return self.unpainted[recipe.references]
+        prior = self._prior(recipe)
+        assert prior is not None
+        return prior[0]
+
+    def method(self, recipe: Recipe) -> NetworkColorization:
+        """The automatic method with the settings of a recipe; ``network_settings`` names them."""
+        method = NetworkColorization(**network_settings(recipe))
+        self.network.prepare()
+        method.loaded, method.digest = self.network.loaded, self.network.digest
+        return method
+
+    def knows(self, recipe: Recipe) -> bool:
+        """Whether a recipe can be solved at once; ``learn`` makes it so."""
+        return recipe.kind != "reference" or recipe.references in self.references
+
+    def learn(self, names: tuple[str, ...], pictures: list[Tensor], weights: str | None = None) -> None:
+        """Match references; takes seconds, and may run beside ``solve``.
+
+        Args:
+            names: the key of the references.
+            pictures: sRGB, (1, 3, H, W) each.
+            weights: file of VGG-19 weights.
+        """
+        luminance = self.finest.luminance
+        image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
+        guide = Guide(tuple(Reference(from_rgb(p, "yuv")) for p in pictures))
+        method = Correspondence(weights=weights)
+        with torch.no_grad():
+            chroma, confidence = method.estimate(image, guide)
+            result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
+        self.unpainted[names] = result
+        self.references[names] = (chroma, confidence)
+
+
+def network_settings(recipe: Recipe) -> dict[str, object]:
+    """Settings of ``NetworkColorization`` that differ from its defaults, for an automatic recipe."""
+    settings: dict[str, object] = {}
+    if recipe.sample:
+        settings |= {"head": "distribution", "samples": SAMPLES, "sample": min(recipe.sample, SAMPLES) - 1}
+    if recipe.trust != 1:
+        settings["trust"] = float(f"{NetworkColorization().trust * recipe.trust:.6g}")
+    return settings
+
+
+def hint_tensors(colors: np.ndarray, mask: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Chroma (1, 2, H, W) and mask (1, 1, H, W) of drawn pixels."""
+    image = torch.from_numpy(colors).permute(2, 0, 1)[None].float() / 255
+    return from_rgb(image, "yuv")[:, 1:], torch.from_numpy(mask)[None, None].float()
+
+
+def _halves(luminance: Tensor) -> list[Tensor]:
+    """The luminance at its own size and at halves of it, smallest first."""
+    found = [luminance]
+    while max(found[0].shape[-2:]) >= 2 * LEAST_SIDE:
+        height, width = found[0].shape[-2:]
+        found.insert(0, resize(found[0], ((height + 1) // 2, (width + 1) // 2)).clamp(0, 1))
+    return found
