@@ -30,9 +30,7 @@ def main(argv: list[str]) -> int:
     add = parser.add_argument
     add("targets", nargs="*", metavar="PICTURE|FOLDER", help="pictures, folders (with all below them) or globs")
     add("-o", "--output", type=str, metavar="OUT", help="a file for one picture, else a folder (recolored/)")
-    add(
-        "-r", "--reference", action="append", metavar="PICTURE", help="picture whose colors are wanted; may be repeated"
-    )
+    add("-r", "--reference", action="append", metavar="PICTURE", help="picture whose colors are wanted; repeatable")
     add("--gallery", action="append", metavar="DIR", help="folder of recolor gallery, which finds references")
     add("--hints", type=str, metavar="PATH", help="hints to go on with: a file for one picture, or a folder")
     add("--max-side", type=int, default=1024, metavar="N", help="longer side at which results are solved")

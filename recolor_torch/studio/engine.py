@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class Stage:
     def __init__(self, luminance: Tensor, coarser: "Stage | None") -> None:
         self.luminance = luminance
         self.size = (luminance.shape[-2], luminance.shape[-1])
-        self.spread = LiveSpread(luminance, coarser.spread if coarser else None)
+        self.spread: LiveSpread = LiveSpread(luminance, coarser.spread if coarser else None)
         self.raster = Raster(self.size)
 
     @property
@@ -155,13 +156,14 @@ class Engine:
             raise Cancelled
         if recipe.kind == "automatic":
             self._look(hints, mask)
-        elif recipe.kind == "reference" and recipe.trust == 1:
-            self.strength = choose_strength(self.finest.luminance, hints, mask, *self._prior(recipe))
+        prior = self._prior(recipe)
+        if recipe.kind == "reference" and recipe.trust == 1 and prior is not None:
+            self.strength = choose_strength(self.finest.luminance, hints, mask, *prior)
         for stage in self.stages[1:-1]:
             yield self._at(stage, marks, recipe, COARSE_TOLERANCE, stale), stage, False
         stage = self.finest
         stage.spread.begin(FINAL_TOLERANCE, stale)
-        yield self._evaluate(recipe, stage, hints, mask, self._prior(recipe)), stage, True
+        yield self._evaluate(recipe, stage, hints, mask, prior), stage, True
 
     def _at(self, stage: Stage, marks: Marks, recipe: Recipe, tolerance: float, stale: Stale) -> Tensor:
         stage.spread.begin(tolerance, stale)
@@ -255,9 +257,9 @@ class Engine:
         self.references[names] = (chroma, confidence)
 
 
-def network_settings(recipe: Recipe) -> dict[str, object]:
+def network_settings(recipe: Recipe) -> dict[str, Any]:
     """Settings of ``NetworkColorization`` that differ from its defaults, for an automatic recipe."""
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     if recipe.sample:
         settings |= {"head": "distribution", "samples": SAMPLES, "sample": min(recipe.sample, SAMPLES) - 1}
     if recipe.trust != 1:

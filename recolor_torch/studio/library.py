@@ -129,7 +129,7 @@ class Library:
         own = self.desk.items[index].target.path.resolve()
         image = read_picture(own, self.desk.max_pixels).image
         matches = gallery.query(image, MATCHES + 8, weights)[0]
-        entries = []
+        entries: list[Entry] = []
         for match in matches:
             if match.path.is_file() and match.path.resolve() != own and len(entries) < MATCHES:
                 key = f"g{index}-{match.shard}-{match.id}"

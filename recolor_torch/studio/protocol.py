@@ -1,7 +1,6 @@
 """The messages between the page and the server, checked at the door."""
 
 import json
-import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -149,6 +148,6 @@ def _whole(data: dict[str, Any], name: str, default: int | None = None) -> int:
 
 def _number(data: dict[str, Any], name: str, low: float, high: float, default: float | None = None) -> float:
     value = data.get(name, default)
-    if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}")
     return float(value)

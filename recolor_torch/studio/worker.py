@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 
 Stale = Callable[[], bool]
 Job = Callable[[Stale], None]
@@ -53,6 +54,9 @@ class Worker:
             self._ready.notify()
         self._thread.join(timeout=30)
 
+    def _stale(self, key: Hashable, mine: int) -> bool:
+        return self._closed or self._newest.get(key) != mine
+
     def _run(self) -> None:
         if self._begin is not None:
             self._begin()
@@ -66,7 +70,7 @@ class Worker:
                 mine = self._newest[key]
                 self._running = key
             try:
-                job(lambda: self._closed or self._newest.get(key) != mine)
+                job(partial(self._stale, key, mine))
             except Exception:
                 _LOG.exception("A job of the studio failed.")
             with self._ready:

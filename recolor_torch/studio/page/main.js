@@ -67,7 +67,7 @@ class App {
   open(index) {
     if (this.index === index) return;
     this.hand.finish();
-    this.index = index; this.picture = null; this.spot = null; this.dirty = false; this.source.close();
+    this.index = index; this.picture = null; this.spot = this.rested = null; this.loaded = false; this.dirty = false; this.source.close();
     this.recipe = { ...this.recipe, kind: "automatic", sample: 0, references: [] };
     history.replaceState(null, "", `#${index + 1}`);
     $("name").textContent = this.desk.pictures[index].name;
@@ -230,11 +230,21 @@ class App {
     this.spot = at;
     this.y = this.lumaAt(at);
     this.showColor();
+    // Colors are suggested where the hand rests, not all along its way.
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => this.askColors(), 160);
+    this.asking = setTimeout(() => this.askColors(), 300);
   }
 
-  askColors() { if (this.spot && !this.hand.stroke) { this.asked = (this.asked ?? 0) + 1; this.link.send({ type: "suggest", id: this.asked, x: this.spot[0], y: this.spot[1] }); } }
+  /** The hand has left the picture: what is shown is of the place where it rested. */
+  left() {
+    clearTimeout(this.asking);
+    if (!this.rested) return;
+    this.spot = this.rested;
+    this.y = this.lumaAt(this.spot);
+    this.showColor();
+  }
+
+  askColors() { if (this.spot && !this.hand.stroke) { this.rested = this.spot; this.asked = (this.asked ?? 0) + 1; this.link.send({ type: "suggest", id: this.asked, x: this.spot[0], y: this.spot[1] }); } }
 
   suggested(m) {
     if (m.id !== this.asked) return;
@@ -252,6 +262,7 @@ class App {
       this.showRecent();
     }
     this.pointAt(at);
+    this.rested = this.spot;
   }
 
   showRecent() { showChips("recent", this.recent.map((color) => ({ color, label: `Recent: ${color}`, press: () => this.takeHex(color) })), "—"); }

@@ -18,7 +18,7 @@ export class Hand {
     canvas.addEventListener("pointerdown", (e) => this.down(e));
     canvas.addEventListener("pointermove", (e) => this.move(e));
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, (e) => this.up(e));
-    canvas.addEventListener("pointerleave", () => { if (!this.stroke) { this.hover = null; app.redraw(); } });
+    canvas.addEventListener("pointerleave", () => { if (!this.stroke) { this.hover = null; app.left(); app.redraw(); } });
     canvas.addEventListener("contextmenu", (e) => e.preventDefault());
     canvas.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
     canvas.addEventListener("keydown", (e) => this.key(e));
