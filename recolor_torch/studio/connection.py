@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from recolor_torch.data.pictures import PictureError
 from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.pictures import PictureError
 from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Choose, Paint, Recipe, Stop, Suggest, encode_chroma, parse_message
 from recolor_torch.studio.session import Session

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recolor_torch.data.formats import FORMATS, output_suffix
-from recolor_torch.data.hint_shapes import Stroke, shapes_from_pixels
-from recolor_torch.data.hints import HintError, read_hints
-from recolor_torch.data.pictures import PictureError, probe, read_picture
-from recolor_torch.data.targets import Target, find_targets
 from recolor_torch.errors import UsageError
-from recolor_torch.output.atomic import write_bytes_atomically
+from recolor_torch.files import write_bytes_atomically
+from recolor_torch.hints import HintError, read_hints
+from recolor_torch.hints.shapes import Stroke, shapes_from_pixels
+from recolor_torch.pictures import PictureError, probe, read_picture
+from recolor_torch.pictures.formats import FORMATS, output_suffix
+from recolor_torch.run.targets import Target, find_targets
 from recolor_torch.studio.engine import network_settings
 from recolor_torch.studio.marks import Mark, Marks, parse_file, scaled
 from recolor_torch.studio.protocol import Recipe

@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color import from_rgb, rgb_to_luminance
-from recolor_torch.compose import resize, working_size
 from recolor_torch.methods import Guide, Reference
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
-from recolor_torch.methods.levin_live import Cancelled, LiveSpread
+from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
 from recolor_torch.networks import Estimate
-from recolor_torch.pipeline import resize_hints
+from recolor_torch.resize import resize, resize_hints, working_size
 from recolor_torch.studio.marks import Marks, Raster
 from recolor_torch.studio.protocol import Recipe
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from recolor_torch.data.formats import FORMATS
-from recolor_torch.data.pictures import PictureError, read_picture
 from recolor_torch.features import find_vgg19
+from recolor_torch.pictures import PictureError, read_picture
+from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.studio.desk import Desk
 
 # Limits on a picture that is dropped on the page, and on how many.

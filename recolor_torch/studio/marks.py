@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recolor_torch.data.hint_shapes import HintShapes, Stroke, parse_shapes
+from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
 
 MOST_STROKES = 5000
 MOST_POINTS = 200_000

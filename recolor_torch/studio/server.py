@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from recolor_torch.data.pictures import PictureError
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.pictures import PictureError
 from recolor_torch.studio.connection import Connection
 from recolor_torch.studio.desk import Desk, process_line, shell_line
 from recolor_torch.studio.engine import SAMPLES

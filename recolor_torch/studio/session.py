@@ -14,9 +14,9 @@ from torch import Tensor
 from recolor_torch.color import fit_gamut, rgb_to_luminance
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import BINS, ab_bins
-from recolor_torch.compose import resize
-from recolor_torch.data.pictures import read_picture
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.pictures import read_picture
+from recolor_torch.resize import resize
 from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.engine import SAMPLES, Engine
 from recolor_torch.studio.marks import Marks
