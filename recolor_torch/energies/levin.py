@@ -15,7 +15,7 @@ from recolor_torch.energies.weights import (
     normalized,
     symmetrized,
 )
-from recolor_torch.linalg.stencil import differences
+from recolor_torch.linalg.stencil import Weights, differences, neighbour_sum
 from recolor_torch.linalg.system import GridSystem
 
 Form = Literal["report", "levin", "laplacian"]
@@ -23,6 +23,8 @@ WeightRule = Literal["global", "local", "report"]
 
 # The longest side (pixels) up to which the pull to neutral is as stated; see LevinEnergy.
 PULL_SIDE = 256
+# Least sum of the weights of a pixel that its equation is multiplied by: a mass has to stay within float32's range.
+LEAST_SUM = 1e-20
 
 
 class LevinEnergy:
@@ -106,29 +108,17 @@ class LevinEnergy:
         self.prior, self.confidence, self.pull = prior, confidence, pull
 
     def system(self) -> GridSystem:
-        """The linear system of the form."""
-        symmetric = self.form == "laplacian"
-        if self.weights == "global":
-            ties = global_weights(self.luminance, self.neighbours, self.sigma, self.floor, self.kernel, self.smoothing)
-            if not symmetric:
-                ties = normalized(doubled(ties, self.neighbours), self.neighbours)
-        else:
-            variance: Literal["window", "report"] = "window" if self.weights == "local" else "report"
-            ties = local_weights(self.luminance, self.neighbours, self.kappa, variance)
-            if symmetric:
-                ties = symmetrized(ties, self.neighbours)
+        """The linear system of the form.
+
+        For ``levin`` with ``global`` weights, each row is multiplied by the sum of its weights before they were
+        normalised: the solution is the same, and the matrix is symmetric and positive definite.
+        """
+        ties, symmetric = self._ties()
+        mass, source = self._soft()
+        if self.form == "levin" and symmetric:
+            scale = neighbour_sum(ties, half_offsets(self.neighbours), True).clamp_min(LEAST_SUM)
+            mass, source = mass * scale, source * scale
         batch, _, height, width = self.luminance.shape
-        channels = self.hints_chroma.shape[1]
-        pull = self.pull * min(1.0, PULL_SIDE / max(height, width)) ** 2
-        if self.form == "report":
-            pull = pull**2  # FᵀF is the square of an operator that the pull is meant for
-        # One number each, seen as pictures: they cost no memory.
-        mass = self.luminance.new_full((1, 1, 1, 1), pull).expand_as(self.luminance)
-        values = self.hints_chroma.expand(batch, channels, height, width)
-        source = values.new_zeros(1, 1, 1, 1).expand_as(values)
-        if self.prior is not None and self.confidence is not None:
-            mass = mass + self.confidence
-            source = (self.confidence * self.prior).expand_as(values)
         return GridSystem(
             weights=ties,
             offsets=half_offsets(self.neighbours) if symmetric else full_offsets(self.neighbours),
@@ -137,8 +127,35 @@ class LevinEnergy:
             mass=mass,
             source=source,
             fixed=(self.mask > 0.5).expand(batch, 1, height, width),
-            values=values,
+            values=self.hints_chroma.expand(batch, -1, height, width),
         )
+
+    def _ties(self) -> tuple[Weights, bool]:
+        """The weights, and whether they are symmetric, each pair once."""
+        if self.weights == "global":
+            ties = global_weights(self.luminance, self.neighbours, self.sigma, self.floor, self.kernel, self.smoothing)
+            if self.form == "report":
+                return normalized(doubled(ties, self.neighbours), self.neighbours), False
+            return ties, True
+        variance: Literal["window", "report"] = "window" if self.weights == "local" else "report"
+        ties = local_weights(self.luminance, self.neighbours, self.kappa, variance)
+        if self.form == "laplacian":
+            return symmetrized(ties, self.neighbours), True
+        return ties, False
+
+    def _soft(self) -> tuple[Tensor, Tensor]:
+        """Mass and source: the pull to neutral and the prior by its confidence."""
+        batch, _, height, width = self.luminance.shape
+        pull = self.pull * min(1.0, PULL_SIDE / max(height, width)) ** 2
+        if self.form == "report":
+            pull = pull**2  # FᵀF is the square of an operator that the pull is meant for
+        # One number each, seen as pictures: they cost no memory.
+        mass = self.luminance.new_full((1, 1, 1, 1), pull).expand_as(self.luminance)
+        source = self.luminance.new_zeros(1, 1, 1, 1).expand(batch, self.hints_chroma.shape[1], height, width)
+        if self.prior is not None and self.confidence is not None:
+            mass = mass + self.confidence
+            source = (self.confidence * self.prior).expand_as(source)
+        return mass, source
 
     def restore(self, x: Tensor) -> Tensor:
         """The unknown is the chroma itself."""
@@ -146,10 +163,13 @@ class LevinEnergy:
 
     def value(self, chroma: Tensor) -> Tensor:
         """The energy of ``chroma`` without prior and pull, one number an image and channel, (B, C)."""
-        system = self.system()
-        rows = differences(chroma, system.weights, system.offsets, system.symmetric)
+        ties, symmetric = self._ties()
+        offsets = half_offsets(self.neighbours) if symmetric else full_offsets(self.neighbours)
+        rows = differences(chroma, ties, offsets, symmetric)
         if self.form == "laplacian":
             return (rows * chroma).sum((-2, -1))
         if self.form == "levin":
-            rows = rows.masked_fill(system.fixed, 0)
+            if symmetric:
+                rows = rows / neighbour_sum(ties, offsets, True).clamp_min(LEAST_SUM)
+            rows = rows.masked_fill(self.mask > 0.5, 0)
         return rows.square().sum((-2, -1))

@@ -1,42 +1,19 @@
 """``solve``: an energy in, its minimiser out, with an error in units of the unknown."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from recolor_torch.linalg.direct import solve_direct
-from recolor_torch.linalg.geometric import GeometricHierarchy
-from recolor_torch.linalg.hierarchy import AggregationHierarchy
-from recolor_torch.linalg.implicit import ImplicitStep
-from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
-from recolor_torch.linalg.phases import PhaseOperator
+from recolor_torch.linalg.grid_solver import Effort, GridSolver, Method, full_precision
+from recolor_torch.linalg.implicit import ImplicitSolution
 from recolor_torch.linalg.system import Energy, GridSystem, Solution
 
-Method = Literal["auto", "geometric", "aggregation", "direct"]
+__all__ = ["GridSolver", "Method", "estimate_memory", "full_precision", "solve"]
 
-# The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
-SAFETY = 3.0
-# Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
-SMALL = 2500
 # Peak memory of a float32 solve with eight neighbours, measured by scripts/benchmarks/bench_solvers.py --table memory.
 BYTES_A_PIXEL = 250
 BYTES_A_CHANNEL = 50
-# An estimate this many times the first one, or growing so long, counts as divergence.
-DIVERGED = 1e3
-STALLED_STEPS = 12
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """The tensors' own precision, whatever surrounds this: half a level is less than the bits that autocast leaves."""
-    with ExitStack() as stack:
-        for kind in ("cpu", "cuda", "mps"):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
-        yield
 
 
 @full_precision()
@@ -52,8 +29,13 @@ def solve(
 ) -> Solution:
     """Minimise ``energy``, to an estimated error of at most ``atol`` at every pixel.
 
-    Differentiable with respect to the tensors of the energy, by one solve with the transposed operator.
-    Nothing inside an iteration waits for the device; the look at the error every ``check_every`` does.
+    Differentiable with respect to the tensors of the energy, to any order: each derivative is one more solve, with the
+    transposed operator. Nothing inside an iteration waits for the device; the look at the error every ``check_every``
+    does. On a CPU the pictures of a batch are solved one by one, so that the result of each is the same in any company,
+    to the last bit; elsewhere each stops on its own error.
+
+    Systems with a region that float32 cannot tell the value of, and squared ones, are solved in float64, with unknowns
+    of known value beside (``probes.py``): where these come out wrong, the solution does not count as converged.
 
     Args:
         energy: what to minimise.
@@ -70,27 +52,52 @@ def solve(
 
     Raises:
         ValueError: the system holds values that are not finite, or ``method`` does not suit it.
+        NotConverged: in backward, where the solve with the transposed operator does not get there.
     """
     system = energy.system()
+    effort = Effort(max_steps, fallback, check_every)
+    differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in system.tensors)
     with torch.no_grad():
         plain = system.detach()
         _check_finite(plain)
-        solver = GridSolver(plain, max_steps=max_steps, method=method, fallback=fallback, check_every=check_every)
-        if start is None:
-            found = solver.solve(plain.residual(torch.zeros_like(plain.values)), atol)
-            x = found.x
-        else:
-            x = start.detach().masked_fill(plain.fixed, 0)
-            found = solver.solve(plain.residual(x), atol)
-            x = x.add_(found.x)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in system.tensors):
+        x = torch.zeros_like(plain.values) if start is None else start.detach().masked_fill(plain.fixed, 0)
+        batch = x.shape[0]
+        one_by_one = x.device.type == "cpu" and batch > 1
+        solvers, found = [], []
+        for i in range(batch if one_by_one else 1):
+            solver = GridSolver(plain.select(i) if one_by_one else plain, method, effort)
+            found.append(solver.improve(x[i : i + 1] if one_by_one else x, atol))
+            if differentiable:  # hierarchies are kept for the adjoint alone
+                solvers.append(solver)
+        x = found[0].x if len(found) == 1 else torch.cat([part.x for part in found])
+    if differentiable:
+        x = _with_history(system, x, solvers, atol)
+    return Solution(
+        energy.restore(system.insert(x)),
+        all(part.converged for part in found),
+        max(part.steps for part in found),
+        max(part.error for part in found),
+        "direct" if any(part.method == "direct" for part in found) else found[0].method,
+    )
 
-        def adjoint(grad: Tensor) -> Tensor:
-            grad = grad.masked_fill(plain.fixed, 0)
-            return solver.solve_adjoint(grad, atol)
 
-        x = ImplicitStep.apply(system.residual(x), x, adjoint)
-    return Solution(energy.restore(system.insert(x)), found.converged, found.steps, found.error, found.method)
+def _with_history(system: GridSystem, x: Tensor, solvers: Sequence[GridSolver], atol: float) -> Tensor:
+    """``x`` as a differentiable function of the tensors of the system."""
+    structure = system.detach()
+
+    def residual(y: Tensor, *p: Tensor) -> Tensor:
+        return structure.with_tensors(p).residual(y)
+
+    def multiply(y: Tensor, transposed: bool, p: tuple[Tensor, ...]) -> Tensor:
+        return structure.with_tensors(p).multiply(y.masked_fill(structure.fixed, 0), transposed)
+
+    def adjoint(rhs: Tensor, transposed: bool) -> Tensor:
+        rhs = rhs.masked_fill(structure.fixed, 0)
+        if len(solvers) == 1:
+            return solvers[0].solve_adjoint(rhs, atol, transposed)
+        return torch.cat([s.solve_adjoint(rhs[i : i + 1], atol, transposed) for i, s in enumerate(solvers)])
+
+    return ImplicitSolution.apply(x, residual, multiply, adjoint, False, *system.tensors)
 
 
 def estimate_memory(height: int, width: int, *, batch: int = 1, channels: int = 2, itemsize: int = 4) -> int:
@@ -102,161 +109,3 @@ def _check_finite(system: GridSystem) -> None:
     total = sum((t.sum() for t in system.tensors), torch.zeros((), device=system.mass.device))
     if not bool(total.isfinite()):
         raise ValueError("The system holds values that are not finite: look for NaN in the picture or the hints.")
-
-
-class GridSolver:
-    """Solves with one system and its transpose, for one right-hand side after another.
-
-    The hierarchy is built for the first of them and kept.
-    """
-
-    def __init__(
-        self,
-        system: GridSystem,
-        *,
-        max_steps: int = 60,
-        method: Method = "auto",
-        fallback: bool = True,
-        check_every: int = 1,
-    ) -> None:
-        if method not in ("auto", "geometric", "aggregation", "direct"):
-            raise ValueError(f"Unknown method {method!r}. Known: auto, geometric, aggregation, direct.")
-        if method == "geometric" and not system.symmetric:
-            method = "aggregation"
-        self.system, self.max_steps, self.fallback, self.check_every = system, max_steps, fallback, check_every
-        self.method = _choose(system) if method == "auto" else method
-        self.engine: _Engine | None = None
-
-    @full_precision()
-    def solve(self, rhs: Tensor, atol: float, transposed: bool = False, relative: bool = False) -> Solution:
-        """``x`` with A x = ``rhs`` (or Aᵀ x = rhs), 0 at fixed pixels.
-
-        Args:
-            rhs: (B, C, H, W), 0 at fixed pixels.
-            atol: the error wanted, in units of x.
-            transposed: solve with the transpose.
-            relative: ``atol`` counts in units of the largest |x| instead.
-        """
-        if self.method != "direct":
-            found = self._iterate(rhs, atol, transposed, relative)
-            if found.converged or not self.fallback:
-                return found
-        found = solve_direct(self.system, rhs, atol=atol, transposed=transposed)
-        if relative:
-            ok = found.error <= atol * max(float(found.x.abs().amax()), 1e-30)
-            found = Solution(found.x, ok, 0, found.error, "direct")
-        return found
-
-    def solve_adjoint(self, grad: Tensor, atol: float) -> Tensor:
-        """λ with Aᵀ λ = ``grad``, to an error of ``atol`` of its largest value: a loss has any scale."""
-        scale = grad.abs().amax().clamp_min(torch.finfo(grad.dtype).tiny)
-        return self.solve(grad / scale, atol, transposed=True, relative=True).x * scale
-
-    def _iterate(self, rhs: Tensor, atol: float, transposed: bool, relative: bool) -> Solution:
-        if self.engine is None:
-            self.engine = _Squared(self.system) if self.system.squared else _engine(self.system, self.method)
-        engine = self.engine
-        conjugate = self.system.symmetric or self.system.squared
-        krylov = (ConjugateGradients if conjugate else GMRES)(
-            lambda x: engine.multiply(x, transposed),
-            lambda r: engine.cycle(r, transposed),
-            engine.enter(rhs, transposed),
-        )
-        best = error = first = now = float("inf")
-        since, converged = 0, False
-        for step in range(1, self.max_steps + 1):
-            krylov.step()
-            if step % self.check_every and step < self.max_steps:
-                continue
-            # Progress is uneven, and one good look proves little: the worse of two counts.
-            last, now = now, float(krylov.error().amax())
-            error = max(now, last) if self.check_every < self.max_steps else now
-            first = now if step <= self.check_every else first
-            unit = float(krylov.x.abs().amax()) if relative else 1.0
-            converged = error * SAFETY <= atol * unit
-            best, since = (now, 0) if now < best else (best, since + self.check_every)
-            # NaN compares as neither, and ends here too.
-            if converged or not now <= DIVERGED * first or since > STALLED_STEPS:
-                break
-        x = engine.leave(krylov.x, transposed)
-        if error != error:
-            error = float("inf")
-        return Solution(x, converged, krylov.steps, error, self.method)
-
-
-def _choose(system: GridSystem) -> Method:
-    height, width = system.fixed.shape[-2:]
-    on_cpu = system.mass.device.type == "cpu"
-    if on_cpu and (system.squared or height * width <= SMALL):
-        return "direct"
-    if system.mild and system.symmetric:
-        return "geometric"
-    return "aggregation"
-
-
-class _Engine:
-    """The layout that a hierarchy works in: how to get there and back, the operator and the cycle."""
-
-    def __init__(self, hierarchy: AggregationHierarchy | GeometricHierarchy) -> None:
-        self.hierarchy = hierarchy
-
-    def enter(self, rhs: Tensor, transposed: bool) -> Tensor:
-        if isinstance(self.hierarchy, GeometricHierarchy):
-            return self.hierarchy.enter(rhs)
-        return self.hierarchy.op.enter(rhs, transposed)
-
-    def leave(self, y: Tensor, transposed: bool) -> Tensor:
-        if isinstance(self.hierarchy, GeometricHierarchy):
-            return self.hierarchy.leave(y)
-        return self.hierarchy.op.leave(y, transposed)
-
-    def multiply(self, x: Tensor, transposed: bool) -> Tensor:
-        return self.hierarchy.op.multiply(x, transposed)
-
-    def cycle(self, r: Tensor, transposed: bool) -> Tensor:
-        if isinstance(self.hierarchy, GeometricHierarchy):
-            return self.hierarchy.cycle(r)
-        return self.hierarchy.cycle(r, transposed)
-
-
-class _Squared(_Engine):
-    """FᵀF + m, preconditioned by a cycle of F's unknown rows and one of their transpose.
-
-    The rows of the fixed pixels are missing from the preconditioner, so that the number of iterations
-    grows with their number: a direct solve is the better choice where there is memory for it.
-    """
-
-    def __init__(self, system: GridSystem) -> None:
-        self.system = system
-        root = GridSystem(
-            system.weights,
-            system.offsets,
-            system.symmetric,
-            False,
-            system.mass.sqrt(),
-            system.source,
-            system.fixed,
-            system.values,
-        )
-        super().__init__(_build_aggregation(root))
-
-    def enter(self, rhs: Tensor, transposed: bool) -> Tensor:
-        return rhs.clone()
-
-    def leave(self, y: Tensor, transposed: bool) -> Tensor:
-        return y
-
-    def multiply(self, x: Tensor, transposed: bool) -> Tensor:
-        return self.system.multiply(x)
-
-    def cycle(self, r: Tensor, transposed: bool) -> Tensor:
-        y = super().leave(super().cycle(super().enter(r, True), True), True)
-        return super().leave(super().cycle(super().enter(y, False), False), False).masked_fill(self.system.fixed, 0)
-
-
-def _engine(system: GridSystem, method: Method) -> _Engine:
-    return _Engine(GeometricHierarchy(system) if method == "geometric" else _build_aggregation(system))
-
-
-def _build_aggregation(system: GridSystem) -> AggregationHierarchy:
-    return AggregationHierarchy(PhaseOperator(system))

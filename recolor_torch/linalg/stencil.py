@@ -90,13 +90,13 @@ class _Differences(torch.autograd.Function):
         return _apply(u, weights, offsets, symmetric, transposed)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         u, *weights = ctx.saved_tensors
         offsets, symmetric, transposed = ctx.settings
         grad_u = None
         if ctx.needs_input_grad[0]:
-            grad_u = _apply(grad, tuple(weights), offsets, symmetric, not symmetric and not transposed)
+            # Through ``apply``, so that it can be differentiated again.
+            grad_u = _Differences.apply(grad, offsets, symmetric, not symmetric and not transposed, *weights)
         grads: list[Tensor | None] = []
         # <g, L_w u> is linear in w: sum over pairs of w_rs g_r (u_r - u_s), both ways if symmetric.
         left, right = (u, grad) if transposed else (grad, u)

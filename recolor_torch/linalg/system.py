@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
@@ -17,6 +18,10 @@ from recolor_torch.linalg.stencil import (
 )
 
 
+class NotConverged(ArithmeticError):
+    """A solve that did not reach its tolerance. There is no result rather than a wrong one."""
+
+
 @dataclass(frozen=True)
 class Solution:
     """What a solve returns.
@@ -26,7 +31,7 @@ class Solution:
         converged: whether the estimated error is below the tolerance that was asked for.
         steps: iterations done; 0 for a direct solve.
         error: estimate of the largest error of ``x``, in units of ``x``.
-        method: what produced ``x``: "geometric", "aggregation", "jacobi" or "direct".
+        method: what produced ``x``: "geometric", "aggregation" or "direct" (also where that was the fallback).
     """
 
     x: Tensor
@@ -82,6 +87,24 @@ class GridSystem:
             values=self.values.detach(),
         )
 
+    def with_tensors(self, tensors: tuple[Tensor, ...]) -> "GridSystem":
+        """The same system with these in place of its ``tensors``."""
+        *weights, mass, source, values = tensors
+        return replace(self, weights=tuple(weights), mass=mass, source=source, values=values)
+
+    def to(self, like: torch.dtype | torch.device) -> "GridSystem":
+        """The same system in another type, or on another device."""
+        moved = self.with_tensors(tuple(t.to(like) for t in self.tensors))
+        return moved if isinstance(like, torch.dtype) else replace(moved, fixed=self.fixed.to(like))
+
+    def select(self, image: int) -> "GridSystem":
+        """The system of one image of the batch."""
+
+        def one(x: Tensor) -> Tensor:
+            return x if x.shape[0] == 1 else x[image : image + 1]
+
+        return replace(self.with_tensors(tuple(one(t) for t in self.tensors)), fixed=one(self.fixed))
+
     def operate(self, u: Tensor) -> Tensor:
         """``L u + m u`` (or ``LᵀL u + m u``) at every pixel, fixed or not; differentiable."""
         y = differences(u, self.weights, self.offsets, self.symmetric)
@@ -122,6 +145,13 @@ class GridSystem:
 
     def matrix(self, image: int) -> tuple[sp.csc_matrix, "torch.Tensor"]:
         """The matrix of the free pixels of one image in float64, and their positions in the picture."""
+        mass = self.mass[min(image, self.mass.shape[0] - 1)].detach().reshape(-1).double().cpu().numpy()
+        part, keep = self.root(image)
+        part = part.T @ part if self.squared else part[keep]
+        return (part + sp.diags(mass[keep])).tocsc(), torch.from_numpy(keep)
+
+    def root(self, image: int = 0) -> tuple[sp.csr_matrix, np.ndarray]:
+        """The matrix of L of one image in float64: all rows, the columns of the free pixels; and their positions."""
         height, width = self.fixed.shape[-2:]
         n = height * width
         number = torch.arange(n).view(height, width)
@@ -137,16 +167,9 @@ class GridSystem:
                 rows += [s, s]
                 cols += [r, s]
                 data += [-w, w]
-        free = (~self.fixed[min(image, self.fixed.shape[0] - 1), 0]).reshape(-1).cpu().nonzero()[:, 0]
+        keep = (~self.fixed[min(image, self.fixed.shape[0] - 1), 0]).reshape(-1).cpu().numpy().nonzero()[0]
         matrix = sp.csr_matrix((torch.cat(data).numpy(), (torch.cat(rows).numpy(), torch.cat(cols).numpy())), (n, n))
-        mass = self.mass[min(image, self.mass.shape[0] - 1)].detach().reshape(-1).double().cpu().numpy()
-        keep = free.numpy()
-        if self.squared:
-            part = matrix[:, keep]
-            part = part.T @ part
-        else:
-            part = matrix[keep][:, keep]
-        return (part + sp.diags(mass[keep])).tocsc(), free
+        return matrix[:, keep], keep
 
 
 class Energy(Protocol):

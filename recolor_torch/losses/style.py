@@ -28,7 +28,7 @@ def style_loss(features: Tensor, gram: Tensor, weight: float = 1.0, mask: Tensor
         mask: how much each position counts, (B or 1, 1, H, W); see ``weighted_gram``.
 
     Returns:
-        (B,), float32 for features of lower precision. It can be differentiated once.
+        (B,), float32 for features of lower precision. It can be differentiated to any order.
 
     Raises:
         TypeError: ``features`` is not a floating point tensor.
@@ -45,7 +45,15 @@ def style_loss(features: Tensor, gram: Tensor, weight: float = 1.0, mask: Tensor
         raise ValueError(f"gram must have shape ({b} or 1, {c}, {c}) to go with features, got {tuple(gram.shape)}.")
     if mask is not None:
         check_mask(mask, "mask", features, "features")
+    if gram.requires_grad or (mask is not None and mask.requires_grad):
+        return _by_autograd(features, gram, weight, mask)
     return _StyleLoss.apply(features, gram, weight, mask)
+
+
+def _by_autograd(features: Tensor, gram: Tensor, weight: float, mask: Tensor | None) -> Tensor:
+    """The same loss as a graph of plain operations: for gradients of the target or the mask, and of second order."""
+    gap = gram_sum(features, mask) / _count(features, mask) - gram
+    return gap.square().sum((1, 2)) * (weight / gap.shape[1]) ** 2
 
 
 def weighted_gram(features: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -92,9 +100,13 @@ class _StyleLoss(torch.autograd.Function):
         return gap.square().sum((1, 2)) * (weight / gap.shape[1]) ** 2
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         features, gap, mask = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated
+            alias = features.view_as(features)
+            gram = (gram_sum(features, mask) / ctx.count - gap).detach()
+            loss = _by_autograd(alias, gram, ctx.weight, mask)
+            return torch.autograd.grad(loss, alias, grad, create_graph=True)[0], None, None, None
         scale = 4 * (ctx.weight / gap.shape[1]) ** 2 / ctx.count * grad.view(-1, 1, 1)
         return apply_gram_gradient(features, gap * scale, mask), None, None, None
 

@@ -10,6 +10,7 @@ from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
 from recolor_torch.linalg import hierarchy as hierarchy_module
 from recolor_torch.linalg import krylov
+from recolor_torch.linalg.engines import build_engine
 from recolor_torch.linalg.geometric import GeometricHierarchy
 from recolor_torch.linalg.graph import (
     aggregate,
@@ -23,7 +24,8 @@ from recolor_torch.linalg.graph import (
 )
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
 from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
-from recolor_torch.linalg.solve import _engine, estimate_memory, solve
+from recolor_torch.linalg.solve import estimate_memory, solve
+from recolor_torch.linalg.system import NotConverged
 
 LEVIN = [
     {},
@@ -181,7 +183,7 @@ def test_an_iteration_does_not_wait_for_the_device(constants, method, many_level
     system = LevinEnergy(*case(dtype=torch.float32), **constants).system()
     if method == "geometric" and not system.symmetric:
         pytest.skip("symmetric systems only")
-    engine = _engine(system, method)
+    engine = build_engine(system, method)
     rhs = engine.enter(system.residual(torch.zeros_like(system.values)), False)
     solver = krylov.ConjugateGradients if system.symmetric else krylov.GMRES
     with HostIsNotAsked():
@@ -256,9 +258,9 @@ def test_aggregates_are_around_roots_two_apart():
 
 
 class TestGradient:
-    """gradcheck in float64, through the iteration and the adjoint iteration."""
+    """gradcheck and gradgradcheck in float64, through the iteration and the adjoint iteration."""
 
-    def check(self, build, tensors, **options):
+    def check(self, build, tensors, twice=True, **options):
         tensors = [t.clone().requires_grad_() for t in tensors]
 
         def chroma(*args):
@@ -267,6 +269,8 @@ class TestGradient:
             return found.x
 
         assert torch.autograd.gradcheck(chroma, tensors, eps=1e-6, atol=1e-5, rtol=1e-4, fast_mode=True)
+        if twice:
+            assert torch.autograd.gradgradcheck(chroma, tensors, eps=1e-6, atol=1e-4, rtol=1e-3, fast_mode=True)
 
     @pytest.mark.parametrize("method", ["direct", "aggregation"])
     @pytest.mark.parametrize(
@@ -301,6 +305,24 @@ class TestGradient:
             return PoissonEnergy(target, values, mask, lam=lam, order=order)
 
         self.check(build, (luminance.expand(-1, 2, -1, -1), hints, lam), method=method)
+
+    def test_second_derivatives_of_a_batch(self):
+        """Each picture has a solver of its own; weights that one picture lends to all get the sum."""
+        luminance, hints, mask = case(4, 5, batch=2, density=0.2)
+        mask[..., 2, 3] = 1
+
+        def build(luminance, hints):
+            return LevinEnergy(luminance, hints, mask, sigma=0.3)
+
+        self.check(build, (luminance, hints[:1]), method="aggregation")
+
+    def test_adjoint_that_fails_is_no_gradient(self):
+        luminance, hints, mask = case(30, 34)
+        luminance.requires_grad_()
+        energy = LevinEnergy(luminance, hints, mask)
+        half = solve(energy, method="aggregation", max_steps=3, fallback=False)
+        with pytest.raises(NotConverged, match="adjoint"):
+            half.x.square().sum().backward()
 
     def test_adjoint_of_a_larger_picture(self):
         """By the aggregation, against the direct adjoint."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F
 
 from recolor_torch.features import gram_matrix
@@ -45,6 +45,16 @@ def test_gradients(features):
     assert gradcheck(lambda x: content_loss(x, y, 3.0), x)
     assert gradcheck(lambda x: luminance_loss(x, y, 3.0), x)
     assert gradcheck(lambda x: total_variation(x, 2.0), x)
+
+
+def test_second_derivatives_of_the_style_loss(features):
+    x, y = features[:, :, :3, :3, :4].unbind()
+    x, gram = x.clone().requires_grad_(), gram_matrix(y).requires_grad_()
+    mask = torch.rand(2, 1, 3, 4, dtype=x.dtype, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    assert gradgradcheck(lambda x: style_loss(x, gram.detach(), 2.0), x)
+    assert gradgradcheck(lambda x: style_loss(x, gram.detach(), 2.0, mask.detach()), x)
+    for check in (gradcheck, gradgradcheck):
+        assert check(lambda *inputs: style_loss(inputs[0], inputs[1], 2.0, inputs[2]), (x, gram, mask))
 
 
 def test_a_mask_counts_whole_positions(features):

@@ -12,17 +12,13 @@ from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
 from recolor_torch.energies.weights import Kernel
 from recolor_torch.guide import Guide
 from recolor_torch.linalg.solve import solve
-from recolor_torch.linalg.system import Solution
+from recolor_torch.linalg.system import NotConverged, Solution
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin.sequence import Carried, spread_in_time
 from recolor_torch.precision import HALF, in_float32, widened
 
 Spread = Callable[..., Tensor]
 """``spread_chroma``, or what stands in for it: luminance, hints and mask, with prior, confidence and tolerance."""
-
-
-class NotConverged(ArithmeticError):
-    """A solve that did not reach its tolerance. There is no result rather than a wrong one."""
 
 
 def spread_chroma(
@@ -67,7 +63,8 @@ def checked(solution: Solution, tolerance: float) -> Tensor:
     if not solution.converged:
         raise NotConverged(
             f"The solve did not converge: after {solution.steps} steps ({solution.method}) its error is about "
-            f"{255 * solution.error:.3g} levels of 255, and {tolerance:g} was allowed."
+            f"{255 * solution.error:.3g} levels of 255, and {tolerance:g} was allowed. Where hardly anything holds a region "
+            "(a small floor, pull or confidence, and no hint in it), larger ones do."
         )
     return solution.x
 
