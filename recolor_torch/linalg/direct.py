@@ -26,9 +26,9 @@ def solve_direct(
 ) -> tuple[Tensor, float]:
     """Solve ``system.multiply(x) = rhs`` for one image by a factorisation (CHOLMOD if there, else SuperLU).
 
-    The matrix of the factors loses what holds a region by next to nothing. So the solution is refined by residuals that
-    are sums of differences, in float64, and probes of known solution (``probes.py``) are solved along with it. Where they
-    come out wrong, a squared system is solved again without being squared.
+    The matrix of the factors loses what holds a region by next to nothing. So the solution is refined by residuals
+    that are sums of differences, in float64, and probes of known solution (``probes.py``) are solved along with it.
+    Where they come out wrong, a squared system is solved again without being squared.
 
     Args:
         system: the system; its source and fixed values are not read.

@@ -94,7 +94,7 @@ class GridSolver:
             x: (B, C, H, W).
             atol: the error wanted, in units of x.
         """
-        # In the type of the solve: of a squared operator, rounding the right-hand side is as bad as rounding the matrix.
+        # In the type of the solve: a squared operator suffers from rounding the right-hand side too.
         found = self.solve(self.system.residual(x.to(self.system.mass)), atol)
         return replace(found, x=(x + found.x.to(x)).to(self.like))
 

@@ -1,8 +1,9 @@
 r"""Regions that hardly anything holds: where the digits of float32 do not tell what their values are.
 
-A region of a picture that is tied to the rest, to fixed pixels and to neutral by next to nothing has a value of its own,
-and rounding ties it as well as its own weak ties do: a sum over n pixels with ties of about d is uncertain by about
-:math:`\varepsilon \sqrt{n}\, d`. Where what leaves a region is not well above that, the solve is done in float64.
+A region that is tied to the rest of the picture, to fixed pixels and to neutral by next to nothing is held by rounding
+as much as by its own weak ties: a sum over n pixels with ties of about d is uncertain by about
+:math:`\varepsilon \sqrt{n}\, d`. Where the ties that leave a region are not well above that, the solve is done in
+float64.
 """
 
 import numpy as np

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recolor_torch.linalg.graph import compressed
 from recolor_torch.linalg.hierarchy import AggregationHierarchy, GraphLevel
+from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import ConjugateGradients
 from recolor_torch.linalg.phases import PhaseOperator
 from recolor_torch.linalg.system import GridSystem, Solution
@@ -66,8 +67,14 @@ class LiveSolver:
             start: where to start, (1, C, H, W): the last solution.
             max_steps: after so many steps the best so far is returned, with ``converged=False``.
             cancelled: asked before each step; when it says true the best so far is returned.
+
+        Returns:
+            The solution; ``converged=False`` without a step where float32 cannot tell the value of a region.
         """
         with torch.no_grad():
+            if system.mass.dtype == torch.float32 and any(loosely_held(system)):
+                x = system.insert(torch.zeros_like(system.values) if start is None else start)
+                return Solution(x, False, 0, float("inf"), "live")
             op = self._fix(system)
             x = torch.zeros_like(system.values) if start is None else start
             x = system.insert(x).masked_fill(system.fixed, 0)

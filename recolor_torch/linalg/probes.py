@@ -1,9 +1,10 @@
 """Unknowns that are known: what a solve makes of them tells what it misses.
 
-The error of a solve is estimated from its residual, and a region that hardly anything holds has next to none whatever its
-value is. A *probe* is solved along with the right-hand sides, by the same operator, preconditioner or factors: its
-solution is known, so its error is seen. The constant 1 has a part in every region, and its right-hand side, what leaves a
-region, is known without rounding. Squared operators have slow modes that the constant has no part in; random signs have.
+The error of a solve is estimated from its residual, and a region that hardly anything holds has next to none, whatever
+its value is. A *probe* is solved along with the right-hand sides, by the same operator, preconditioner or factors: its
+solution is known, so its error is seen. The constant 1 has a part in every region, and its right-hand side, the ties
+that leave a region, is known without rounding. Squared operators have slow modes without a share of the constant; all
+have a share of random signs.
 """
 
 import torch

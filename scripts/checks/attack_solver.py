@@ -4,9 +4,10 @@
     python scripts/checks/attack_solver.py --only 1234 --count 1 -v  # one system again
 
 Every number is a seed: it draws a picture (islands, islands in islands, bottlenecks of one pixel, checkerboards,
-corridors, noise, photograph-like, 1 x N), hints (none, one, some, a crowd), an energy with extreme settings, a type, a
-batch of easy and hard pictures and a method. The solution is compared with a reference for the very same system: SuperLU
-in float64 (of the augmented system where it is squared), refined by residuals in extended precision. What becomes of it:
+corridors, noise, photograph-like, 1 x N), hints (none, one, some, a crowd), an energy with extreme settings, a type,
+a batch of easy and hard pictures and a method. The solution is compared with a reference for the very same system:
+SuperLU in float64 (of the augmented system where it is squared), refined by residuals in extended precision. What
+becomes of it:
 
     right          converged, and every pixel within half an 8-bit level of the reference
     refused        converged=False, or a sentence

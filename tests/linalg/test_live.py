@@ -139,6 +139,6 @@ def test_a_cancelled_solve_stops_and_says_so():
 def test_one_sided_systems_are_refused():
     luminance = picture(10, 12)
     none = torch.zeros_like(luminance)
-    system = LevinEnergy(luminance, none.expand(-1, 2, -1, -1), none, form="levin").system()
+    system = LevinEnergy(luminance, none.expand(-1, 2, -1, -1), none, form="levin", weights="local").system()
     with pytest.raises(ValueError, match="symmetric"):
         LiveSolver(system)

@@ -63,8 +63,8 @@ def checked(solution: Solution, tolerance: float) -> Tensor:
     if not solution.converged:
         raise NotConverged(
             f"The solve did not converge: after {solution.steps} steps ({solution.method}) its error is about "
-            f"{255 * solution.error:.3g} levels of 255, and {tolerance:g} was allowed. Where hardly anything holds a region "
-            "(a small floor, pull or confidence, and no hint in it), larger ones do."
+            f"{255 * solution.error:.3g} levels of 255, and {tolerance:g} was allowed. A region without hints is held "
+            "by floor, pull and confidence: raise them where they are tiny."
         )
     return solution.x
 
