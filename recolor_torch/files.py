@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
+from recolor_torch.system import is_alive, replace_file, sync_file, sync_folder
+
 SUFFIX = ".recolor-part"
 _TEMPORARY = re.compile(r"\.recolor-([0-9a-f]{8})-(\d+)-[a-z0-9_]+" + re.escape(SUFFIX) + r"$")
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
@@ -52,17 +54,16 @@ def write_atomically(
         _give_permissions(part, target)
         yield part
         if fsync:
-            _sync(part)
+            sync_file(part)
         if before_replace is not None:
             before_replace(part)
-        os.replace(part, target)
+        replace_file(part, target)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
-    if fsync and os.name == "posix":
-        with suppress(OSError):  # some network folders cannot be synced
-            _sync(target.parent)
+    if fsync:
+        sync_folder(target.parent)
 
 
 def write_bytes_atomically(path: str | os.PathLike, data: bytes, *, fsync: bool = True) -> None:
@@ -88,22 +89,12 @@ def remove_stale_parts(folder: str | os.PathLike, *, older_than: float = 3600.0,
         match = _TEMPORARY.search(part.name)
         if match is None or part.is_symlink():
             continue
-        orphan = match[1] == _HOST and not _is_alive(int(match[2]))
+        orphan = match[1] == _HOST and not is_alive(int(match[2]))
         with suppress(OSError):
             if orphan or time.time() - part.stat().st_mtime >= older_than:
                 part.unlink()
                 removed.append(part)
     return removed
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it is somebody else's
-    return True
 
 
 def _give_permissions(part: Path, target: Path) -> None:
@@ -124,14 +115,6 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def file_hash(path: Path) -> str:

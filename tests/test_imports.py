@@ -9,6 +9,7 @@ import recolor_torch
 
 ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
+    {"system"},
     {"errors", "checks", "describe", "files", "moved", "text"},
     {"precision"},
     {"resize", "strips"},

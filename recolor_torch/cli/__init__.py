@@ -40,6 +40,7 @@ exit codes: 0 all done, 1 internal error, 2 usage or configuration, 3 some targe
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     args = sys.argv[1:] if argv is None else argv
+    _print_any_name()
     if not args or args[0] in ("-h", "--help", "help"):
         print(HELP.format(verbs="\n".join(f"  {verb:<10} {text}" for verb, (_, text) in VERBS.items())))
         return 0 if args else 2
@@ -52,6 +53,13 @@ def main(argv: list[str] | None = None) -> int:
         print(f"recolor: unknown verb {args[0]!r}. Known verbs: {', '.join(VERBS)}.", file=sys.stderr)
         return 2
     return _run(args[0], args[1:])
+
+
+def _print_any_name() -> None:
+    """A name that the console has no letters for is printed with JSON's escapes in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(verb: str, args: list[str]) -> int:

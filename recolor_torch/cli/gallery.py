@@ -141,7 +141,7 @@ def _read(path: Path) -> Tensor:
 def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
     if args.json:
         entries = [
-            {"path": str(m.path), "score": round(m.score, 6), "id": m.id, "mirrored": m.mirrored} for m in matches
+            {"path": m.path.as_posix(), "score": round(m.score, 6), "id": m.id, "mirrored": m.mirrored} for m in matches
         ]
         print(json.dumps({"query": str(path), "matches": entries}), flush=True)
         return

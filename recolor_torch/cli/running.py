@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -34,7 +35,9 @@ def colorize(
     module = RecolorModule(method, args.target, args.keep, args.strength, args.max_side)
     data = PictureDataModule(
         args.targets,
-        Path(args.output).expanduser() if not args.output.endswith("/") else Path(args.output).expanduser() / ".",
+        Path(args.output).expanduser()
+        if not args.output.endswith(("/", os.sep))
+        else Path(args.output).expanduser() / ".",
         args.reference,
         _weights(args.reference_weights),
         args.reference_mask,
@@ -142,7 +145,8 @@ class ReportingWriter(PictureWriter):
 
 def print_json(entry: dict[str, Any]) -> None:
     """A line of JSON on the standard output."""
-    sys.stdout.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(entry, ensure_ascii=not is_utf8, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -1,6 +1,5 @@
 """Files that last: written to the disk before anything names them, with checksums, under one writer's lock."""
 
-import errno
 import hashlib
 import json
 import os
@@ -8,15 +7,18 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from recolor_torch.errors import UsageError
+from recolor_torch.system import file_lock, replace_file, sync_file, sync_folder
 
 LOCK = "lock"
+WRITER = "writer.json"
+"""Who holds the lock. A file of its own: Windows lets nobody read a locked one."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class FileEntry:
 def write_durably(path: Path, write: Callable[[Path], None]) -> FileEntry:
     """Let ``write`` make the file, wait until its bytes are on the disk, and take its checksum."""
     write(path)
+    sync_file(path)
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileEntry(path.name, path.stat().st_size, digest)
 
@@ -42,23 +44,13 @@ def replace_durably(path: Path, write: Callable[[Path], None]) -> FileEntry:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         entry = write_durably(part, write)
-        os.replace(part, path)
+        replace_file(part, path)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
     sync_folder(path.parent)
     return FileEntry(path.name, entry.bytes, entry.sha256)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in ``folder`` are on the disk."""
-    with suppress(OSError):  # some network folders cannot be synced
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def damage(folder: Path, entry: FileEntry) -> str | None:
@@ -100,40 +92,29 @@ def writer_lock(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: another process writes; the message says which, where and since when.
     """
-    try:
-        import fcntl
-    except ImportError as error:
-        raise UsageError("Galleries can be read but not written on this system, which has no file locks.") from error
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot write in this gallery ({error.strerror}).") from error
-    try:
+    note = folder / WRITER
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = stack.enter_context(file_lock(folder / LOCK))
         except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise UsageError(f"{folder}: cannot lock this gallery ({error.strerror}).") from error
-            raise UsageError(
-                f"{folder} is being written by {_holder(handle)}; try again when that has ended."
-            ) from error
+            raise UsageError(f"{folder}: cannot write in this gallery ({error.strerror or error}).") from error
+        if not held:
+            raise UsageError(f"{folder} is being written by {_holder(note)}; try again when that has ended.")
         words = [Path(sys.argv[0]).name, *sys.argv[1:3]]
-        note = {
+        holder = {
             "process": os.getpid(),
             "host": socket.gethostname(),
             "command": " ".join(words),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(note).encode(), 0)
+        with suppress(OSError):  # it serves the message alone
+            note.write_text(json.dumps(holder), encoding="utf-8")
         yield
-    finally:
-        os.close(handle)
 
 
-def _holder(handle: int) -> str:
+def _holder(note: Path) -> str:
     try:
-        note = json.loads(os.pread(handle, 4096, 0))
-        return f"process {note['process']} on {note['host']} ({note['command']}) since {note['since']}"
+        holder = json.loads(note.read_text(encoding="utf-8"))
+        return f"process {holder['process']} on {holder['host']} ({holder['command']}) since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -16,7 +16,7 @@ import numpy as np
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import header as headers
 from recolor_torch.gallery import vectors
-from recolor_torch.gallery.files import FileEntry, load_array, save_array, sync_folder, write_durably
+from recolor_torch.gallery.files import FileEntry, load_array, save_array, write_durably
 from recolor_torch.gallery.header import GalleryDamaged, Header, read_header, write_header
 from recolor_torch.gallery.index import write_index
 from recolor_torch.gallery.pending import Skipped, clear_pending
@@ -24,6 +24,7 @@ from recolor_torch.gallery.plan import Plan
 from recolor_torch.gallery.raw import RawStore, places_to_rewrite
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening
+from recolor_torch.system import sync_folder
 
 _OURS = re.compile(r"(table|paths|raw|whitening|index|skipped)-\d{6,}\.(npy|faiss|json)|\..*\.part")
 _KNOWN = re.compile(_OURS.pattern + r"|lock|pending|gallery\.json")

@@ -16,6 +16,7 @@ from recolor_torch.run.plan import Guidance, Plan, make_plan, refuse_inputs
 from recolor_torch.run.retrieval import Retrieval
 from recolor_torch.run.sequences import SequenceDataset, clip_windows
 from recolor_torch.run.targets import Target, find_targets, read_list, read_pairs
+from recolor_torch.system import usable_cores
 
 
 class _Share(DistributedSampler):
@@ -244,5 +245,4 @@ def _make_folder(folder: Path) -> None:
 
 def _default_workers(batches: int) -> int:
     """None for a few batches, which start-up would cost more than it saves; else a core is left to the method."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if batches < 4 else min(8, batches, max(1, cores - 1))
+    return 0 if batches < 4 else min(8, batches, max(1, usable_cores() - 1))

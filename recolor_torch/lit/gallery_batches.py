@@ -20,6 +20,7 @@ from recolor_torch.gallery.table import Row
 from recolor_torch.pictures.decode import MAX_PIXELS
 from recolor_torch.pictures.guidance import visible
 from recolor_torch.pictures.read import PictureError, read_picture
+from recolor_torch.system import usable_cores
 
 
 class GalleryBatch:
@@ -121,7 +122,7 @@ class GalleryDataModule(pl.LightningDataModule):
         # By name and not by place: processes that list the files at different moments still agree whose each is.
         mine = [f for f in self.files if zlib.crc32(os.fsencode(f.path)) % world == rank]
         dataset = GalleryDataset(self.folder, mine, self.side, self.batch_size, self.max_pixels)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = self.workers if self.workers >= 0 else 0 if len(dataset) < 4 else min(8, max(1, cores - 1))
+        chosen = 0 if len(dataset) < 4 else min(8, max(1, usable_cores() - 1))
+        workers = chosen if self.workers < 0 else self.workers
         ahead = 2 if workers else None
         return DataLoader(dataset, batch_size=None, shuffle=False, num_workers=workers, prefetch_factor=ahead)

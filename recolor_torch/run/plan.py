@@ -12,6 +12,7 @@ from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.targets import Target
+from recolor_torch.system import reserved_part
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,8 @@ def _job(
     weights = () if own else guidance.weights
     masks = () if own else guidance.reference_masks
     hints, problem = finder.find(target)
+    if (reserved := reserved_part(output)) is not None:
+        problem = f"Windows has no files named {reserved}"
     shared = {
         **settings,
         "references": [

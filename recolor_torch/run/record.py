@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
+from recolor_torch.system import BINARY
 
 NAME = "run.jsonl"
 
@@ -19,10 +20,10 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
     their lines, and a kill leaves at most one broken line, which :func:`load` passes over.
     """
     line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
-    handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
     try:
-        size = os.fstat(handle).st_size
-        if size and os.pread(handle, 1, size - 1) != b"\n":
+        # Reading moves the position, which appending does not go by.
+        if os.fstat(handle).st_size and os.lseek(handle, -1, os.SEEK_END) >= 0 and os.read(handle, 1) != b"\n":
             line = "\n" + line
         _write_whole(handle, line)
         os.fsync(handle)

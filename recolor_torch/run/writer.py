@@ -139,16 +139,16 @@ class PictureWriter(BasePredictionWriter):
         job, info = result.job, result.job.info
         entry: dict[str, Any] = {
             "status": "failed" if error else "done",
-            "target": str(job.target),
+            "target": job.target.as_posix(),
             "output": job.key,
             "error": error,
             **self.settings,
             "references": [
-                {"path": str(r), "weight": w, "mask": m and str(m), "sha256": _hash_or_none(r)}
+                {"path": r.as_posix(), "weight": w, "mask": m and m.as_posix(), "sha256": _hash_or_none(r)}
                 for r, w, m in zip(job.references, job.weights, job.reference_masks)
             ],
-            "hints": job.hints and {"path": str(job.hints), "sha256": _hash_or_none(job.hints)},
-            "target_mask": job.target_mask and str(job.target_mask),
+            "hints": job.hints and {"path": job.hints.as_posix(), "sha256": _hash_or_none(job.hints)},
+            "target_mask": job.target_mask and job.target_mask.as_posix(),
             "input_sha256": result.hash,
             "settings_sha256": job.settings,
             "width": info and info.width,

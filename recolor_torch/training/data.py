@@ -125,7 +125,7 @@ def batches_done(trainer: pl.Trainer) -> int:
 
     A batch counts from the end of its step on, so in a step it is the batch's number, from 0.
     """
-    return trainer.fit_loop.epoch_loop.batch_progress.total.processed
+    return trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
 
 
 class TrainingDataModule(pl.LightningDataModule):
@@ -205,7 +205,7 @@ class TrainingDataModule(pl.LightningDataModule):
                 " (batch_size on each device): there would be nothing to learn from."
             )
         # With overfit_batches each epoch has the same pictures.
-        begin = (lambda: 0) if trainer.overfit_batches else (lambda: batches_done(trainer) * together)
+        begin = (lambda: 0) if trainer.overfit_batches else (lambda: batches_done(trainer) * together)  # type: ignore[attr-defined]
         return _ResumableLoader(
             dataset,
             self.batch_size,

@@ -87,6 +87,7 @@ def test_a_writer_that_dies_at_any_step_leaves_the_old_or_the_new_gallery(place,
     assert {p.name for p in gallery.iterdir()} == {e.name for e in read_header(gallery).files()} | {
         "gallery.json",
         "lock",
+        "writer.json",
     }
 
 

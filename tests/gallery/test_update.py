@@ -14,6 +14,8 @@ from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.upkeep import build_gallery, find_pictures, remove_pictures, update_gallery
 from recolor_torch.gallery.verify import verify
 
+NOTES = ("lock", "writer.json")
+
 
 @pytest.fixture
 def place(tmp_path):
@@ -51,10 +53,10 @@ def test_a_build_holds_every_picture_and_finds_it(place, gallery):
 
 
 def test_without_a_change_nothing_is_computed_or_written(place, gallery):
-    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in gallery.iterdir() if p.name != "lock"}
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in gallery.iterdir() if p.name not in NOTES}
     outcome = update_gallery(gallery, [], never)
     assert (outcome.added, outcome.changed, outcome.gone, outcome.embedded) == (0, 0, 0, 0)
-    assert before == {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in gallery.iterdir() if p.name != "lock"}
+    assert before == {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in gallery.iterdir() if p.name not in NOTES}
 
 
 def test_only_new_and_changed_pictures_are_computed_and_ids_stay(place, gallery):

@@ -1,0 +1,122 @@
+"""What Linux, macOS and Windows do each in its own way, at one door."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PureWindowsPath
+
+BINARY = getattr(os, "O_BINARY", 0)
+"""Flag of ``os.open``: without it Windows writes a carriage return before each line feed."""
+
+HELD = (5, 32)
+"""Windows' errors for a file that another program has open: access denied, sharing violation."""
+
+PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between tries to replace a file that a virus scanner or a viewer holds, which lets go of most soon."""
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
+    try:
+        handle = os.open(path, os.O_RDWR | BINARY)  # Windows syncs no handle that was opened for reading
+    except PermissionError:
+        handle = os.open(path, os.O_RDONLY | BINARY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where folders can be opened and synced."""
+    with suppress(OSError):  # not on Windows, nor in some network folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def replace_file(part: Path, target: Path) -> None:
+    """``os.replace``, tried for a while where another program holds the file.
+
+    Raises:
+        OSError: it is held still, or cannot be replaced at all.
+    """
+    for seconds in PATIENCE:
+        try:
+            os.replace(part, target)
+            return
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in HELD:
+                raise
+        time.sleep(seconds)
+    os.replace(part, target)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this computer runs; where that cannot be asked for, it is taken to."""
+    if os.name == "nt":  # its os.kill ends a process, or sends it Ctrl-C
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's
+    return True
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use, 1 or more."""
+    ask = getattr(os, "sched_getaffinity", None)
+    return len(ask(0)) if ask else os.cpu_count() or 1
+
+
+def reserved_part(path: Path) -> str | None:
+    """The part of a path that Windows takes for a device or cannot hold, such as ``AUX.png``; None elsewhere."""
+    if os.name != "nt":
+        return None
+    return next((part for part in path.parts if is_reserved(part)), None)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows has no files of this name.
+
+    Example:
+        >>> [is_reserved(name) for name in ("aux.png", "com1", "a?.png", "end.", "auxiliary.png")]
+        [True, True, True, True, False]
+    """
+    if name != name.rstrip(". ") and name.strip(".") != "":
+        return True
+    devices = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+    is_drive = bool(PureWindowsPath(name).anchor)
+    return not is_drive and (name.partition(".")[0].rstrip().upper() in devices or any(c in name for c in '<>:"|?*'))
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file while the block runs, if no other process does; the lock ends with the process.
+
+    Args:
+        path: the lock's file, which is made. It holds nothing: Windows lets no other process read it.
+
+    Yields:
+        Whether the lock is held.
+
+    Raises:
+        OSError: the file cannot be made or locked at all.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0, mode=0o666)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

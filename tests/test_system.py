@@ -1,0 +1,91 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recolor_torch import system
+from recolor_torch.system import file_lock, is_alive, is_reserved, replace_file, reserved_part, sync_file, usable_cores
+
+
+def test_a_file_that_another_program_holds_is_tried_again(tmp_path, monkeypatch):
+    part, target = tmp_path / "part", tmp_path / "target"
+    part.write_text("new")
+    target.write_text("old")
+    held, replace = [32, 5], os.replace
+
+    def windows(a, b):
+        if held:
+            error = PermissionError(13, "in use")
+            error.winerror = held.pop()
+            raise error
+        replace(a, b)
+
+    waits = []
+    monkeypatch.setattr(os, "replace", windows)
+    monkeypatch.setattr(system.time, "sleep", waits.append)
+    replace_file(part, target)
+    assert target.read_text() == "new"
+    assert waits == list(system.PATIENCE[:2])
+    held[:] = [32] * 9
+    with pytest.raises(PermissionError, match="in use"):
+        replace_file(target, part)
+    assert len(held) == 9 - len(system.PATIENCE) - 1
+
+
+def test_what_is_forbidden_is_said_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(system.time, "sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "none", tmp_path / "target")
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", forbidden)
+    with pytest.raises(PermissionError):
+        replace_file(tmp_path / "none", tmp_path / "target")
+
+
+def test_one_process_holds_a_lock_and_it_ends_with_it(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from recolor_torch.system import file_lock\n"
+        "with file_lock(Path(sys.argv[1])) as held: print(held, flush=True); sys.stdin.readline()"
+    )
+    with file_lock(tmp_path / "lock") as held, file_lock(tmp_path / "lock") as again:
+        assert held
+        assert not again
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"True\n"
+        with file_lock(tmp_path / "lock") as held:
+            assert not held
+        process.kill()
+        process.wait()
+    with file_lock(tmp_path / "lock") as held:
+        assert held
+
+
+def test_names_that_windows_has_not(monkeypatch):
+    path = Path("in/AUX.png")
+    assert reserved_part(path) is None or os.name == "nt"
+    assert [name for name in ("nul", "Com3.tif", "a<b", "a ", "..", "a.b", "console.png") if is_reserved(name)] == [
+        "nul", "Com3.tif", "a<b", "a "
+    ]  # fmt: skip
+
+
+def test_processes_and_cores(monkeypatch):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert is_alive(os.getpid())
+    assert not is_alive(process.pid) or os.name == "nt"
+    assert usable_cores() >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert usable_cores() == (os.cpu_count() or 1)
+
+
+def test_a_file_that_is_read_only_can_be_synced(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("a")
+    path.chmod(0o444)
+    sync_file(path)
