@@ -172,8 +172,9 @@ def _answer(studio: Studio, handler: Handler) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _problem(text: str, status: int) -> Response:
-    return JSONResponse({"error": " ".join(text.split())}, status)
+def _problem(text: str, status: int, hang_up: bool = False) -> Response:
+    """A sentence; with ``hang_up`` what is still being sent is not read."""
+    return JSONResponse({"error": " ".join(text.split())}, status, {"connection": "close"} if hang_up else None)
 
 
 async def _index(studio: Studio, request: Request) -> Response:
@@ -242,13 +243,13 @@ async def _upload(studio: Studio, request: Request) -> Response:
     length = request.headers.get("content-length", "0")
     large = f"A dropped picture may have {LARGEST_UPLOAD // 2**20} MB."
     if not length.isdecimal() or int(length) > LARGEST_UPLOAD:
-        return _problem(large, 413)
+        return _problem(large, 413, hang_up=True)
     data = bytearray()
     try:
         async for chunk in request.stream():
             data += chunk
             if len(data) > LARGEST_UPLOAD:
-                return _problem(large, 413)
+                return _problem(large, 413, hang_up=True)
     except ClientDisconnect:
         return _problem("The upload broke off.", 400)
     entry = await run_in_threadpool(

@@ -15,6 +15,8 @@ import { Well } from "./well.js";
 
 const $ = (id) => document.getElementById(id);
 const LUMA_SIDE = 1024;
+// As recolor_torch/studio/library.py has it.
+const LARGEST_UPLOAD = 64 * 2 ** 20;
 
 class App {
   constructor() {
@@ -357,6 +359,7 @@ class App {
   }
 
   async addReference(file) {
+    if (file.size > LARGEST_UPLOAD) { this.notice(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. A dropped picture may have 64 MB.`); return; }
     this.busy(`Reading ${file.name} …`, false);
     try {
       const answer = await ask(`api/reference?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });

@@ -1,0 +1,125 @@
+"""The engine at rest is the pipeline; on the way there it is fast and can be stopped."""
+
+import pytest
+import torch
+
+from recolor_torch.color import fit_gamut, rgb_to_luminance
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.read import hints_from_shapes
+from recolor_torch.hints.shapes import Stroke
+from recolor_torch.methods import build_method
+from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.pipeline import recolor
+from recolor_torch.resize import resize
+from recolor_torch.studio.engine import Engine, network_settings
+from recolor_torch.studio.marks import Mark, Marks
+from recolor_torch.studio.protocol import Recipe
+
+WIDTH, HEIGHT, SIDE = 480, 360, 320
+HALF_A_LEVEL = 0.5
+
+
+@pytest.fixture(scope="module")
+def network():
+    method = NetworkColorization()
+    method.prepare()
+    return method
+
+
+@pytest.fixture(scope="module")
+def image():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.linspace(0.2, 0.7, WIDTH).expand(HEIGHT, WIDTH).clone()
+    y[90:240, 120:300] = 0.85
+    y += 0.003 * torch.randn(HEIGHT, WIDTH, generator=generator)
+    return y.clamp(0, 1).expand(1, 3, -1, -1).contiguous()
+
+
+def marks(*lines):
+    items = [Mark(Stroke(((x, y), (x + 70, y + 9)), 5, color)) for x, y, color in lines]
+    return Marks((WIDTH, HEIGHT), tuple(items))
+
+
+SEQUENCE = [
+    marks((140, 120, "#b03020")),
+    marks((140, 120, "#b03020"), (20, 300, "#2050c0")),
+    marks((20, 300, "#2050c0"), (350, 60, "#30a040")),
+    marks(),
+    marks((350, 60, "#30a040")),
+]
+
+
+def last(engine, painted, recipe, moving=False):
+    return list(engine.solve(painted, recipe, moving, lambda: False))[-1]
+
+
+def pipeline(image, painted, method, references=(), **settings):
+    guide = Guide(tuple(Reference(r) for r in references))
+    if painted.strokes:
+        hints = hints_from_shapes(painted.shapes)
+        guide = Guide(guide.references, hints=hints.image, hint_mask=hints.mask)
+    return recolor(image, build_method(method, **settings), guide, max_side=SIDE)
+
+
+def shown(image, answer):
+    """What the page makes of an answer."""
+    return fit_gamut(rgb_to_luminance(image), resize(torch.from_numpy(answer.chroma)[None], image.shape[-2:]))
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(sample=2), Recipe(trust=5.0)], ids=["likely", "sample", "trust"])
+def test_at_rest_every_state_is_the_network_method_to_half_a_level(network, image, recipe):
+    engine = Engine(image, SIDE, network)
+    engine.prepare()
+    for painted in SEQUENCE:
+        answer = last(engine, painted, recipe)
+        assert answer.final
+        wanted = pipeline(image, painted, "network", **network_settings(recipe))
+        assert 255 * (shown(image, answer) - wanted).abs().max() < 2 * HALF_A_LEVEL  # half a level each
+
+
+def test_strokes_alone_are_levin(network, image):
+    engine = Engine(image, SIDE, network)
+    for painted in SEQUENCE[:2]:
+        wanted = pipeline(image, painted, "levin")
+        assert 255 * (shown(image, last(engine, painted, Recipe("plain"))) - wanted).abs().max() < 2 * HALF_A_LEVEL
+    assert not last(engine, marks(), Recipe("plain")).chroma.any()
+
+
+def test_a_reference_is_correspondence_and_with_strokes_semi_interactive(network, image):
+    generator = torch.Generator().manual_seed(1)
+    reference = torch.rand(1, 3, 6, 8, generator=generator)
+    reference = resize(reference, (180, 240)).clamp(0, 1)
+    engine = Engine(image, SIDE, network)
+    recipe = Recipe("reference", references=("r0",))
+    assert not engine.knows(recipe)
+    engine.learn(("r0",), [reference])
+    wanted = pipeline(image, marks(), "correspondence", [reference])
+    assert 255 * (shown(image, last(engine, marks(), recipe)) - wanted).abs().max() < 2 * HALF_A_LEVEL
+    for painted in SEQUENCE[:2]:
+        wanted = pipeline(image, painted, "semi_interactive", [reference])
+        assert 255 * (shown(image, last(engine, painted, recipe)) - wanted).abs().max() < 2 * HALF_A_LEVEL
+
+
+def test_coarse_answers_come_first_and_are_near(network, image):
+    engine = Engine(image, SIDE, network)
+    engine.prepare()
+    answers = list(engine.solve(SEQUENCE[1], Recipe(), False, lambda: False))
+    assert [a.final for a in answers] == [False, True]
+    assert [a.side for a in answers] == [160, 320]
+    before, coarse, final = (shown(image, a) for a in (last(engine, marks(), Recipe()), *answers))
+    assert (coarse - final).abs().mean() < 0.5 * (before - final).abs().mean()
+
+
+def test_a_moving_brush_gets_one_coarse_answer(network, image):
+    engine = Engine(image, SIDE, network)
+    answers = list(engine.solve(SEQUENCE[0], Recipe(), True, lambda: False))
+    assert [(a.side, a.final) for a in answers] == [(160, False)]
+
+
+def test_a_stale_request_ends_early_and_does_no_harm(network, image):
+    engine = Engine(image, SIDE, network)
+    calls = iter([False] * 3 + [True] * 1000)
+    answers = list(engine.solve(SEQUENCE[1], Recipe(), False, lambda: next(calls)))
+    assert not any(a.final for a in answers)
+    wanted = pipeline(image, SEQUENCE[2], "network")
+    assert 255 * (shown(image, last(engine, SEQUENCE[2], Recipe())) - wanted).abs().max() < 2 * HALF_A_LEVEL

@@ -1,0 +1,87 @@
+"""Marks: the page's strokes as a file of hints and as pixels."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
+from recolor_torch.studio.marks import MOST_POINTS, Link, Mark, Marks, Raster, parse_file, parse_marks, scaled
+
+SIZE = (60, 40)
+numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
+strokes = st.builds(
+    Stroke,
+    st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5).map(tuple),
+    st.floats(0, 9).map(lambda x: round(x, 2)),
+    st.sampled_from(["#ff0000", "#00ff80", "#808080"]),
+)
+flags = st.frozensets(st.sampled_from(["neutral", "hidden", "point"]))
+rectangles = st.tuples(numbers, numbers, *[st.floats(1, 9).map(lambda x: round(x, 2))] * 2)
+marks = st.builds(
+    Marks,
+    st.just(SIZE),
+    st.lists(st.builds(Mark, strokes, flags), max_size=6).map(tuple),
+    st.lists(st.builds(Link, rectangles, st.just("r0"), rectangles), max_size=2).map(tuple),
+)
+
+
+@given(marks)
+def test_page_and_file_hold_the_same_marks(m):
+    assert parse_marks(json.loads(json.dumps(m.to_page())), SIZE) == m
+    assert parse_file(m.to_file()) == m
+
+
+@given(marks)
+def test_every_reader_of_hints_sees_the_shown_strokes_alone(m):
+    assert parse_shapes(m.to_file()).strokes == m.strokes
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(strokes, max_size=5).map(tuple), min_size=1, max_size=5))
+def test_a_raster_that_is_kept_is_a_raster_from_scratch(states):
+    raster = Raster((20, 30))
+    for state in states:
+        colors, mask = raster.draw(HintShapes(SIZE, strokes=state))
+        wanted, where = HintShapes(SIZE, strokes=state).rasterize((20, 30))
+        assert np.array_equal(mask, where)
+        assert np.array_equal(colors[mask], wanted[where])
+
+
+def test_a_growing_stroke_is_drawn_anew_and_those_before_are_not():
+    raster = Raster((40, 60))
+    first = Stroke(((5, 5), (30, 5)), 2, "#ff0000")
+    for end in range(10, 50, 10):
+        growing = Stroke(((5, 20), (end, 20)), 2, "#0000ff")
+        raster.draw(HintShapes(SIZE, strokes=(first, growing)))
+    assert raster.drawn == (first,)
+
+
+def test_scaled_marks_cover_the_same_part():
+    mark = Mark(Stroke(((10, 10), (50, 30)), 4, "#ff0000"))
+    large = scaled(Marks(SIZE, (mark,)), (120, 80))
+    assert large.items[0].stroke == Stroke(((20, 20), (100, 60)), 8, "#ff0000")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "size"),
+        ({"size": [9, 9]}, "size"),
+        ({"size": [60, 40], "strokes": 3}, "list"),
+        ({"size": [60, 40], "strokes": [{"points": [], "color": "#ff0000"}]}, "points"),
+        ({"size": [60, 40], "strokes": [{"points": [[1, "x"]], "color": "#ff0000"}]}, "number"),
+        ({"size": [60, 40], "strokes": [{"points": [[1, 1]], "color": "red"}]}, "rrggbb"),
+        ({"size": [60, 40], "strokes": [{"points": [[1, 1]] * (MOST_POINTS + 1), "color": "#ff0000"}]}, "allowed"),
+        ({"size": [60, 40], "links": [{"reference": "r0", "target": [0, 0, 1]}]}, "rectangle"),
+        (
+            {"size": [60, 40], "links": [{"reference": "", "target": [0, 0, 0, 1], "region": [0, 0, 1, 1]}]},
+            "positive",
+        ),
+    ],
+)
+def test_bad_marks_are_refused_with_a_reason(data, message):
+    with pytest.raises(ValueError, match=message):
+        parse_marks(data, SIZE)
