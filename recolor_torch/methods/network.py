@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recolor_torch.checks import check_choice, check_image
+from recolor_torch.checks import check_choice, check_image, check_same_size
 from recolor_torch.color import fit_gamut
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
@@ -17,7 +17,14 @@ from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_network
 
-Head = Literal["regression", "distribution"]
+Head = Literal["auto", "regression", "distribution"]
+
+# How strongly the estimate holds in the edge-aware finish: larger values keep its blur, smaller ones lose its detail.
+_FINISH_STRENGTH = 0.01
+# The longest side at which the finish is computed: the estimate has no detail that needs more.
+_FINISH_SIDE = 512
+# Confidence that a transferred color may have at most: 1 is for a person's own.
+_MOST_SOFT = 0.95
 
 # How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate.
 FADING = 0.01
@@ -26,23 +33,29 @@ _TRUST_SIDE = 256
 
 
 class NetworkColorization(Recolorizer):
-    r"""Colours by a network that has learned from photographs; points are welcome and not needed.
+    r"""Color by a network that has learned from photographs; points are welcome and not needed.
 
-    The network sees a small copy of the picture, and its chroma is enlarged. Where hints are given, they are kept
-    exactly: what the network's estimate p lacks there spreads by :math:`(L + 0.01 C)(u - p) = 0`, and
-    :math:`(L + C)\,v = C u` joins this with Levin propagation of the hints. The surer the network, the larger C and the
-    nearer the hints their effect ends; a network without an opinion leaves plain Levin propagation.
+    The network sees a small copy of the picture and gives two estimates: the mean of what is likely, of the least
+    error and pale, and a vivid one, as colorful as photographs are. ``vividness`` mixes them. The estimate is brought
+    to the edges of the picture as the soft prior of a Levin system without hints, and enlarged.
+
+    Where hints are given, they are kept exactly: what the estimate p lacks there spreads by
+    :math:`(L + 0.01 C)(u - p) = 0`, and :math:`(L + C)\,v = C u` joins this with Levin propagation of the hints. The
+    surer the network, the larger C and the sooner the effect of a hint ends. A soft prior in the guide, such as colors
+    transferred from a reference, is given to the network with its confidence.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
             Zhang et al., whose published files are given with weights (eccv16 reads no hints).
         weights: file of the network's weights.
         side: longer side of the copy that the network sees.
-        head: regression is the single best guess; distribution is more colourful, and what temperature, samples and
-            sample are for.
+        vividness: 0 is the mean estimate, 1 is as colorful as photographs; in between they are mixed.
+        head: distribution takes the color from the distribution over color bins, as samples do; regression is a
+            vividness of 0; auto is vividness where the network has it.
         temperature: of the distribution, from 1 (its mean, pale) towards 0 (its mode, vivid and patchy).
         samples: so many different results on one sheet, which --save-stages writes.
         sample: which of them is the result: 0 the most likely, 1 and up others, as numbered on the sheet.
+        finish: bring the estimate to the edges of the picture.
         propagate: keep hints exactly and carry them on; without it hints are the network's to use.
         trust: C where the network is sure, in a picture of at most 256 pixels.
         seed: of the samples.
@@ -57,17 +70,21 @@ class NetworkColorization(Recolorizer):
         network: Literal["unet", "eccv16", "siggraph17"] = "unet",
         weights: str | None = None,
         side: int = 256,
-        head: Head = "regression",
+        vividness: float = 0.7,
+        head: Head = "auto",
         temperature: float = TEMPERATURE,
         samples: int = 1,
         sample: int = 0,
+        finish: bool = True,
         propagate: bool = True,
         trust: float = 1e-4,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check_choice(network, "network", ("unet", "eccv16", "siggraph17"))
-        check_choice(head, "head", ("regression", "distribution"))
+        check_choice(head, "head", ("auto", "regression", "distribution"))
+        if not 0 <= vividness <= 1:
+            raise ValueError(f"vividness must be from 0 to 1, got {vividness:g}.")
         if side < 32:
             raise ValueError(f"side must be 32 or more, got {side}.")
         for name, value in (("temperature", temperature), ("trust", trust)):
@@ -75,8 +92,10 @@ class NetworkColorization(Recolorizer):
                 raise ValueError(f"{name} must be more than 0, got {value:g}.")
         if not 0 <= sample < max(samples, 1):
             raise ValueError(f"sample must be from 0 to samples - 1, which is {samples - 1}, got {sample}.")
-        self.network, self.weights, self.side, self.head = network, weights, side, head
+        self.network, self.weights, self.side = network, weights, side
+        self.vividness, self.head = vividness, head
         self.temperature, self.samples, self.sample = temperature, samples, sample
+        self.finish = finish
         self.propagate, self.trust, self.seed = propagate, trust, seed
         self.loaded: nn.Module | None = None
         self.digest = ""
@@ -98,10 +117,10 @@ class NetworkColorization(Recolorizer):
         if guide.hints is not None and guide.hint_mask is not None:
             hints, mask = given(image, guide, all_pictures=False)
             hints = hints[:, 1:]
-        estimate = self.estimate(luminance, hints, mask)
+        estimate = self.estimate(luminance, *_with_prior(image, guide, hints, mask))
         small = _resized(luminance, self._size(luminance))
         noise = self._noise()
-        chroma = _resized(self._chroma(estimate, small, noise[self.sample]), luminance.shape[-2:])
+        chroma = self._finished(luminance, self._chroma(estimate, small, noise[self.sample]))
         if self.propagate and hints is not None and mask is not None:
             chroma = self.combine(luminance, hints, mask, chroma, _confidence(estimate, luminance))
         if self.keep_stages:
@@ -113,8 +132,8 @@ class NetworkColorization(Recolorizer):
 
         Args:
             luminance: (B, 1, H, W), [0, 1].
-            hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
-            mask: (B or 1, 1, H, W).
+            hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over 0.
+            mask: confidence of the hints, (B or 1, 1, H, W), [0, 1]: 1 is a person's own color.
         """
         self.prepare()
         assert self.loaded is not None
@@ -124,8 +143,8 @@ class NetworkColorization(Recolorizer):
             hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))
         with torch.no_grad():
             found = network(_resized(luminance, size).clamp(0, 1).float(), hints, mask)
-        logits, chroma = (None if x is None else x.to(luminance) for x in (found.logits, found.chroma))
-        return Estimate(logits, chroma)
+        answers = (found.logits, found.chroma, found.vivid)
+        return Estimate(*(None if x is None else x.to(luminance) for x in answers))
 
     def prior(
         self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None
@@ -141,7 +160,7 @@ class NetworkColorization(Recolorizer):
         """Chroma, that of the sample that was chosen, and confidence of an estimate, at the size of ``luminance``."""
         noise = self._noise()[self.sample]
         chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), noise)
-        return _resized(chroma, luminance.shape[-2:]), _confidence(estimate, luminance)
+        return self._finished(luminance, chroma), _confidence(estimate, luminance)
 
     def _size(self, luminance: Tensor) -> tuple[int, int]:
         height, width = luminance.shape[-2:]
@@ -154,14 +173,26 @@ class NetworkColorization(Recolorizer):
 
     def _chroma(self, estimate: Estimate, luminance: Tensor, noise: Tensor | None) -> Tensor:
         """The chroma at the network's size, (B, 2, h, w)."""
-        if self.head == "regression" and noise is None:
-            assert estimate.chroma is not None
-            return estimate.chroma
+        if self.head != "distribution" and noise is None and estimate.chroma is not None:
+            vividness = self.vividness if self.head == "auto" and estimate.vivid is not None else 0.0
+            return estimate.chroma if vividness == 0 else torch.lerp(estimate.chroma, estimate.vivid, vividness)
         assert estimate.logits is not None
         logits = estimate.logits if noise is None else estimate.logits + noise.to(estimate.logits)
         ab = annealed_mean(logits, self.temperature)
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         return ab_to_chroma(luminance.clamp(0, 1), ab)
+
+    def _finished(self, luminance: Tensor, chroma: Tensor) -> Tensor:
+        """The chroma, (B, 2, h, w), brought to the edges of the luminance and to its size, (B, 2, H, W)."""
+        size = luminance.shape[-2:]
+        if self.finish:
+            scale = min(1.0, _FINISH_SIDE / max(size))
+            middle = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
+            small, chroma = _resized(luminance, middle), _resized(chroma, middle)
+            strength = torch.full_like(small, _FINISH_STRENGTH)
+            nothing = torch.zeros_like(small)
+            chroma = spread_chroma(small, torch.zeros_like(chroma), nothing, prior=chroma, confidence=strength)
+        return _resized(chroma, size)
 
     def combine(
         self,
@@ -212,8 +243,21 @@ def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 
 def _pooled(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Hints at a smaller size: the mean colour of those in the area of each pixel."""
-    known = (mask > 0.5).to(hints)
-    share = F.adaptive_avg_pool2d(known, size)
-    colors = F.adaptive_avg_pool2d(hints * known, size) / torch.where(share > 0, share, 1)
-    return colors, (share > 0).to(hints)
+    """Hints at a smaller size: in the area of each pixel their mean color by confidence, and the largest confidence."""
+    confidence = mask.to(hints)
+    share = F.adaptive_avg_pool2d(confidence, size)
+    colors = F.adaptive_avg_pool2d(hints * confidence, size) / torch.where(share > 0, share, 1)
+    return colors, F.adaptive_max_pool2d(confidence, size)
+
+
+def _with_prior(image: Tensor, guide: Guide, hints: Tensor | None, mask: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Hints and their confidence for the network: exact ones, and a soft prior where there are none."""
+    known = None if mask is None else (mask > 0.5).to(image)
+    if guide.prior is None:
+        return hints, known
+    check_same_size(guide.prior, "prior", image)
+    trust = torch.ones_like(guide.prior[:, :1]) if guide.confidence is None else guide.confidence
+    soft = trust.clamp(0, _MOST_SOFT).to(image)
+    if hints is None or known is None:
+        return guide.prior.to(image), soft
+    return torch.where(known > 0, hints, guide.prior.to(image)), torch.maximum(known, soft)

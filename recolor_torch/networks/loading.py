@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_choice
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.networks.efficientnet import STAGES
 from recolor_torch.networks.published import EightBlockNet, UserGuidedNet
 from recolor_torch.networks.unet import ColorUNet
 
@@ -101,11 +102,17 @@ def _fill(network: nn.Module, state: Mapping[str, Tensor], file: Path, name: str
 
 
 def _empty(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """The network that the shapes in ``state`` belong to, without its weights."""
     if name != "unet":
         return NETWORKS[name]()
     names = ["bottom.conv.weight", *(f"ups.{i}.conv.weight" for i in range(4))]
-    found = [len(state[n]) for n in names if n in state and state[n].ndim]
-    return ColorUNet(tuple(found)) if len(found) == len(names) else ColorUNet()  # type: ignore[arg-type]
+    widths = tuple(len(state[n]) for n in names if n in state and state[n].ndim)
+    if len(widths) < len(names):
+        return ColorUNet()
+    layers = {key.split(".")[1] for key in state if key.startswith("attention.")}
+    deepest = state.get("encoder.blocks.15.bn2.weight")
+    small = deepest is not None and len(deepest) == STAGES[-1][-1]
+    return ColorUNet("lite0" if small else "lite2", widths, len(layers))  # type: ignore[arg-type]
 
 
 def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:

