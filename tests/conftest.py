@@ -54,8 +54,9 @@ def network_path(tmp_path_factory):
     from recolor_torch.networks.loading import save_network
 
     torch.manual_seed(0)
-    network = ColorUNet(widths=(16, 16, 16, 16, 8))
-    torch.nn.init.normal_(network.regression.weight, std=0.3)
+    network = ColorUNet("lite0", widths=(16, 16, 16, 16, 8))
+    for head in (network.mean, network.vivid):
+        torch.nn.init.normal_(head[0].weight, std=0.3)
     for layer in network.distribution:
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.normal_(layer.weight, std=0.2)

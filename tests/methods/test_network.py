@@ -19,7 +19,10 @@ def image():
 
 @pytest.fixture
 def build(network_path):
-    return lambda **settings: NetworkColorization(weights=str(network_path), **settings)
+    def build(**settings):
+        return NetworkColorization(weights=str(network_path), **{"vividness": 0.0, "finish": False, **settings})
+
+    return build
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def test_hints_are_exact_and_the_network_fills_the_rest(build, image, points):
 def test_a_network_without_opinion_leaves_levin(build, image, points):
     method = build(trust=1e-9)
     method.prepare()
-    torch.nn.init.zeros_(method.loaded.regression.weight)
-    torch.nn.init.zeros_(method.loaded.regression.bias)
+    torch.nn.init.zeros_(method.loaded.mean[0].weight)
+    torch.nn.init.zeros_(method.loaded.mean[0].bias)
     expected = recolor(image, LevinColorization(), points)
     torch.testing.assert_close(recolor(image, method, points), expected, atol=1 / 255, rtol=0)
 

