@@ -19,8 +19,11 @@ from recolor_torch.networks.loading import load_network
 
 Head = Literal["auto", "regression", "distribution"]
 
+# What the chroma of a vividness of 1 is multiplied with: on 50 held-out training pictures it then is as colorful as
+# they are (the ratio of Hasler and Suesstrunk's colorfulness is 1.00 in the median); the estimates alone are paler.
+_FULL_VIVIDNESS = 1.5
 # How strongly the estimate holds in the edge-aware finish: larger values keep its blur, smaller ones lose its detail.
-_FINISH_STRENGTH = 0.01
+_FINISH_STRENGTH = 0.03
 # The longest side at which the finish is computed: the estimate has no detail that needs more.
 _FINISH_SIDE = 512
 # Confidence that a transferred color may have at most: 1 is for a person's own.
@@ -69,8 +72,8 @@ class NetworkColorization(Recolorizer):
         self,
         network: Literal["unet", "eccv16", "siggraph17"] = "unet",
         weights: str | None = None,
-        side: int = 256,
-        vividness: float = 0.7,
+        side: int = 384,
+        vividness: float = 0.5,
         head: Head = "auto",
         temperature: float = TEMPERATURE,
         samples: int = 1,
@@ -175,7 +178,9 @@ class NetworkColorization(Recolorizer):
         """The chroma at the network's size, (B, 2, h, w)."""
         if self.head != "distribution" and noise is None and estimate.chroma is not None:
             vividness = self.vividness if self.head == "auto" and estimate.vivid is not None else 0.0
-            return estimate.chroma if vividness == 0 else torch.lerp(estimate.chroma, estimate.vivid, vividness)
+            if vividness == 0 or estimate.vivid is None:
+                return estimate.chroma
+            return torch.lerp(estimate.chroma, estimate.vivid, vividness) * (1 + (_FULL_VIVIDNESS - 1) * vividness)
         assert estimate.logits is not None
         logits = estimate.logits if noise is None else estimate.logits + noise.to(estimate.logits)
         ab = annealed_mean(logits, self.temperature)

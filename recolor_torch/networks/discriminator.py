@@ -23,9 +23,7 @@ class Discriminator(nn.Module):
         normalization: ``batch``, or ``spectral`` norms of the weights in place of it (Miyato et al. 2018).
     """
 
-    def __init__(
-        self, width: int = 32, layers: int = 3, normalization: Literal["batch", "spectral"] = "batch"
-    ) -> None:
+    def __init__(self, width: int = 32, layers: int = 3, normalization: Literal["batch", "spectral"] = "batch") -> None:
         super().__init__()
         self.width, self.layers, self.normalization = width, layers, normalization
         check_choice(normalization, "normalization", ("batch", "spectral"))

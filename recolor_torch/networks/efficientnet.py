@@ -61,9 +61,7 @@ class Block(nn.Module):
         drop: share of the pictures that keep only their input in training (stochastic depth, Huang et al. 2016).
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float = 0.0
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float = 0.0) -> None:
         super().__init__()
         inner = inputs * expansion
         self.drop = drop
@@ -135,7 +133,13 @@ def _stages(variant: Variant) -> list[tuple[int, int, int, int, int]]:
     width, depth = VARIANTS[variant]
     last = len(STAGES) - 1
     return [
-        (repeats if i in (0, last) else math.ceil(depth * repeats), kernel, stride, expansion, _rounded(width * channels))
+        (
+            repeats if i in (0, last) else math.ceil(depth * repeats),
+            kernel,
+            stride,
+            expansion,
+            _rounded(width * channels),
+        )
         for i, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES)
     ]
 

@@ -56,10 +56,11 @@ class ColorUNet(nn.Module):
         deep, sixteenth, eighth, quarter, half = self.widths
         self.bottom = Join(skips[4], 0, deep, kernel=1)
         self.ups = nn.ModuleList(
-            Join(inputs, skip, outputs)
-            for inputs, outputs, skip in zip(self.widths, self.widths[1:], skips[3::-1])
+            Join(inputs, skip, outputs) for inputs, outputs, skip in zip(self.widths, self.widths[1:], skips[3::-1])
         )
-        self.attention = nn.ModuleList(GlobalAttention(sixteenth, max(1, sixteenth // _HEAD_CHANNELS)) for _ in range(attention))
+        self.attention = nn.ModuleList(
+            GlobalAttention(sixteenth, max(1, sixteenth // _HEAD_CHANNELS)) for _ in range(attention)
+        )
         # The vivid chroma has its own way from 1/8 of the side on: it chooses a color where the mean blurs several.
         self.vivid_ups = nn.ModuleList((Join(eighth, skips[1], quarter), Join(quarter, skips[0], half)))
         self.distribution = nn.Sequential(nn.Conv2d(quarter, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, BINS, 1))

@@ -20,11 +20,14 @@ from recolor_torch.errors import UsageError
 from recolor_torch.features.state import read_state
 from recolor_torch.hints.simulation import HintSimulation, gaussian_centres, paint_points
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
-from recolor_torch.networks import Estimate
+from recolor_torch.losses.colorfulness import colorfulness_loss
+from recolor_torch.networks import ColorUNet, Estimate
 from recolor_torch.networks.loading import load_into
 from recolor_torch.precision import refuse_half
 from recolor_torch.training.data import TrainingDataModule, batches_done
 
+# Weight of the colorfulness loss within that of the vivid chroma: the two are then of one size.
+_COLORFULNESS = 4.0
 VALIDATED_POINTS = (0, 10)
 
 
@@ -47,6 +50,7 @@ class ColorizationTraining(pl.LightningModule):
         weight_decay: of AdamW.
         classification: weight of the cross entropy.
         regression: weight of the Huber loss.
+        vivid: weight of the losses of the vivid chroma, where the network gives one: Huber and colorfulness.
         mix: of the rebalancing: 1 weighs all bins alike, 0 by the inverse of their share.
         average: decay of the moving average, per step.
         grain: largest deviation of the noise that is added to the luminance, in [0, 1]: old pictures have some.
@@ -71,6 +75,7 @@ class ColorizationTraining(pl.LightningModule):
         weight_decay: float = 0.01,
         classification: float = 1.0,
         regression: float = 10.0,
+        vivid: float = 4.0,
         mix: float = 0.5,
         average: float = 0.998,
         grain: float = 0.03,
@@ -90,6 +95,7 @@ class ColorizationTraining(pl.LightningModule):
         self.warmup, self.cooldown = warmup, cooldown
         self.weight_decay, self.classification, self.regression = weight_decay, classification, regression
         self.average = average
+        self.vivid = vivid
         self.mix, self.grain, self.tone, self.hints, self.seed = mix, grain, tone, hints, seed
         self._start = 0.0, 0
         self.averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(average), use_buffers=True)
@@ -108,16 +114,22 @@ class ColorizationTraining(pl.LightningModule):
             UsageError: the weights have 16 bits, in which steps of the optimizer and of the moving average are lost.
         """
         refuse_half(self.trainer.precision, "Training")
-        if self.classification == 0 or self.bin_weights.any():
+        if self.classification == 0:
             return
+        if not self.bin_weights.any():
+            self.bin_weights.copy_(rebalancing_weights(self._counts(), self.mix))
+        for network in (self.network, self.averaged.module):
+            if isinstance(network, ColorUNet):
+                network.log_weights.copy_(self.bin_weights.log())
+
+    def _counts(self) -> Tensor:
+        """How often the colors of each bin occur, from a file or in the training pictures."""
         if self.bins is not None:
-            self.bin_weights.copy_(rebalancing_weights(read_counts(self.bins), self.mix))
-            return
+            return read_counts(self.bins)
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, TrainingDataModule):
             raise UsageError("The colours are counted on a TrainingDataModule, got another data module.")
-        counts = sum(count_bins(quarter_ab(self.pictures(p))) for p in data.samples(2000))
-        self.bin_weights.copy_(rebalancing_weights(torch.as_tensor(counts), self.mix))
+        return torch.as_tensor(sum(count_bins(quarter_ab(self.pictures(p))) for p in data.samples(2000)))
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """The loss of a batch of pictures, (B, 3, H, W), uint8."""
@@ -163,7 +175,10 @@ class ColorizationTraining(pl.LightningModule):
             if self.sparse:
                 row, column = self.phase()
                 ab = ab[..., row::2, column::2]
-            entropy = distribution_loss(estimate.logits.to(image), ab, self.bin_weights)
+            logits = estimate.logits.to(image)
+            if isinstance(self.network, ColorUNet):  # it gives the true distribution; the weighted one is learned
+                logits = logits + self.network.log_weights.to(image).view(1, -1, 1, 1)
+            entropy = distribution_loss(logits, ab, self.bin_weights)
             self.log("train/classification", entropy)
             loss = loss + self.classification * entropy
         if estimate.chroma is not None and self.regression > 0:
@@ -171,6 +186,13 @@ class ColorizationTraining(pl.LightningModule):
             huber = chroma_loss(chroma_to_unit(estimate.chroma.to(image)), chroma_to_unit(truth))
             self.log("train/regression", huber)
             loss = loss + self.regression * huber
+        if estimate.vivid is not None and self.vivid > 0:
+            truth = rgb_to_yuv(image)[:, 1:]
+            vivid = estimate.vivid.to(image)
+            near = chroma_loss(chroma_to_unit(vivid), chroma_to_unit(truth))
+            bright = colorfulness_loss(vivid, truth)
+            self.log_dict({"train/vivid": near, "train/colorfulness": bright})
+            loss = loss + self.vivid * (near + _COLORFULNESS * bright)
         self.log("train/loss", loss)
         return loss
 

@@ -49,13 +49,13 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
     parser.add_argument("--weights", help="of the network; those that come with the package without it")
     parser.add_argument("--network", default="unet", choices=["unet", "eccv16", "siggraph17"])
-    parser.add_argument("--head", default="regression", choices=["regression", "distribution"])
+    parser.add_argument("--vividness", type=float, default=0.0, help="of the network: 0, the mean, has the least error")
     parser.add_argument("--trust", type=float, help="of the combination, in place of its default")
     parser.add_argument("--limit", type=int, help="take only so many pictures, evenly spread")
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    network = {"network": args.network, "weights": args.weights, "head": args.head}
+    network = {"network": args.network, "weights": args.weights, "vividness": args.vividness}
     trust = {} if args.trust is None else {"trust": args.trust}
     methods: dict[str, Recolorizer | None] = {
         "gray": None,

@@ -218,7 +218,9 @@ class Trainer:
                     self._report(progress)
             self._wait()
             seconds = time.perf_counter() - at
-            self.note(event="stage", size=stage.size, steps=self.steps, pictures_per_second=(self.seen - seen) / seconds)
+            self.note(
+                event="stage", size=stage.size, steps=self.steps, pictures_per_second=(self.seen - seen) / seconds
+            )
             at = time.perf_counter()
             self.validate(f"after {stage.size}")
             save_network(self.averaged, self.args.output / "unet.safetensors")
@@ -357,7 +359,11 @@ class Trainer:
     def _sheet(self, luminance: Tensor, image: Tensor, results: dict[str, Tensor]) -> None:
         from torchvision.io import write_jpeg
 
-        columns = [luminance.expand_as(image), *(fit_gamut(luminance, results[k]) for k in ("mean_0", "vivid_0")), image]
+        columns = [
+            luminance.expand_as(image),
+            *(fit_gamut(luminance, results[k]) for k in ("mean_0", "vivid_0")),
+            image,
+        ]
         rows = torch.cat([torch.cat(list(c[:24]), 1) for c in columns], 2)
         halves = torch.cat(rows.split(12 * CANVAS, 1), 2) if len(image) >= 24 else rows
         write_jpeg((255 * halves).round().to(torch.uint8).cpu(), str(self.args.output / "sheet.jpg"), 85)

@@ -94,9 +94,9 @@ def test_files_from_before_batches_were_counted(tmp_path, cls):
 
 def test_numbers_of_the_wrong_kind_are_refused(network, tmp_path):
     state = dict(network.state_dict())
-    save_file({**state, "regression.bias": torch.zeros(8, dtype=torch.int32)}, tmp_path / "whole.safetensors")
-    with pytest.raises(UsageError, match=r"regression\.bias is torch\.int32 in place of torch\.float32"):
+    save_file({**state, "mean.0.bias": torch.zeros(8, dtype=torch.int32)}, tmp_path / "whole.safetensors")
+    with pytest.raises(UsageError, match=r"mean\.0\.bias is torch\.int32 in place of torch\.float32"):
         load_network("unet", tmp_path / "whole.safetensors")
-    save_file({**state, "regression.bias": torch.full((8,), torch.inf)}, tmp_path / "inf.safetensors")
-    with pytest.raises(UsageError, match=r"regression\.bias has values that are not finite"):
+    save_file({**state, "mean.0.bias": torch.full((8,), torch.inf)}, tmp_path / "inf.safetensors")
+    with pytest.raises(UsageError, match=r"mean\.0\.bias has values that are not finite"):
         load_network("unet", tmp_path / "inf.safetensors")

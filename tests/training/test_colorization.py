@@ -152,6 +152,7 @@ def run_config(name, pictures, tmp_path, monkeypatch, *more):
 def test_the_unet_config_runs_and_resumes(pictures, tmp_path, monkeypatch):
     small = ["--model.init_args.network.init_args.pretrained", "false"]
     small += ["--model.init_args.network.init_args.widths", "[16,16,16,16,8]"]
+    small += ["--model.init_args.network.init_args.encoder", "lite0"]
     run_config("unet", pictures, tmp_path, monkeypatch, *small, "--trainer.max_steps", "2")
     run = tmp_path / "training" / "unet"
     assert [p.name for p in (run / "samples").iterdir()] == ["step_0000002.png"]
@@ -167,6 +168,7 @@ def test_the_unet_config_runs_and_resumes(pictures, tmp_path, monkeypatch):
 
 def test_the_adversarial_config_runs(pictures, tmp_path, monkeypatch, network_path):
     more = ["--model.init_args.network.init_args.widths", "[16,16,16,16,8]", "--trainer.max_steps", "4"]
+    more += ["--model.init_args.network.init_args.encoder", "lite0"]
     run_config("adversarial", pictures, tmp_path, monkeypatch, *more, "--model.init_args.start", str(network_path))
     loaded, _ = load_network("unet", tmp_path / "training" / "adversarial" / "last.ckpt")
     save_network(loaded, tmp_path / "tuned.safetensors")
