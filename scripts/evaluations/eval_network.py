@@ -1,7 +1,7 @@
 """Colour without any input, measured: error, colourfulness and perceptual distance against the truth, by setting.
 
-    python scripts/evaluations/eval_network.py photographs/ -o network/ --limit 96
-    python scripts/evaluations/eval_network.py photographs/ -o network/ --side 512 --lpips alexnet.safetensors \
+    python -m scripts.evaluations.eval_network photographs/ -o network/ --limit 96
+    python -m scripts.evaluations.eval_network photographs/ -o network/ --side 512 --lpips alexnet.safetensors \
         --setting mean:vividness=0 --setting unfinished:finish=false
 
 Pictures are reduced to --side on the longer side (0: their own size). Writes network.csv (a line a picture and setting)
@@ -20,18 +20,18 @@ import torch
 import yaml
 
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
-from recolor_torch.compose import resize, working_size
-from recolor_torch.data import read_picture
-from recolor_torch.data.pictures import PictureError
-from recolor_torch.data.targets import find_targets
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import score
 from recolor_torch.evaluation.protocols import to_8_bits
-from recolor_torch.methods import Guide
+from recolor_torch.files import write_bytes_atomically
+from recolor_torch.guide import Guide
 from recolor_torch.methods.network import NetworkColorization
-from recolor_torch.output.atomic import write_bytes_atomically
+from recolor_torch.pictures import read_picture
+from recolor_torch.pictures.read import PictureError
 from recolor_torch.pipeline import recolor
+from recolor_torch.resize import resize, working_size
+from recolor_torch.run.targets import find_targets
 
 COLUMNS = ("psnr", "ciede2000", "lpips", "chroma", "colorfulness")
 

@@ -1,9 +1,9 @@
 """Pack photographs for a short stay on a rented GPU: small WebP files in tar files of a limited size.
 
-    python scripts/training/pack_pictures.py photographs/ more.tar -o packed/ --megabytes 50 20 50
+    python -m scripts.training.pack_pictures photographs/ more.tar -o packed/ --megabytes 50 20 50
 
 Names are kept, so that the same pictures are held out from training. Each tar file is filled up to its size; the last
-one takes what is left. ``scripts/training/train_unet.py`` and ``recolor fit`` read them as any other source.
+one takes what is left. ``scripts.training.train_unet`` and ``recolor fit`` read them as any other source.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from recolor_torch.errors import UsageError
-from recolor_torch.training.pictures import read_small
+from recolor_torch.training.data import read_small
 
 
 def main() -> int:

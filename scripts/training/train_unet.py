@@ -1,7 +1,7 @@
 """Train the colorization network on one GPU against the clock: minutes in place of days.
 
-    python scripts/training/train_unet.py packed/*.tar.gz -o trained/ --seconds 450 --perceptual vgg16.safetensors
-    python scripts/training/train_unet.py photographs/ -o trained/ --steps 10 --device cpu --scale 0.02     rehearsal
+    python -m scripts.training.train_unet packed/*.tar.gz -o trained/ --seconds 450 --perceptual vgg16.safetensors
+    python -m scripts.training.train_unet photographs/ -o trained/ --steps 10 --device cpu --scale 0.02     rehearsal
 
 The pictures are decoded once and stay in GPU memory; crops, hints and transferred colors are made there. Training runs
 in bfloat16 and channels_last, in three stages: crops of 128 and of 192 pixels with classification and regression, then
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -35,10 +36,11 @@ from recolor_torch.hints.transfer_simulation import TransferSimulation
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.losses.colorfulness import colorfulness_loss
 from recolor_torch.losses.perceptual import PerceptualLoss
-from recolor_torch.pictures.opening import PictureError
 from recolor_torch.networks import ColorUNet, Discriminator
 from recolor_torch.networks.loading import save_network
-from recolor_torch.training.pictures import decode_small, picture_files
+from recolor_torch.pictures.opening import PictureError
+from recolor_torch.training.colorization import quarter_ab
+from recolor_torch.training.data import decode_small, picture_files
 from recolor_torch.training.store import PictureStore
 
 CANVAS = 256
@@ -64,7 +66,7 @@ def main() -> int:
     """Read, train, validate, write."""
     args = parse()
     torch.manual_seed(args.seed)
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = False  # its search took longer than all that it saved in three minutes
     torch.set_float32_matmul_precision("high")
     device = torch.device(args.device)
     args.output.mkdir(parents=True, exist_ok=True)
@@ -190,7 +192,7 @@ class Trainer:
     def _class_weights(self) -> Tensor:
         counts = torch.zeros(313, dtype=torch.int64, device=self.device)
         for index in torch.arange(len(self.training), device=self.device)[:4000].split(256):
-            counts += count_bins(_quarter_ab(self.training.whole(index, 128)))
+            counts += count_bins(quarter_ab(self.training.whole(index, 128)))
         return rebalancing_weights(counts, 0.5).to(self.device)
 
     def run(self) -> None:
@@ -285,7 +287,7 @@ class Trainer:
         return image, shown.clamp(0, 1), hints, torch.maximum(known, confidence)
 
     def _loss(self, estimate, image, luminance, stage: Stage, phase: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        ab = _quarter_ab(image)[..., phase[0] :: 2, phase[1] :: 2]
+        ab = quarter_ab(image)[..., phase[0] :: 2, phase[1] :: 2]
         logits = estimate.logits.float() + self.weights.log().view(1, -1, 1, 1)
         truth = rgb_to_yuv(image)[:, 1:]
         mean, vivid = estimate.chroma.float(), estimate.vivid.float()
@@ -357,8 +359,6 @@ class Trainer:
         self.note(event="validation", name=name, **{k: float(torch.cat(v).mean()) for k, v in scores.items()})
 
     def _sheet(self, luminance: Tensor, image: Tensor, results: dict[str, Tensor]) -> None:
-        from torchvision.io import write_jpeg
-
         columns = [
             luminance.expand_as(image),
             *(fit_gamut(luminance, results[k]) for k in ("mean_0", "vivid_0")),
@@ -366,7 +366,8 @@ class Trainer:
         ]
         rows = torch.cat([torch.cat(list(c[:24]), 1) for c in columns], 2)
         halves = torch.cat(rows.split(12 * CANVAS, 1), 2) if len(image) >= 24 else rows
-        write_jpeg((255 * halves).round().to(torch.uint8).cpu(), str(self.args.output / "sheet.jpg"), 85)
+        pixels = (255 * halves).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(pixels).save(self.args.output / "sheet.jpg", quality=85)
 
     def save(self, state: bool) -> None:
         """The moving average; with ``state`` the weights themselves, the moments of Adam, and the discriminator."""
@@ -379,12 +380,6 @@ class Trainer:
         for moment in ("exp_avg", "exp_avg_sq"):
             found = {names[p]: s[moment].bfloat16().cpu() for p, s in self.optimizer.state.items()}
             save_file({k: v.contiguous() for k, v in found.items()}, self.args.output / f"{moment}.safetensors")
-
-
-def _quarter_ab(image: Tensor) -> Tensor:
-    from recolor_torch.training.colorization import quarter_ab
-
-    return quarter_ab(image)
 
 
 if __name__ == "__main__":

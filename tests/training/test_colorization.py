@@ -77,7 +77,7 @@ def fit(model, pictures, tmp_path, steps, resume=None, **trainer):
 def test_it_learns_two_kinds_of_pictures(pictures, tmp_path):
     # An untrained encoder is as good here as one that learns, and its statistics need no time to settle.
     model = module(average=0.8, sparse=True, frozen_steps=1000)
-    losses, runner = fit(model, pictures, tmp_path, 40, check_val_every_n_epoch=20)
+    losses, runner = fit(model, pictures, tmp_path, 60, check_val_every_n_epoch=30)
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     metrics = {k: v.item() for k, v in runner.callback_metrics.items()}
     assert metrics["val/psnr_0_regression"] > metrics["val/psnr_gray"] + 2

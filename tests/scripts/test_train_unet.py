@@ -1,0 +1,51 @@
+"""The training script, rehearsed: packed pictures, all stages, weights that the method can use."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from recolor_torch.networks.loading import load_network
+from scripts.training import pack_pictures, train_unet
+
+
+@pytest.fixture
+def packed(tmp_path, monkeypatch):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        coarse.resize((90, 70), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    args = ["pack_pictures", str(folder), "-o", str(tmp_path / "packed"), "--megabytes", "0.003", "1"]
+    monkeypatch.setattr("sys.argv", args)
+    assert pack_pictures.main() == 0
+    files = sorted((tmp_path / "packed").iterdir())
+    assert len(files) == 2
+    return files
+
+
+def test_all_stages(packed, tmp_path, monkeypatch):
+    models = pytest.importorskip("torchvision.models")
+    vgg = {f"features.{k}": v for k, v in models.vgg16(weights=None).features[:22].state_dict().items()}
+    save_file(vgg, tmp_path / "vgg16.safetensors")
+    encoder = train_unet.ColorUNet("lite0").encoder.state_dict()
+    save_file(encoder, tmp_path / "lite0.safetensors")
+    stages = tuple(train_unet.Stage(s.until, 32 * (i + 1), 2, s.finishing) for i, s in enumerate(train_unet.STAGES))
+    monkeypatch.setattr(train_unet, "STAGES", stages)
+    args = ["train_unet", *map(str, packed), "-o", str(tmp_path / "out"), "--steps", "5", "--device", "cpu", "--state"]
+    args += ["--encoder", "lite0", "--encoder-weights", str(tmp_path / "lite0.safetensors")]
+    monkeypatch.setattr("sys.argv", [*args, "--perceptual", str(tmp_path / "vgg16.safetensors")])
+    assert train_unet.main() == 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert lines[0]["training"] + lines[0]["held_out"] >= 12
+    assert [line["size"] for line in lines if line.get("event") == "stage"] == [32, 64, 96]
+    assert lines[-1] == {**lines[-1], "event": "end", "steps": 5, "seen": 10}
+    network, _ = load_network("unet", tmp_path / "out" / "unet.safetensors")
+    estimate = network(torch.rand(1, 1, 32, 32))
+    assert estimate.vivid.isfinite().all()
+    assert network.log_weights.abs().max() > 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} >= {"exp_avg.safetensors", "discriminator.safetensors"}
