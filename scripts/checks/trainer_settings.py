@@ -22,7 +22,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 from recolor_torch.hints.simulation import HintSimulation
@@ -54,7 +54,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "profiler simple": {"profiler": "simple"},
     "profiler advanced": {"profiler": "advanced"},
     "logger CSV": {"logger": CSVLogger},
-    "logger TensorBoard": {"logger": TensorBoardLogger},
     "enable_checkpointing false": {"enable_checkpointing": False},
     "enable_progress_bar": {"enable_progress_bar": True},
     "deterministic": {"deterministic": True},

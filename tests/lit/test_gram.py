@@ -74,6 +74,9 @@ def test_a_resumed_run_is_the_same_run(folder, algorithm):
     keep = ModelCheckpoint(folder / "kept", every_n_train_steps=3, save_top_k=-1)
     whole, _, _ = fit(folder, 6, method(), [keep])
     (first,) = [p for p in (folder / "kept").iterdir() if "step=3" in p.name]
+    alone = GramTransferModule.load_from_checkpoint(first, map_location="cpu")
+    assert alone.method.settings() == whole.method.settings()
+    assert (alone.losses, alone.picture.shape) == (whole.losses[:3], whole.picture.shape)
     resumed, rows, _ = fit(folder, 6, method(), ckpt_path=first)
     assert resumed.losses == whole.losses
     assert [int(row["step"]) for row in rows] == [3, 4, 5]
