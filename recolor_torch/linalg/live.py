@@ -23,6 +23,8 @@ from recolor_torch.linalg.system import GridSystem, Solution
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
 SAFETY = 3.0
+# The coarsest matrix is inverted at every change: it has to be small.
+DENSE = 150
 # A diagonal that has fallen to this share of what it was belongs to a node whose pixels are all fixed.
 GONE = 1e-5
 
@@ -39,7 +41,7 @@ class LiveSolver:
             raise ValueError("LiveSolver takes a symmetric system of one picture that is not squared.")
         self.base = replace(system.detach(), fixed=torch.zeros_like(system.fixed))
         op = PhaseOperator(self.base)
-        self.hierarchy = AggregationHierarchy(op, null_sweeps=0)
+        self.hierarchy = AggregationHierarchy(op, null_sweeps=0, dense=DENSE)
         self.fixed = np.zeros(tuple(system.fixed.shape[-2:]), bool)
         cells = self.hierarchy.cells
         first = torch.zeros(op.free.numel(), dtype=torch.int64)

@@ -135,7 +135,7 @@ class Connection:
                 except (ArithmeticError, RuntimeError, ValueError) as error:
                     self.tell({"type": "error", "text": f"The colors could not be computed: {_sentence(error)}"})
 
-        self.studio.live.submit(("paint", id(self)), job)
+        self.studio.live.submit(("paint", id(self)), job, gentle=moving)
 
     def _choose(self, recipe: Recipe) -> None:
         library, session = self.studio.library, self.session

@@ -22,19 +22,27 @@ class Worker:
 
     def __init__(self, name: str, begin: Callable[[], None] | None = None) -> None:
         self._ready = threading.Condition()
-        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
+        self._jobs: OrderedDict[Hashable, tuple[Job, bool]] = OrderedDict()
         self._newest: dict[Hashable, int] = {}
         self._running: Hashable = None
+        self._gentle = False
         self._closed = False
         self._begin = begin
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, key: Hashable, job: Job) -> None:
-        """Run ``job`` when the thread is free; it is given a function that says whether a newer one waits."""
+    def submit(self, key: Hashable, job: Job, gentle: bool = False) -> None:
+        """Run ``job`` when the thread is free; it is given a function that says whether a newer one waits.
+
+        Args:
+            key: of the job.
+            job: what to run.
+            gentle: where the running job is gentle too, it may end first: a stream of them is not starved.
+        """
         with self._ready:
-            self._jobs[key] = job
-            self._newest[key] = self._newest.get(key, 0) + 1
+            self._jobs[key] = job, gentle
+            if not (gentle and key == self._running and self._gentle):
+                self._newest[key] = self._newest.get(key, 0) + 1
             self._ready.notify()
 
     def cancel(self, key: Hashable) -> None:
@@ -66,7 +74,7 @@ class Worker:
                     self._ready.wait()
                 if self._closed:
                     return
-                key, job = self._jobs.popitem(last=False)
+                key, (job, self._gentle) = self._jobs.popitem(last=False)
                 mine = self._newest[key]
                 self._running = key
             try:

@@ -1,0 +1,179 @@
+"""How soon colors follow a stroke in the studio: recorded strokes through the real server and its socket.
+
+    python scripts/benchmarks/bench_studio.py PICTURE... [--sides 384 768 1024] [--reference PICTURE]
+
+Each picture is opened by a server of its own process at each working side, and ten strokes are painted with a moving
+brush. Printed for each side, over all pictures and strokes but each first one: the milliseconds from the end of the
+stroke until the first new colors and until the final ones have arrived, the updates a second while the brush moves,
+and the largest difference of the final colors from a fresh solve through the pipeline, in 8-bit levels.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+from websockets.asyncio.client import connect
+
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.read import hints_from_shapes
+from recolor_torch.hints.shapes import HintShapes, Stroke
+from recolor_torch.methods import build_method
+from recolor_torch.pictures import probe, read_picture
+from recolor_torch.pipeline import recolor
+
+# Strokes as shares of width and height: start, end, bend; with a color each.
+STROKES = [
+    ((0.15, 0.20), (0.32, 0.24), 0.03, "#4a7bc8"),
+    ((0.60, 0.70), (0.85, 0.66), -0.04, "#4f8a3c"),
+    ((0.40, 0.50), (0.52, 0.46), 0.02, "#b8463a"),
+    ((0.10, 0.85), (0.35, 0.90), 0.02, "#8a6a45"),
+    ((0.75, 0.25), (0.90, 0.35), -0.05, "#d8b25a"),
+    ((0.25, 0.60), (0.30, 0.72), 0.02, "#7c5aa8"),
+    ((0.52, 0.15), (0.66, 0.12), 0.03, "#89a9c9"),
+    ((0.45, 0.80), (0.58, 0.88), -0.02, "#3c6e63"),
+    ((0.82, 0.50), (0.94, 0.48), 0.01, "#c98a7a"),
+    ((0.33, 0.35), (0.42, 0.30), 0.02, "#808080"),
+]
+# Pointer events of a stroke, and their distance in time.
+EVENTS, APART = 24, 0.03
+
+
+def line(start: tuple[float, float], end: tuple[float, float], bend: float, size: tuple[int, int]) -> list[list[float]]:
+    """The points of a bent stroke in pixels."""
+    t = np.linspace(0, 1, EVENTS)
+    x = start[0] + (end[0] - start[0]) * t
+    y = start[1] + (end[1] - start[1]) * t + bend * np.sin(np.pi * t)
+    return np.stack((x * size[0], y * size[1]), 1).round(2).tolist()
+
+
+def header_of(frame: bytes) -> tuple[dict, np.ndarray]:
+    """Header and chroma of a frame."""
+    (length,) = struct.unpack_from("<I", frame)
+    header = json.loads(frame[4 : 4 + length])
+    pixels = np.frombuffer(frame, "<f2", offset=4 + length).reshape(header["height"], header["width"], 2)
+    return header, pixels.astype(np.float32).transpose(2, 0, 1)
+
+
+async def paint(url: str, size: tuple[int, int], recipe: dict | None) -> dict[str, list]:
+    """Paint the strokes; times in seconds, and the last colors."""
+    first, final, rates = [], [], []
+    origin = "/".join(url.split("/")[:3])
+    async with connect("ws" + url.removeprefix("http") + "socket/0", origin=origin, max_size=None) as ws:
+        seq = 0
+
+        async def until_final() -> tuple[float, float, np.ndarray]:
+            early = 0.0
+            while True:
+                message = await ws.recv()
+                if isinstance(message, bytes):
+                    header, chroma = header_of(message)
+                    if header["seq"] == seq:
+                        early = early or time.perf_counter()
+                        if header["final"]:
+                            return early, time.perf_counter(), chroma
+                elif json.loads(message)["type"] == "error":
+                    raise SystemExit(message)
+
+        await until_final()
+        if recipe:
+            seq = 1
+            await ws.send(json.dumps({"type": "recipe", "seq": seq, "recipe": recipe}))
+            await until_final()
+        strokes: list[dict] = []
+        for start, end, bend, color in STROKES:
+            points = line(start, end, bend, size)
+            frames, begun = 0, time.perf_counter()
+            for n in range(1, EVENTS + 1):
+                seq += 1
+                stroke = {"points": points[:n], "radius": round(max(size) / 110, 2), "color": color}
+                marks = {"size": list(size), "strokes": [*strokes, stroke]}
+                moving = n < EVENTS
+                await ws.send(json.dumps({"type": "paint", "seq": seq, "moving": moving, "marks": marks}))
+                if not moving:
+                    break
+                wait = begun + n * APART - time.perf_counter()
+                end_of_wait = time.perf_counter() + wait
+                while (left := end_of_wait - time.perf_counter()) > 0:
+                    try:
+                        frames += isinstance(await asyncio.wait_for(ws.recv(), left), bytes)
+                    except TimeoutError:
+                        break
+            ended = time.perf_counter()
+            rates.append(frames / (ended - begun))
+            strokes.append(stroke)
+            early, late, chroma = await until_final()
+            first.append(early - ended)
+            final.append(late - ended)
+    shapes = HintShapes(
+        size, strokes=tuple(Stroke(tuple(map(tuple, s["points"])), s["radius"], s["color"]) for s in strokes)
+    )
+    return {"first": first[1:], "final": final[1:], "rates": rates[1:], "chroma": [chroma], "shapes": [shapes]}
+
+
+def fresh(path: str, shapes: HintShapes, side: int, method: str, references: list[str]) -> np.ndarray:
+    """Chroma of the pipeline at the working size."""
+    image = read_picture(path).image
+    hints = hints_from_shapes(shapes)
+    guide = Guide(tuple(Reference(read_picture(r).image) for r in references), hints=hints.image, hint_mask=hints.mask)
+    found: list[torch.Tensor] = []
+    built = build_method(method)
+    built.register_forward_hook(lambda module, given, out: found.append(out[:, 1:]))
+    recolor(image, built, guide, max_side=side)
+    return found[-1][0].numpy()
+
+
+def run(path: str, side: int, references: list[str]) -> dict[str, list]:
+    """One picture at one side."""
+    info = probe(path)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "recolor_torch", "studio", path, "-o", f"{folder}/out.png", "--no-browser"]
+        command += ["--max-side", str(side), *[part for r in references for part in ("-r", r)]]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_WAIT_POLICY": "passive"}
+        )
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            if found is None:
+                raise SystemExit("The studio did not start.")
+            recipe = {"kind": "reference", "references": ["r0"]} if references else None
+            result = asyncio.run(paint(found.group(), (info.width, info.height), recipe))
+        finally:
+            process.terminate()
+            process.wait()
+    wanted = fresh(path, result["shapes"][0], side, "semi_interactive" if references else "network", references)
+    result["gap"] = [255 * float(np.abs(result["chroma"][0] - wanted).max())]
+    return result
+
+
+def main() -> None:
+    """Read the arguments and print a row a side."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
+    parser.add_argument("--sides", type=int, nargs="+", default=[384, 768, 1024])
+    parser.add_argument("--reference", action="append", default=[], metavar="PICTURE")
+    args = parser.parse_args()
+    prior = "reference" if args.reference else "network"
+    print(f"{len(args.pictures)} pictures, {len(STROKES)} strokes each, over a {prior} prior, {os.cpu_count()} cores")
+    print("| side | first p50 | first p95 | final p50 | final p95 | updates/s | from a fresh solve |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for side in args.sides:
+        rows = [run(path, side, args.reference) for path in args.pictures]
+        first, final, rates = (1e3 * np.concatenate([r[k] for r in rows]) for k in ("first", "final", "rates"))
+        cells = [*np.percentile(first, (50, 95)), *np.percentile(final, (50, 95))]
+        gap = max(r["gap"][0] for r in rows)
+        times = " | ".join(f"{c:.0f} ms" for c in cells)
+        print(f"| {side} | {times} | {np.median(rates) / 1e3:.1f} | {gap:.2f} levels |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
