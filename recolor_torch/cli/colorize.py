@@ -1,5 +1,6 @@
 """``recolor colorize``: files in, coloured files out."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from jsonargparse import Namespace
 from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import METHODS, Recolorizer, build_method
+from recolor_torch.run.film_targets import split_films
 from recolor_torch.run.targets import read_pairs
 
 DESCRIPTION = """Put colour into pictures.
@@ -19,6 +22,8 @@ DESCRIPTION = """Put colour into pictures.
   recolor colorize scans/ --gallery photos.gallery -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
+  recolor colorize clip.mp4 -o clip_colour.mp4
+  recolor colorize clip.mkv -r ref_0001.png -r ref_0240.png -o out.mkv
   recolor colorize --pairs pairs.csv -o coloured/ --ext png
   recolor colorize scans/ -r a.jpg -o coloured/ --dry-run
 
@@ -96,8 +101,10 @@ def make_parser() -> Parser:
     add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="refuse larger pictures")
     add("-q", "--quiet", action="store_true", help="print errors alone")
     add("--json", action="store_true", help="print the record of each target as a line of JSON")
+    add("--shots", type=str, metavar="FILE", help="CSV of a film's shots, in place of those that are found")
     for name, cls in METHODS.items():
         parser.add_class_arguments(cls, name)
+    parser.add_class_arguments(FilmSettings, "film", skip={"strength"})
     return parser
 
 
@@ -122,15 +129,41 @@ def main(argv: list[str]) -> int:
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
-    # Lightning is slow to import: mistakes that can be seen without it are seen without it.
-    from recolor_torch.cli.running import colorize
-
+    args.targets, films = split_films(args.targets, Path(args.output).expanduser())
+    single = len(films) == 1 and not args.targets and not args.list and Path(films[0][0]).name == films[0][1].name
     method = _build(name, args)
     try:
         method.require_kinds(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return colorize(method, args, device, trainer_settings, start)
+    code = _color_films(films, method, args, device, single, start) if films else 0
+    if films and not (args.targets or args.list or args.pairs):
+        return code
+    # Lightning is slow to import: mistakes that can be seen without it are seen without it.
+    from recolor_torch.cli.running import colorize
+
+    return code if code == 130 else max(code, colorize(method, args, device, trainer_settings, start))
+
+
+def _color_films(
+    films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool,
+    start: float,
+) -> int:  # fmt: skip
+    from recolor_torch.cli.films import colorize_films
+    from recolor_torch.cli.running import print_json, quiet_lightning
+
+    quiet_lightning()
+    counts = colorize_films(films, method, args, device, single)
+    interrupted = counts.pop("interrupted")
+    seconds = round(time.perf_counter() - start, 1)
+    if interrupted:
+        sys.stderr.write("Interrupted; the same command goes on from here.\n")
+    if args.json:
+        print_json({"summary": {**counts, "seconds": seconds}})
+    elif not args.quiet and not args.dry_run:
+        done = ", ".join(f"{counts[name]} {name}" for name in ("done", "skipped", "failed"))
+        print(f"{done} of {len(films)} film{'' if len(films) == 1 else 's'}, {seconds} s, in {args.output}")
+    return 130 if interrupted else 3 if counts["failed"] else 0
 
 
 def _refuse_other_settings(argv: list[str], name: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from recolor_torch.film.guidance import FilmGuidance, Guide
 from recolor_torch.film.joining import Carried, ShotColors
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
-from recolor_torch.film.sources import Sources
+from recolor_torch.film.sources import MATCH_EVERY, NETWORK_EVERY, Sources
+from recolor_torch.methods import Reference
 from recolor_torch.resize import working_size
 
 # Most frames of a shot that are worked on at a time; longer shots are cut where a frame's colors are given, or here.
@@ -152,6 +154,28 @@ def color_film(
     report.notes += sink.finish(len(parts))
     report.seconds = {name: round(seconds, 2) for name, seconds in meter.seconds.items()}
     return report
+
+
+def seconds_a_frame(sources: Sources, size: tuple[int, int], references: bool) -> float:
+    """How long a frame takes on this computer, tried on a few of noise; decoding and encoding come on top."""
+    noise = torch.rand(5, 1, *size, generator=torch.Generator().manual_seed(0))
+    found = (Reference(torch.cat((noise[:1], noise[:1] - 0.5, noise[:1] - 0.5), 1)),) if references else ()
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        names = sources.names(references, False) or ("given",)
+        sources.say(0, noise[:1], found, None)  # the first use of a network takes longer
+        start = time.perf_counter()
+        with ShotColors(Path(folder), size, names) as colors:
+            for t in range(4):
+                colors.forward(noise[t : t + 1], {})
+            for _ in colors.backward():
+                pass
+        passes = (time.perf_counter() - start) / 4
+        start = time.perf_counter()
+        sources.say(0, noise[:1], (), None)
+        guess = time.perf_counter() - start
+        sources.say(0, noise[:1], found, None)
+        both = time.perf_counter() - start - guess
+    return passes + guess / NETWORK_EVERY + (both / MATCH_EVERY if references else 0.0)
 
 
 class _Worker:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +10,16 @@ import torch
 
 from recolor_torch import __version__
 from recolor_torch.files import file_hash
-from recolor_torch.film.coloring import FilmReport, Progress, WorkFolder, color_film
-from recolor_torch.film.encoding import Codec, Encoding, Quality, choose_encoding
+from recolor_torch.film.coloring import FilmReport, Progress, WorkFolder, color_film, seconds_a_frame
+from recolor_torch.film.encoding import Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
 from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import Scan, load_scan, save_scan, scan_film
+from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sinks import FilmSink
 from recolor_torch.film.sources import Sources
 from recolor_torch.resize import working_size
-
-
-@dataclass(frozen=True)
-class FilmSettings:
-    """How films are read, worked on and written.
-
-    Args:
-        codec: of the output; auto keeps the input's where the output's container can hold it.
-        quality: small, good, high, or lossless (luma bit for bit); prores and av1 have no lossless.
-        side: longer side in pixels at which colors are worked on; they are enlarged to the film's own size.
-        first_number: number of the first frame in the names of references and hints, as in ref_0001.png.
-        strength: 0 keeps the film's own chroma, 1 takes the new.
-    """
-
-    codec: Codec = "auto"
-    quality: Quality = "high"
-    side: int = 320
-    first_number: int = 1
-    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +33,7 @@ class FilmPlan:
         working_size: (height, width).
         memory: bytes, about.
         disk: bytes for what comes and goes beside the output, about.
+        seconds: that the work takes here, about; 0 where it was not tried.
     """
 
     info: FilmInfo
@@ -59,10 +42,11 @@ class FilmPlan:
     working_size: tuple[int, int]
     memory: int
     disk: int
+    seconds: float = 0.0
 
 
-def plan_film(path: Path, output: Path, settings: FilmSettings, shots: Path | None = None) -> FilmPlan:
-    """Look through a film once.
+def plan_film(path: Path, output: Path, sources: Sources, guidance: FilmGuidance, settings: FilmSettings) -> FilmPlan:
+    """Look through a film once, and try how long a frame takes.
 
     Raises:
         FilmError: it cannot be read.
@@ -70,7 +54,9 @@ def plan_film(path: Path, output: Path, settings: FilmSettings, shots: Path | No
     """
     info = probe_film(path)
     encoding = choose_encoding(info, output, settings.codec, settings.quality)
-    return _plan(info, encoding, scan_film(info, shots), settings)
+    plan = _plan(info, encoding, scan_film(info, guidance.shots), settings)
+    references = bool(guidance.references) or guidance.find is not None
+    return replace(plan, seconds=len(plan.scan.times) * seconds_a_frame(sources, plan.working_size, references))
 
 
 def _plan(info: FilmInfo, encoding: Encoding, scan: Scan, settings: FilmSettings) -> FilmPlan:

@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.film.opening import FilmInfo, require_av, show
-
-Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
-Quality = Literal["small", "good", "high", "lossless"]
-
-CODECS: tuple[Codec, ...] = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
-QUALITIES: tuple[Quality, ...] = ("small", "good", "high", "lossless")
+from recolor_torch.film.settings import CODECS, QUALITIES, Codec, Quality
 
 # What FFmpeg calls the encoders, and the containers that hold what they make.
 ENCODERS = {

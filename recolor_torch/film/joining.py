@@ -76,7 +76,7 @@ class ShotColors:
     def __init__(
         self, folder: Path, size: tuple[int, int], sources: tuple[str, ...], before: Carried | None = None
     ) -> None:
-        self.sources, self.last, self.count = sources, before, 0
+        self.sources, self.last, self.count = sources or SOURCES[:1], before, 0
         self._said: list[tuple[str, ...]] = []
         self._folder, self._size = folder, size
 

@@ -14,6 +14,9 @@ from recolor_torch.film.parts import Packet, read_part, read_times
 # Tags that the muxer writes itself, for the new file.
 _OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration")
 
+# Without random numbers and the version of the library in the file: the same film gives the same bytes.
+_REPEATABLE = {"fflags": "+bitexact"}
+
 
 def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> list[str]:
     """Write ``output`` from its parts and the other streams of the input, whole or not at all.
@@ -32,7 +35,7 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
         with (
             write_atomically(output) as part,
             open_film(info.path) as source,
-            av.open(str(part), "w", format=encoding.container) as target,
+            av.open(str(part), "w", format=encoding.container, container_options=_REPEATABLE) as target,
         ):
             copies, video = _set_up_streams(source, target, info, encoding, notes)
             target.start_encoding()

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import FILM_SUFFIXES as FILM_SUFFIXES
 
 if TYPE_CHECKING:
     import av.container
-
-# What a folder is searched for. Other files may be films too, and are tried when they are named one by one.
-_SUFFIXES = "avi dv flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
-FILM_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 
 # Names of H.273's matrix coefficients (ISO/IEC 23091-2, table 4) that chroma is computed in, with (red, blue) weights.
 MATRICES = {

@@ -24,6 +24,8 @@ GIVEN, SPREAD = 1e8, 1e5
 REACH_PULL = 1e-3
 # Least correlation of luminance (after motion) for a numbered reference to count as the frame itself.
 ALIKE = 0.6
+# Mean shift, in shares of the longer side, by which a numbered reference may be off its frame.
+LARGEST_SHIFT = 0.03
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,8 @@ def align(reference: Tensor, luminance: Tensor) -> tuple[Tensor, float]:
     if alike > 0.995:  # the frame itself
         return scaled[:, 1:], alike
     flow, _, _, _ = relate(luminance, toned)
+    if float(flow.norm(dim=1).mean()) > LARGEST_SHIFT * max(size):  # dense motion can make anything look alike
+        return scaled[:, 1:], alike
     moved, _ = warp(torch.cat((scaled[:, 1:], toned), 1), flow)
     after = correlation(moved[:, 2:], luminance)
     return (moved[:, :2], after) if after > alike else (scaled[:, 1:], alike)

@@ -1,0 +1,250 @@
+"""``recolor colorize`` with films among its targets."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from recolor_torch.errors import UsageError
+from recolor_torch.film.coloring import Progress as Step
+from recolor_torch.film.door import FilmPlan
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.opening import FilmError, require_av
+from recolor_torch.film.settings import FilmSettings
+from recolor_torch.film.sources import Sources
+from recolor_torch.methods import Recolorizer
+from recolor_torch.run import record
+from recolor_torch.run.films import FilmJob, describe_film, make_sources, plan_films, run_films
+
+
+def colorize_films(
+    films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool
+) -> dict[str, int]:
+    """Color films as the flags say; returns how many were done, skipped, failed and interrupted.
+
+    Args:
+        films: files and their places below the output.
+        method: what the colors come from.
+        args: the verb's flags.
+        device: Lightning's words for it.
+        single: there is one film, named as a file, and no picture.
+    """
+    require_av()
+    _refuse(args)
+    settings = FilmSettings(**args.film.as_dict(), strength=args.strength)
+    sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery))
+    guidance = FilmGuidance(
+        references=tuple(Path(r).expanduser() for r in args.reference or ()),
+        hints=None if args.hints is None else Path(args.hints).expanduser(),
+        first_number=settings.first_number,
+        find=_finder(args),
+        shots=None if args.shots is None else Path(args.shots).expanduser(),
+    )
+    for path in (*guidance.references, guidance.hints, guidance.shots):
+        if path is not None and not path.exists():
+            raise UsageError(f"No such file or folder: {path}.")
+    facts = _facts(method, sources)
+    key = record.settings_hash({**facts, "settings": repr(settings), "guidance": _hashes(guidance, args)})
+    output = Path(args.output).expanduser()
+    if single and not args.output.endswith("/") and not output.is_dir() and not output.suffix:
+        single = False
+    jobs = plan_films(films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite)
+    counts = {"done": 0, "skipped": 0, "failed": 0, "interrupted": 0}
+    for job in jobs:
+        if job.status != "do":
+            counts["skipped"] += 1
+        if job.status == "kept":
+            sys.stderr.write(f"{job.output}: was made otherwise and is kept; --overwrite replaces it.\n")
+    if args.dry_run:
+        _say_plans(jobs, sources, guidance, settings, args, counts)
+        return counts
+    screen = _Screen(args)
+    try:
+        with screen:
+            todo = [job for job in jobs if job.status == "do"]
+            place = {"gpu": "cuda"}.get(device[0], "cpu" if device[0] == "auto" else device[0])
+            if device[0] == "auto":
+                import torch
+
+                place = "cuda" if torch.cuda.is_available() else "cpu"
+            elif isinstance(device[1], list):
+                place = f"cuda:{device[1][0]}"
+            done = run_films(
+                todo, sources, guidance, settings, key=key, facts=facts, device=place,
+                on_plan=screen.plan, on_progress=screen.step,
+            )  # fmt: skip
+            for entry in done:
+                counts[entry["status"]] += 1
+                screen.say(entry)
+    except KeyboardInterrupt:
+        counts["interrupted"] = 1
+    return counts
+
+
+def _refuse(args: Namespace) -> None:
+    """Flags that mean nothing for a film would be passed over in silence."""
+    for flag, value, default in (
+        ("--keep", args.keep, "luma"),
+        ("--target", args.target, "gray"),
+        ("--target-mask", args.target_mask, None),
+        ("--reference-mask", args.reference_mask, None),
+        ("--reference-weights", args.reference_weights, None),
+        ("--pairs", args.pairs, None),
+        ("--save-stages", args.save_stages, False),
+    ):
+        if value != default:
+            raise UsageError(f"{flag} is not for films.")
+
+
+def _finder(args: Namespace) -> Any:
+    """References for a frame from the galleries, or None."""
+    if not args.gallery:
+        return None
+    from recolor_torch.run.retrieval import Retrieval
+
+    retrieval = Retrieval(
+        tuple(Path(g) for g in args.gallery), args.gallery_count, args.weights, args.download, args.vgg_preprocessing
+    )
+    gallery, weights = retrieval.open()
+
+    def find(image: Any) -> list[Path]:
+        matches = gallery.query(image, args.gallery_count, weights)[0]
+        return [m.path for m in matches if m.path.is_file()]
+
+    return find
+
+
+def _facts(method: Recolorizer, sources: Sources) -> dict[str, Any]:
+    """What the record says of the method."""
+    used = {"network": sources.network, "correspondence": sources.match, "other": sources.other}
+    return {
+        "method": "film",
+        "sources": {
+            name: {"class": type(m).__name__, "parameters": m.settings(), **m.provenance()}
+            for name, m in used.items()
+            if m is not None
+        },
+    }
+
+
+def _hashes(guidance: FilmGuidance, args: Namespace) -> dict[str, Any]:
+    from recolor_torch.files import cached_file_hash
+
+    hints = guidance.hints
+    files = [] if hints is None else sorted(hints.iterdir()) if hints.is_dir() else [hints]
+    return {
+        "references": [(r.name, cached_file_hash(r)) for r in guidance.references],
+        "hints": [(f.name, cached_file_hash(f)) for f in files if f.is_file()],
+        "shots": guidance.shots and cached_file_hash(guidance.shots),
+        "gallery": args.gallery,
+        "first_number": guidance.first_number,
+    }
+
+
+def _say_plans(
+    jobs: list[FilmJob],
+    sources: Sources,
+    guidance: FilmGuidance,
+    settings: FilmSettings,
+    args: Namespace,
+    counts: dict[str, int],
+) -> None:
+    for job in jobs:
+        if job.status != "do":
+            continue
+        try:
+            plan = describe_film(job, sources, guidance, settings)
+        except FilmError as error:
+            counts["failed"] += 1
+            print(f"fail  {error}")
+            continue
+        if args.json:
+            print(json.dumps({"target": str(job.target), "output": str(job.output), **plan_entry(plan)}))
+        else:
+            print(f"do    {job.target} -> {job.output}  {plan_sentence(plan)}")
+
+
+def plan_entry(plan: FilmPlan) -> dict[str, Any]:
+    """A plan for ``--json``."""
+    return {
+        "frames": len(plan.scan.times),
+        "shots": len(plan.scan.shots),
+        "width": plan.info.width,
+        "height": plan.info.height,
+        "working_size": plan.working_size,
+        "codec": plan.encoding.codec,
+        "memory_mb": round(plan.memory / 1e6),
+        "disk_mb": round(plan.disk / 1e6),
+        "seconds": round(plan.seconds),
+        "notes": [*plan.info.notes, *plan.encoding.notes],
+    }
+
+
+def plan_sentence(plan: FilmPlan) -> str:
+    """A plan for the terminal."""
+    height, width = plan.working_size
+    took = f", {_minutes(plan.seconds)}" if plan.seconds else ""
+    return (
+        f"{_count(len(plan.scan.times), 'frame')} in {_count(len(plan.scan.shots), 'shot')}, "
+        f"{plan.info.width}x{plan.info.height}, worked on at {width}x{height}, written as {plan.encoding.codec}; "
+        f"about {plan.memory / 1e6:.0f} MB of memory, {plan.disk / 1e6:.0f} MB of disk beside the output{took}"
+    )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+class _Screen:
+    """Progress and errors of films on the terminal."""
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        console = Console(stderr=True, quiet=args.quiet)
+        columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")]
+        self.progress = Progress(
+            *columns, TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), console=console,
+            disable=not console.is_terminal or args.quiet,
+        )  # fmt: skip
+        self.task = self.progress.add_task("Looking through the film", total=1.0, rate="")
+        self.last = time.monotonic()
+
+    def __enter__(self) -> None:
+        self.progress.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.progress.__exit__(*error)
+
+    def plan(self, job: FilmJob, plan: FilmPlan) -> None:
+        """Say what a film will take."""
+        if not self.args.quiet and not self.args.json:
+            self.progress.console.print(
+                f"{job.target}: {plan_sentence(plan)}.", highlight=False, markup=False, soft_wrap=True
+            )
+
+    def step(self, job: FilmJob, step: Step) -> None:
+        """Show how far a film is, a few times a second."""
+        if time.monotonic() - self.last > 0.2:
+            self.last = time.monotonic()
+            text = f"{step.frames_per_second:.1f} frames/s, {_minutes(step.seconds_left)} left"
+            self.progress.update(self.task, description=job.target.name, completed=step.share, rate=text)
+
+    def say(self, entry: dict[str, Any]) -> None:
+        """Say how a film ended."""
+        if self.args.json:
+            sys.stdout.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+            sys.stdout.flush()
+        if entry["error"]:
+            sys.stderr.write(f"{entry['error']}\n")
+        elif not self.args.quiet:
+            for note in entry.get("notes", []):
+                sys.stderr.write(f"{entry['target']}: {note}\n")

@@ -1,0 +1,32 @@
+"""How films are read, worked on and written."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
+Quality = Literal["small", "good", "high", "lossless"]
+
+CODECS: tuple[Codec, ...] = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
+QUALITIES: tuple[Quality, ...] = ("small", "good", "high", "lossless")
+# What a folder is searched for. Other files may be films too, and are tried when they are named one by one.
+_SUFFIXES = "avi dv flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
+FILM_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """How films are read, worked on and written.
+
+    Args:
+        codec: of the output; auto keeps the input's where the output's container can hold it.
+        quality: small, good, high, or lossless (luma bit for bit); prores and av1 have no lossless.
+        side: longer side in pixels at which colors are worked on; they are enlarged to the film's own size.
+        first_number: number of the first frame in the names of references and hints, as in ref_0001.png.
+        strength: 0 keeps the film's own chroma, 1 takes the new.
+    """
+
+    codec: Codec = "auto"
+    quality: Quality = "high"
+    side: int = 320
+    first_number: int = 1
+    strength: float = 1.0

@@ -1,0 +1,213 @@
+"""Films as targets: which they are, what is finished, and their lines in the run record."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recolor_torch import __version__
+from recolor_torch.errors import UsageError
+from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.film.coloring import Progress
+from recolor_torch.film.door import FilmPlan, colorize_film, plan_film
+from recolor_torch.film.encoding import CONTAINERS
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.opening import FilmError
+from recolor_torch.film.settings import FilmSettings
+from recolor_torch.film.sources import Sources
+from recolor_torch.methods import (
+    Correspondence,
+    LevinColorization,
+    NetworkColorization,
+    Recolorizer,
+    SemiInteractive,
+)
+from recolor_torch.pictures.read import PictureError
+from recolor_torch.run import record
+
+# Longer side at which references are searched for frames: the time grows with its fourth power.
+MATCH_SIDE = 256
+
+
+@dataclass(frozen=True)
+class FilmJob:
+    """One film and where its colored copy goes.
+
+    Args:
+        target: the film.
+        output: the result.
+        folder: where the run record lies.
+        status: ``do``, ``finished``, or ``kept``: the output is there and is not this run's result.
+    """
+
+    target: Path
+    output: Path
+    folder: Path
+    status: str = "do"
+
+    @property
+    def key(self) -> str:
+        """The output's path in the run record."""
+        return self.output.relative_to(self.folder).as_posix()
+
+
+def plan_films(
+    films: list[tuple[Path, Path]], output: Path, settings: str, *, single: bool, suffix: str = "", overwrite: bool
+) -> list[FilmJob]:
+    """Settle names, and leave alone what is there.
+
+    Args:
+        films: files and their places below the output folder.
+        output: a file for a single film, else a folder.
+        settings: hash of all that results depend on.
+        single: one film was named as a file, and nothing else.
+        suffix: put between the name and its extension.
+        overwrite: do again what is there.
+
+    Raises:
+        UsageError: two results would have one name, or a result would replace a film.
+    """
+    is_file = single and output.suffix and not output.is_dir()
+    jobs: dict[str, FilmJob] = {}
+    for target, relative in films:
+        name = relative.with_name(relative.stem + suffix + _suffix(relative))
+        job = FilmJob(target, output, output.parent) if is_file else FilmJob(target, output / name, output)
+        if job.output.resolve() in {t.resolve() for t, _ in films}:
+            raise UsageError(
+                f"{job.output} is an input, and inputs are never overwritten: choose another output or a --suffix."
+            )
+        other = jobs.get(str(job.output.absolute()).casefold())
+        if other is not None:
+            raise UsageError(f"{other.target} and {target} would both be written to {job.output}: rename one.")
+        jobs[str(job.output.absolute()).casefold()] = job
+    return [replace(job, status=_status(job, settings, overwrite)) for job in jobs.values()]
+
+
+def _suffix(relative: Path) -> str:
+    """The film's own suffix where that kind of file can be written, else .mkv."""
+    return relative.suffix if relative.suffix.lower() in CONTAINERS else ".mkv"
+
+
+def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
+    if overwrite or not job.output.exists():
+        return "do"
+    lines = [x for x in record.load(job.folder).get(job.key, []) if x.get("status") == "done"]
+    if not lines or lines[-1].get("bytes") != job.output.stat().st_size:
+        return "kept"
+    same = lines[-1].get("settings_sha256") == settings and lines[-1].get("input_sha256") == file_hash(job.target)
+    return "finished" if same else "kept"
+
+
+def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources:
+    """The sources of colors that a method stands for.
+
+    ``network``, ``correspondence`` and ``semi_interactive`` work together on films. ``levin`` that was named spreads
+    hints and asks no network. Any other method is asked for every few frames.
+
+    Args:
+        method: as the command line chose it.
+        chosen: the user named it.
+        references: there are some.
+    """
+    match = method if isinstance(method, Correspondence) else Correspondence(side=MATCH_SIDE)
+    network = method if isinstance(method, NetworkColorization) else NetworkColorization()
+    if isinstance(method, LevinColorization) and chosen:
+        return Sources(None)
+    if isinstance(method, (NetworkColorization, Correspondence, SemiInteractive, LevinColorization)):
+        return Sources(network, match if references else None)
+    return Sources(network, None, method)
+
+
+def run_films(
+    jobs: list[FilmJob],
+    sources: Sources,
+    guidance: FilmGuidance,
+    settings: FilmSettings,
+    *,
+    key: str,
+    facts: dict[str, Any],
+    device: torch.device | str = "cpu",
+    on_plan: Callable[[FilmJob, FilmPlan], None] | None = None,
+    on_progress: Callable[[FilmJob, Progress], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Color films one after the other; gives the record's line of each.
+
+    Args:
+        jobs: those to do.
+        sources, guidance, settings: as ``colorize_film`` takes them.
+        key: hash of all that results depend on beside the films.
+        facts: what the record says of the method.
+        device: for the work.
+        on_plan, on_progress: for the terminal.
+    """
+    for job in jobs:
+        start = time.perf_counter()
+        error: str | None = None
+        found: dict[str, Any] = {}
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            _, found = colorize_film(
+                job.target,
+                job.output,
+                sources,
+                guidance,
+                settings,
+                key=key,
+                device=device,
+                on_plan=_with_job(on_plan, job),
+                on_progress=_with_job(on_progress, job),
+            )
+        except (FilmError, PictureError) as problem:
+            error = str(problem)
+        except (MemoryError, torch.OutOfMemoryError):
+            error = f"{job.target}: not enough memory; try a smaller --film.side."
+        entry = _entry(job, error, found, key, facts, guidance, time.perf_counter() - start)
+        record.append(_existing(job.folder), entry)
+        yield entry
+
+
+def describe_film(job: FilmJob, sources: Sources, guidance: FilmGuidance, settings: FilmSettings) -> FilmPlan:
+    """What coloring a film will take."""
+    return plan_film(job.target, job.output, sources, guidance, settings)
+
+
+def _with_job(call: Callable[[FilmJob, Any], None] | None, job: FilmJob) -> Callable[[Any], None] | None:
+    return None if call is None else lambda x: call(job, x)
+
+
+def _existing(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _entry(
+    job: FilmJob,
+    error: str | None,
+    found: dict[str, Any],
+    key: str,
+    facts: dict[str, Any],
+    guidance: FilmGuidance,
+    seconds: float,
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "status": "failed" if error else "done",
+        "target": str(job.target),
+        "output": job.key,
+        "error": error,
+        **facts,
+        "references": [{"path": str(r), "sha256": cached_file_hash(r)} for r in guidance.references],
+        "hints": guidance.hints and str(guidance.hints),
+        "input_sha256": file_hash(job.target) if job.target.exists() else None,
+        "settings_sha256": key,
+        **found,
+        "seconds": round(seconds, 3),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "version": __version__,
+    }
+    if not error:
+        stat = job.output.stat()
+        entry |= {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    return entry

@@ -1,0 +1,197 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("av")
+from film.clips import make_clip
+
+from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames
+from recolor_torch.film.coloring import plan_parts
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.planes import planes_to_chroma
+from recolor_torch.film.shots import Shot
+from recolor_torch.film.sources import Sources
+from recolor_torch.methods import NetworkColorization
+from recolor_torch.pictures import write_picture
+
+SIZE = (64, 96)
+SETTINGS = FilmSettings(codec="ffv1", side=96)
+
+
+def scene(seed, size=(120, 200)):
+    """A smooth texture with a red disc and a blue ground below, sRGB (1, 3, H, W)."""
+    g = torch.Generator().manual_seed(seed)
+    gray = torch.nn.functional.interpolate(torch.rand(1, 1, 9, 15, generator=g), size, mode="bicubic")
+    gray = gray.clamp(0, 1) * 0.3 + 0.35
+    y, x = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
+    disc = (((x - 90) ** 2 + (y - 50) ** 2) < 25**2).float()
+    low = (y > 80).float()
+    gray = gray - 0.15 * disc + 0.1 * low
+    color = disc * torch.tensor([0.12, -0.05, -0.05]).view(3, 1, 1) + low * torch.tensor([-0.06, 0.0, 0.1]).view(
+        3, 1, 1
+    )
+    return (gray + color).clamp(0, 1)
+
+
+def pan(seed, frames):
+    """Views of a scene that moves by a pixel and a half a frame, (T, 3, 64, 96)."""
+    large = torch.nn.functional.interpolate(scene(seed), scale_factor=2, mode="bicubic", align_corners=False).clamp(
+        0, 1
+    )
+    views = [large[..., 20:148, 10 + 3 * t : 202 + 3 * t] for t in range(frames)]
+    return torch.cat([torch.nn.functional.avg_pool2d(v, 2) for v in views])
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A gray film of two shots, its true colors, and its file."""
+    truth = torch.cat((pan(1, 14), pan(5, 10).flip(3)))
+    luma = (truth[:, 0] * 0.299 + truth[:, 1] * 0.587 + truth[:, 2] * 0.114).clamp(0, 1)
+
+    def texture(index, width, height, depth):
+        return (16 + 219 * luma[index]).round().numpy().astype(np.uint8)
+
+    make_clip(tmp_path / "in.mkv", len(truth), (96, 64), pix_fmt="yuv444p", space=6, texture=texture)
+    return tmp_path / "in.mkv", truth
+
+
+def chroma_of(path):
+    info = probe_film(path)
+    return torch.cat([planes_to_chroma(f.planes, info, SIZE) for f in read_frames(info)])
+
+
+def truth_chroma(truth):
+    from recolor_torch.color import rgb_to_yuv
+
+    return rgb_to_yuv(truth)[:, 1:]
+
+
+def color(clip, output, sources=None, **guidance):
+    return colorize_film(clip[0], output, sources or Sources(None), FilmGuidance(**guidance), SETTINGS)
+
+
+def test_a_numbered_reference_is_exact_on_its_frame_and_colors_its_shot_alone(clip, tmp_path):
+    write_picture(tmp_path / "ref_0004.png", clip[1][3:4])
+    report, _ = color(clip, tmp_path / "out.mkv", references=(tmp_path / "ref_0004.png",))
+    assert (report.frames, report.parts) == (24, 2)
+    out, truth = chroma_of(tmp_path / "out.mkv"), truth_chroma(clip[1])
+    assert (out[3] - truth[3]).abs().max() < 1.2 / 219
+    inner = (slice(None), slice(6, -6), slice(20, -20))
+    for t in (0, 8, 13):
+        assert (out[t] - truth[t])[inner].norm(dim=0).mean() < 0.3 * truth[t][inner].norm(dim=0).mean()
+    assert out[14:].abs().max() < 2 / 255  # nothing passes a cut
+
+
+def test_strokes_on_a_frame_are_carried(clip, tmp_path):
+    (tmp_path / "hints").mkdir()
+    (tmp_path / "hints" / "in_000001.json").write_text(
+        '{"size": [96, 64], "points": [{"x": 85, "y": 40, "radius": 2, "color": "#cc4444"}, '
+        '{"x": 20, "y": 20, "radius": 2, "color": "#808080"}, {"x": 60, "y": 62, "radius": 1, "color": "#808080"}]}'
+    )
+    color(clip, tmp_path / "out.mkv", hints=tmp_path / "hints")
+    out = chroma_of(tmp_path / "out.mkv")
+    assert float(out[0, 1, 40, 85]) > 0.1
+    assert float(out[10, 1, 40, 70]) > 0.08
+    assert float(out[10, :, 20, 10].norm()) < 0.03
+
+
+def test_the_network_colors_what_is_given_nothing(clip, tmp_path):
+    color(clip, tmp_path / "out.mkv", Sources(NetworkColorization()))
+    out = chroma_of(tmp_path / "out.mkv")
+    assert float(out.norm(dim=1).mean()) > 0.005
+    change = (out[1:14] - out[:13]).abs().mean()
+    assert float(change) < 0.02
+
+
+def test_luma_is_kept_and_strength_0_keeps_the_films_own_chroma(clip, tmp_path):
+    write_picture(tmp_path / "ref_0004.png", clip[1][3:4])
+    guidance = FilmGuidance(references=(tmp_path / "ref_0004.png",))
+    settings = FilmSettings(codec="ffv1", side=96, strength=0.0)
+    colorize_film(clip[0], tmp_path / "out.mkv", Sources(None), guidance, settings)
+    pairs = zip(read_frames(probe_film(clip[0])), read_frames(probe_film(tmp_path / "out.mkv")))
+    for before, after in pairs:
+        for a, b in zip(before.planes, after.planes):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_reference_that_is_not_its_frame_is_said(clip, tmp_path):
+    write_picture(tmp_path / "ref_0004.png", 1 - clip[1][20:21].flip(2))
+    report, _ = color(clip, tmp_path / "out.mkv", references=(tmp_path / "ref_0004.png",))
+    assert any("ref_0004.png does not look like frame 3" in note for note in report.notes)
+
+
+def test_long_shots_are_cut_after_given_frames():
+    parts = plan_parts([Shot(0, 250), Shot(250, 260)], [20, 90, 150], longest=100)
+    assert [(p.start, p.end, p.opens) for p in parts] == [
+        (0, 91, True),
+        (91, 151, False),
+        (151, 250, False),
+        (250, 260, True),
+    ]
+
+
+def test_parts_of_a_shot_go_on_from_each_other(clip, tmp_path, monkeypatch):
+    write_picture(tmp_path / "ref_0001.png", clip[1][:1])
+    monkeypatch.setattr("recolor_torch.film.coloring.plan_parts", lambda shots, exact: plan_parts(shots, exact, 5))
+    report, _ = color(clip, tmp_path / "out.mkv", references=(tmp_path / "ref_0001.png",))
+    assert report.parts == 5
+    out, truth = chroma_of(tmp_path / "out.mkv"), truth_chroma(clip[1])
+    inner = (slice(None), slice(6, -6), slice(6, -25))
+    assert (out[13] - truth[13])[inner].norm(dim=0).mean() < 0.35 * truth[13][inner].norm(dim=0).mean()
+
+
+def test_a_film_that_is_cut_short_is_one_sentence(tmp_path):
+    make_clip(tmp_path / "whole.mp4", 60, codec="libx264")
+    data = (tmp_path / "whole.mp4").read_bytes()
+    for share in (0.2, 0.6, 0.95):
+        (tmp_path / "cut.mp4").write_bytes(data[: int(len(data) * share)])
+        with pytest.raises(FilmError) as caught:
+            colorize_film(tmp_path / "cut.mp4", tmp_path / "out.mp4", Sources(None), FilmGuidance(), SETTINGS)
+        assert "cut.mp4" in str(caught.value)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+RUN = """
+import sys
+from pathlib import Path
+from recolor_torch.film import FilmSettings, colorize_film
+from recolor_torch.film import coloring
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.sources import Sources
+plan = coloring.plan_parts
+coloring.plan_parts = lambda shots, exact: plan(shots, exact, 4)
+report, _ = colorize_film(
+    Path(sys.argv[1]), Path(sys.argv[2]), Sources(None), FilmGuidance(references=(Path(sys.argv[3]),)),
+    FilmSettings(codec="ffv1", side=96),
+)
+print(report.resumed)
+"""
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(clip, tmp_path):
+    write_picture(tmp_path / "ref_0001.png", clip[1][:1])
+
+    def start(output):
+        command = [sys.executable, "-c", RUN, str(clip[0]), str(output), str(tmp_path / "ref_0001.png")]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+
+    whole = start(tmp_path / "whole.mkv")
+    assert whole.communicate()[0].strip() == "0"
+    folder = tmp_path / ".out.mkv.recolor-work"
+    for parts in (1, 3):
+        process = start(tmp_path / "out.mkv")
+        while process.poll() is None and len(list(folder.glob("part-*"))) < parts:
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        assert not (tmp_path / "out.mkv").exists()
+    last = start(tmp_path / "out.mkv")
+    assert int(last.communicate()[0]) >= 3
+    assert last.returncode == 0
+    assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
+    assert not folder.exists()
