@@ -68,7 +68,7 @@ MOVED = {
     "output.retrieval_sheet": "plots.retrieval_sheet",
     "output.score_plots": "plots.score_plots",
     "output.sheets": "plots.sheets",
-    "output.writer": "run.writer",
+    "output.writer": "lit.writer",
 }
 
 

@@ -7,7 +7,7 @@ from recolor_torch.cli.checkpoint import check_checkpoint, restoring
 from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.lit import GramTransferModule
 from recolor_torch.lit.datamodule import PictureDataModule
-from recolor_torch.run.writer import PictureWriter
+from recolor_torch.lit.writer import PictureWriter
 
 PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
 recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml

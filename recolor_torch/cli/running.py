@@ -1,8 +1,6 @@
-"""Running a prediction for the command line: quiet Lightning, progress, errors, the closing line."""
+"""Running ``recolor colorize``: flags to the description of a run, the engine or a Trainer, the closing line."""
 
-import json
 import logging
-import os
 import sys
 import time
 import warnings
@@ -10,144 +8,151 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
+import torch
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from recolor_torch.cli.reporting import Reporter, print_json, say_plan
 from recolor_torch.errors import UsageError
-from recolor_torch.lit.datamodule import PictureDataModule
-from recolor_torch.lit.predict import BYTES_PER_PIXEL, RecolorModule
 from recolor_torch.methods import Recolorizer
 from recolor_torch.pictures.read import PictureWarning
-from recolor_torch.resize import working_size
-from recolor_torch.run.plan import Job, Plan
-from recolor_torch.run.writer import PictureWriter
+from recolor_torch.run.coloring import describe_method
+from recolor_torch.run.description import Coloring, GallerySource, Guidance, Loading, Output, Run, Targets
+from recolor_torch.run.engine import color_run, seed_everything
+from recolor_torch.run.plan import Plan
+from recolor_torch.run.planning import plan_run
+
+# Settings of a Trainer that the engine has an answer for; with another one, Lightning's Trainer runs the jobs.
+_ONE_DEVICE: dict[str, tuple[Any, ...]] = {
+    "accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
+    "devices": (1, "1"),
+    "precision": ("32-true", "32", 32, "64-true", "16-mixed", "bf16-mixed"),
+    "logger": (False, None),
+    "enable_progress_bar": (False, True),
+    "enable_model_summary": (False, True),
+    "num_nodes": (1,),
+}
 
 
 def colorize(
     method: Recolorizer, args: Namespace, device: tuple[str, Any], trainer_settings: dict[str, Any], start: float
 ) -> int:
     """What ``recolor colorize`` does once its flags are read; returns the exit code."""
-    quiet_lightning()
+    warnings.filterwarnings("ignore", category=PictureWarning)  # said with each picture, see Reporter
     if args.seed is not None:
-        pl.seed_everything(args.seed, workers=True, verbose=False)
-    module = RecolorModule(method, args.target, args.keep, args.strength, args.max_side)
-    data = PictureDataModule(
-        args.targets,
-        Path(args.output).expanduser()
-        if not args.output.endswith(("/", os.sep))
-        else Path(args.output).expanduser() / ".",
-        args.reference,
-        _weights(args.reference_weights),
-        args.reference_mask,
-        args.target_mask,
-        args.list,
-        args.hints,
-        getattr(method, "sequence", False),
-        args.pairs,
-        args.suffix,
-        args.ext,
-        args.overwrite,
-        args.batch_size,
-        workers=args.workers,
-        max_pixels=args.max_pixels,
-        gallery=args.gallery,
-        gallery_count=args.gallery_count,
-        weights=args.weights,
-        download=args.download,
-        vgg_preprocessing=args.vgg_preprocessing,
-    )
+        seed_everything(args.seed)
+    run = describe_run(args, method)
     console = Console(stderr=True, quiet=args.quiet)
+    settings = describe_method(method, run.coloring)
     with console.status("Looking at the targets ...") as status:
 
         def on_search(done: int, total: int) -> None:
             status.update(f"Looking in the gallery: {done} of {total} ...")
 
-        plan = data.make_plan(module.describe(), on_search)
+        plan = plan_run(run, settings, on_search)
     if args.dry_run:
-        _say_plan(plan, module, args)
+        say_plan(plan, method, settings["method"], run.coloring, args.json)
         return 0
-    slow = hasattr(method, "on_progress")
-    writer = ReportingWriter(console, len(plan.jobs), args.json, args.save_stages, slow)
-    if slow:
-        setattr(method, "on_progress", writer.on_progress)  # noqa: B010  a Module has no such attribute for mypy
-    interrupted = False
+    reporter = Reporter(console, len(plan.jobs), args.json, method.reports_progress)
+    method.on_progress = reporter.on_progress
+    interrupted, counts = False, {"done": 0, "failed": 0}
     if plan.jobs:
-        options = {"accelerator": device[0], "devices": device[1], "precision": args.precision, **trainer_settings}
-        if args.device != "auto":
-            options |= {"accelerator": device[0], "devices": device[1]}
-        if args.precision != "32-true":
-            options["precision"] = args.precision
-        interrupted = run_trainer(module, data, writer, options)
-    counts = {**writer.entries, "skipped": len(plan.skipped), "seconds": round(time.perf_counter() - start, 1)}
+        options = _options(args, device, trainer_settings)
+        with reporter.progress if reporter.shown else nullcontext():
+            if _is_for_the_engine(options):
+                interrupted, counts = _run_engine(run, method, plan, settings, options, reporter)
+            else:
+                interrupted, counts = _run_trainer(run, method, plan, options, reporter)
+    seconds = round(time.perf_counter() - start, 1)
+    summary = {**counts, "skipped": len(plan.skipped), "seconds": seconds}
     if interrupted:
         sys.stderr.write("Interrupted; the same command goes on from here.\n")
     if args.json:
         for job in plan.skipped:
             print_json({"status": "skipped", "target": str(job.target), "output": job.key})
-        print_json({"summary": counts})
+        print_json({"summary": summary})
     elif not args.quiet:
         print(
-            f"{counts['done']} done, {counts['skipped']} skipped, {counts['failed']} failed, "
-            f"{counts['seconds']} s, {module.describe()['method']}, in {args.output}"
+            f"{counts['done']} done, {len(plan.skipped)} skipped, {counts['failed']} failed, "
+            f"{seconds} s, {settings['method']}, in {args.output}"
         )
     return 130 if interrupted else 3 if counts["failed"] else 0
 
 
-def run_trainer(module: RecolorModule, data: PictureDataModule, writer: "ReportingWriter", options: dict) -> bool:
-    """Predict under a Trainer; returns whether it was interrupted."""
+def describe_run(args: Namespace, method: Recolorizer) -> Run:
+    """The run that the flags describe."""
+    gallery = None
+    if args.gallery:
+        galleries = tuple(Path(g) for g in args.gallery)
+        gallery = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
+    return Run(
+        Targets(tuple(args.targets), _path(args.list), _path(args.pairs), method.sequence),
+        Output(Path(args.output).expanduser(), args.suffix, args.ext, args.overwrite, args.save_stages),
+        Guidance(
+            tuple(Path(r) for r in args.reference or ()),
+            _weights(args.reference_weights),
+            tuple(Path(m) for m in args.reference_mask or ()),
+            _path(args.target_mask),
+            None if args.hints is None else Path(args.hints).expanduser(),
+        ),
+        gallery,
+        Coloring(args.target, args.keep, args.strength, args.max_side),
+        Loading(args.batch_size, workers=args.workers, max_pixels=args.max_pixels),
+    )
+
+
+def _options(args: Namespace, device: tuple[str, Any], trainer_settings: dict[str, Any]) -> dict[str, Any]:
+    """Where and how to compute; flags come before a config's Trainer."""
+    options = {"accelerator": device[0], "devices": device[1], "precision": args.precision, **trainer_settings}
+    if args.device != "auto":
+        options |= {"accelerator": device[0], "devices": device[1]}
+    if args.precision != "32-true":
+        options["precision"] = args.precision
+    return options
+
+
+def _run_engine(
+    run: Run, method: Recolorizer, plan: Plan, settings: dict[str, Any], options: dict[str, Any], reporter: Reporter
+) -> tuple[bool, dict[str, int]]:
+    counts = {"done": 0, "failed": 0}
+
+    def on_entry(entry: dict[str, Any]) -> None:
+        counts[entry["status"]] += 1
+        reporter.on_entry(entry)
+
+    precision: Any = "32-true" if str(options["precision"]) == "32" else options["precision"]
+    try:
+        place = _torch_device(options["accelerator"], options["devices"])
+        color_run(run, method, plan, settings, device=place, precision=precision, on_entry=on_entry)
+    except KeyboardInterrupt:
+        return True, counts
+    return False, counts
+
+
+def _run_trainer(
+    run: Run, method: Recolorizer, plan: Plan, options: dict[str, Any], reporter: Reporter
+) -> tuple[bool, dict[str, int]]:
+    """Predict under a Trainer: several devices, its plugins."""
+    import lightning.pytorch as pl
+
+    from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
+
+    class Writer(PictureWriter):
+        def on_entry(self, entry: dict[str, Any]) -> None:
+            reporter.on_entry(entry)
+
+    quiet_lightning()
+    writer = Writer(run.output.save_stages)
     options = {"logger": False, "enable_model_summary": False, **options, "enable_progress_bar": False}
     trainer = pl.Trainer(callbacks=[writer], **options)
+    c = run.coloring
+    module = RecolorModule(method, c.target, c.keep, c.strength, c.max_side)
     try:
-        with writer.progress if writer.shown else nullcontext():
-            trainer.predict(module, data, return_predictions=False)
+        trainer.predict(module, PictureDataModule.of(run, plan), return_predictions=False)
     except SystemExit:
         # Lightning turns a KeyboardInterrupt into an exit with code 1.
-        return True
-    return trainer.interrupted
-
-
-class ReportingWriter(PictureWriter):
-    """A writer that shows progress and says what failed."""
-
-    def __init__(self, console: Console, total: int, as_json: bool, save_stages: bool, slow: bool = False) -> None:
-        super().__init__(save_stages)
-        self.console = console
-        self.as_json = as_json
-        columns = [
-            TextColumn("Colouring{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        ]
-        self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
-        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not self.shown)
-        self.task = self.progress.add_task("", total=total)
-
-    def on_progress(self, share: float) -> None:
-        """Say how much of a batch is done; slow methods tell."""
-        self.progress.update(self.task, description=f" ({share:.0%} of this batch)")
-
-    def on_entry(self, entry: dict[str, Any]) -> None:
-        """Advance the bar; print errors, notes, and the entry where JSON is wanted."""
-        self.progress.advance(self.task)
-        if self.as_json:
-            print_json(entry)
-        if entry["error"]:
-            sys.stderr.write(f"{entry['error']}\n")
-        else:
-            for note in entry["notes"]:
-                if not self.console.quiet:
-                    sys.stderr.write(f"{entry['target']}: {note}\n")
-
-
-def print_json(entry: dict[str, Any]) -> None:
-    """A line of JSON on the standard output."""
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(entry, ensure_ascii=not is_utf8, default=str) + "\n")
-    sys.stdout.flush()
+        return True, writer.entries
+    return trainer.interrupted, writer.entries
 
 
 def quiet_lightning() -> None:
@@ -155,44 +160,43 @@ def quiet_lightning() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
-    warnings.filterwarnings("ignore", category=PictureWarning)  # said with each picture, see ReportingWriter
+    warnings.filterwarnings("ignore", category=PictureWarning)
 
 
-def _weights(text: str | None) -> list[float] | None:
+def _is_for_the_engine(options: dict[str, Any]) -> bool:
+    """Whether one device does, with settings that the engine has an answer for."""
+
+    def answered(key: str, value: Any) -> bool:
+        if key == "devices" and isinstance(value, list) and len(value) == 1:
+            return True
+        if key == "devices" and value == "auto":
+            return torch.cuda.device_count() <= 1
+        return any(value is known or value == known for known in _ONE_DEVICE.get(key, ()))
+
+    return all(answered(key, value) for key, value in options.items())
+
+
+def _torch_device(accelerator: str, devices: Any) -> torch.device:
+    """The device that Lightning would choose."""
+    if accelerator in ("cuda", "gpu") or (accelerator == "auto" and torch.cuda.is_available()):
+        if accelerator != "auto" and not torch.cuda.is_available():
+            if accelerator == "gpu" and torch.backends.mps.is_available():
+                return torch.device("mps")
+            raise UsageError("No CUDA device was found; use --device cpu.")
+        return torch.device("cuda", devices[0] if isinstance(devices, list) else 0)
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _weights(text: str | None) -> tuple[float, ...]:
     if text is None:
-        return None
+        return ()
     try:
-        return [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--reference-weights must be numbers with commas, as 2,1; got {text!r}.") from error
-
-
-def _say_plan(plan: Plan, module: RecolorModule, args: Namespace) -> None:
-    bytes_per_pixel = BYTES_PER_PIXEL
-    for job, done in [(j, False) for j in plan.jobs] + [(j, True) for j in plan.skipped]:
-        entry = _plan_entry(job, done, module, bytes_per_pixel)
-        if args.json:
-            print_json(entry)
-        elif done:
-            print(f"skip  {job.target} -> {job.output}  (finished)")
-        elif job.info is None:
-            print(f"fail  {job.target}  (cannot be read)")
-        else:
-            working = "x".join(str(n) for n in reversed(entry["working_size"]))
-            print(
-                f"do    {job.target} -> {job.output}  {job.info.width}x{job.info.height}, "
-                f"worked on at {working}, about {entry['memory_mb']} MB"
-            )
-    if not args.json:
-        method = module.describe()["method"]
-        print(f"{len(plan.jobs)} to do, {len(plan.skipped)} finished, by {method}; nothing was written.")
-
-
-def _plan_entry(job: Job, done: bool, module: RecolorModule, bytes_per_pixel: int) -> dict[str, Any]:
-    entry: dict[str, Any] = {"target": str(job.target), "output": str(job.output), "finished": done}
-    if job.info is not None:
-        height, width = job.info.height, job.info.width
-        size = working_size(height, width, module.max_side)
-        total = height * width * bytes_per_pixel + size[0] * size[1] * module.method.bytes_per_pixel
-        entry |= {"width": width, "height": height, "working_size": size, "memory_mb": round(total / 1e6)}
-    return entry

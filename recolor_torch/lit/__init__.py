@@ -3,7 +3,7 @@
 from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.lit.gram import GramTransferModule, Snapshots, TransferData
 from recolor_torch.lit.predict import RecolorModule
-from recolor_torch.run.writer import PictureWriter
+from recolor_torch.lit.writer import PictureWriter
 
 __all__ = [
     "GramTransferModule",

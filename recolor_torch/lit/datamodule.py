@@ -1,6 +1,5 @@
 """LightningDataModules."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -9,14 +8,10 @@ import lightning.pytorch as pl
 from torch.utils.data import DataLoader, DistributedSampler
 
 from recolor_torch.errors import UsageError
-from recolor_torch.pictures.read import PictureError, probe
-from recolor_torch.run import record
-from recolor_torch.run.batches import BatchDataset
-from recolor_torch.run.plan import Guidance, Plan, make_plan, refuse_inputs
-from recolor_torch.run.retrieval import Retrieval
-from recolor_torch.run.sequences import SequenceDataset, clip_windows
-from recolor_torch.run.targets import Target, find_targets, read_list, read_pairs
-from recolor_torch.system import usable_cores
+from recolor_torch.run.description import GallerySource, Guidance, Loading, Output, Run, Targets
+from recolor_torch.run.engine import batches_of, default_readers
+from recolor_torch.run.plan import Plan
+from recolor_torch.run.planning import make_folders, plan_run
 
 
 class _Share(DistributedSampler):
@@ -90,159 +85,60 @@ class PictureDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer batches than processes
-        self.targets = list(targets or [])
-        self.output = None if output is None else Path(output)
-        self.guidance = Guidance(
-            tuple(Path(r) for r in references or ()),
-            tuple(reference_weights or ()),
-            tuple(Path(m) for m in reference_masks or ()),
-            None if target_mask is None else Path(target_mask),
-            None if hints is None else Path(hints).expanduser(),
+        self.run = Run(
+            Targets(tuple(targets or ()), _path(target_list), _path(pairs), sequence),
+            Output(_path(output), suffix, ext, overwrite),
+            Guidance(
+                tuple(Path(r) for r in references or ()),
+                tuple(reference_weights or ()),
+                tuple(Path(m) for m in reference_masks or ()),
+                _path(target_mask),
+                None if hints is None else Path(hints).expanduser(),
+            ),
+            GallerySource(tuple(Path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing)
+            if gallery
+            else None,
+            loading=Loading(batch_size, batch_megapixels, workers, max_pixels),
         )
-        self.sequence = sequence
-        self.target_list = target_list
-        self.pairs = pairs
-        self.suffix = suffix
-        self.ext = ext
-        self.overwrite = overwrite
-        self.batch_size = batch_size
-        self.batch_megapixels = batch_megapixels
-        self.workers = workers
-        self.max_pixels = max_pixels
-        self.retrieval: Retrieval | None = None
-        if gallery:
-            galleries = tuple(Path(g) for g in gallery)
-            self.retrieval = Retrieval(galleries, gallery_count, weights, download, vgg_preprocessing)
         self.plan: Plan | None = None
 
+    @classmethod
+    def of(cls, run: Run, plan: Plan | None = None) -> "PictureDataModule":
+        """The module of a run that is described, and perhaps planned, already."""
+        module = cls()
+        module.run, module.plan = run, plan
+        return module
+
+    @property
+    def output(self) -> Path | None:
+        """Where results go."""
+        return self.run.output.path
+
     def make_plan(self, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
-        """Settle what is to be done; ``settings`` describe the method.
-
-        ``on_search`` is told how many of how many targets have been looked up in the gallery.
-
-        Raises:
-            UsageError: something named does not exist, or the request is refused (see ``make_plan`` in plan.py).
-        """
-        if self.output is None:
-            raise UsageError("Say where the result goes: no output was given.")
-        if self.batch_size < 1 or self.workers < -1:
-            raise UsageError(f"A batch has 1 picture or more, got {self.batch_size}; workers are -1 or more.")
-        if "/" in self.suffix or "\\" in self.suffix:
-            raise UsageError(f"A suffix is put into a name and holds no slash, got {self.suffix!r}.")
-        self._check_guidance()
-        if self.retrieval is not None:
-            settings = {**settings, **self.retrieval.settings()}
-        targets = self._find_targets()
-        single = len(self.targets) == 1 and len(targets) == 1 and Path(self.targets[0]).expanduser().is_file()
-        self.plan = make_plan(
-            targets,
-            self.output,
-            self.guidance,
-            settings,
-            single=single,
-            suffix=self.suffix,
-            ext=self.ext,
-            overwrite=self.overwrite,
-            max_pixels=self.max_pixels,
-            sequence=self.sequence,
-        )
-        if self.retrieval is not None:
-            self.plan.jobs = self.retrieval.find(self.plan.jobs, self.max_pixels, on_search)
-            refuse_inputs(self.plan.jobs)
-        if self.sequence:
-            clip_windows(self.plan.jobs, self.batch_size, self.batch_megapixels)  # refuses what cannot be held
+        """Settle what is to be done; see ``plan_run``."""
+        self.plan = plan_run(self.run, settings, on_search)
         return self.plan
 
     def setup(self, stage: str) -> None:
         """Plan with the settings of the trainer's module. Lightning waits for all processes after this."""
         assert self.trainer is not None
-        if self.sequence and self.trainer.world_size > 1:
+        if self.run.targets.sequence and self.trainer.world_size > 1:
             raise UsageError("The frames of a clip are coloured one after another: use one device.")
         if self.plan is None:
             self.make_plan(self.trainer.lightning_module.describe())  # type: ignore[operator]
-        assert self.output is not None
         assert self.plan is not None
-        for job in self.plan.jobs:
-            _make_folder(job.output.parent)
+        make_folders(self.plan)
 
     def predict_dataloader(self) -> DataLoader:
         """Batches of the plan's jobs, shared out to the processes."""
         assert self.plan is not None
         assert self.trainer is not None
-        dataset: BatchDataset
-        if self.sequence:
-            dataset = SequenceDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
-        else:
-            dataset = BatchDataset(self.plan.jobs, self.batch_size, self.batch_megapixels, self.max_pixels)
-        workers = _default_workers(len(dataset)) if self.workers < 0 else self.workers
+        dataset = batches_of(self.plan, self.run)
+        workers = default_readers(len(dataset)) if self.run.loading.workers < 0 else self.run.loading.workers
         share = _Share(dataset, self.trainer.world_size, self.trainer.global_rank, shuffle=False)
         ahead = 1 if workers else None
         return DataLoader(dataset, batch_size=None, sampler=share, num_workers=workers, prefetch_factor=ahead)
 
-    def _find_targets(self) -> list[Target]:
-        if self.pairs is not None:
-            if self.targets or self.target_list:
-                raise UsageError("Targets come from the pairs: give either pairs or targets, not both.")
-            pairs = read_pairs(Path(self.pairs))
-            if self.guidance.references and any(pair.references for pair in pairs):
-                raise UsageError("The pairs name their references: give either those or -r, not both.")
-            return pairs
-        names = self.targets + (read_list(Path(self.target_list)) if self.target_list else [])
-        if not names:
-            raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
-        targets = self._without_hints(names, find_targets(names, skip=self.output))
-        return self._without_results(targets)
 
-    def _without_results(self, targets: list[Target]) -> list[Target]:
-        """The targets without what earlier runs put into the output folder, where that is a folder of targets."""
-        assert self.output is not None
-        if not self.output.is_dir():
-            return targets
-        made = {(self.output / name).absolute() for name in record.load(self.output)}
-        left = [t for t in targets if t.path.absolute() not in made]
-        return left if left else targets
-
-    def _without_hints(self, names: list[str], targets: list[Target]) -> list[Target]:
-        """The targets without those in the folder of hints, where that lies in a folder of targets."""
-        folder = self.guidance.hints
-        if folder is None or not folder.is_dir() or any(Path(n).absolute() == folder.absolute() for n in names):
-            return targets
-        inner = folder.absolute()
-        # A target that was named itself, and not found below a folder, has no folder in its relative path.
-        return [t for t in targets if len(t.relative.parts) == 1 or inner not in t.path.absolute().parents]
-
-    def _check_guidance(self) -> None:
-        g = self.guidance
-        if self.retrieval is not None and g.references:
-            raise UsageError("References come from the gallery: give either a gallery or references, not both.")
-        for path in (*g.references, *g.reference_masks, g.target_mask):
-            if path is not None and not path.is_file():
-                what = "is a folder, not a picture" if path.is_dir() else "no such file"
-                raise UsageError(f"{path}: {what}.")  # one file each: folders and globs are for targets
-            if path is not None:
-                try:
-                    probe(path, self.max_pixels)
-                except PictureError as error:
-                    raise UsageError(str(error)) from error
-        if g.hints is not None and not g.hints.exists():
-            raise UsageError(f"{g.hints}: no such file or folder of hints.")
-        if g.weights and len(g.weights) != len(g.references):
-            raise UsageError(f"{len(g.weights)} reference weights were given for {len(g.references)} references.")
-        if g.weights and (min(g.weights) < 0 or sum(g.weights) <= 0):
-            raise UsageError(f"Reference weights must be 0 or more and not all 0, got {list(g.weights)}.")
-        if g.reference_masks and len(g.reference_masks) != len(g.references):
-            raise UsageError(f"{len(g.reference_masks)} reference masks were given for {len(g.references)} references.")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot make this folder ({error.strerror}).") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: no permission to write in this folder.")
-
-
-def _default_workers(batches: int) -> int:
-    """None for a few batches, which start-up would cost more than it saves; else a core is left to the method."""
-    return 0 if batches < 4 else min(8, batches, max(1, usable_cores() - 1))
+def _path(path: Path | None) -> Path | None:
+    return None if path is None else Path(path)

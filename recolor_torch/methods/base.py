@@ -1,6 +1,7 @@
 """What every method shares: the module it is."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ class Recolorizer(nn.Module):
     ``needs`` names what the guide has to hold: ``"reference"``, ``"hints"`` or nothing.
     ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
     ``largest_side`` is the longer side at which larger pictures are worked on unless the user names another.
+    ``reports_progress`` is true where a batch takes so long that ``on_progress`` is told the share that is done.
+    ``sequence`` is true where the pictures of a run are the frames of a clip, batch after batch.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     """
@@ -29,11 +32,14 @@ class Recolorizer(nn.Module):
     needs: ClassVar[tuple[Literal["reference", "hints"], ...]] = ()
     bytes_per_pixel: ClassVar[int] = 100
     largest_side: ClassVar[int | None] = None
+    reports_progress: ClassVar[bool] = False
+    sequence: bool = False
 
     def __init__(self) -> None:
         super().__init__()
         self.keep_stages = False
         self.stages: dict[str, Tensor | str] = {}
+        self.on_progress: Callable[[float], None] | None = None
 
     def __call__(self, image: Tensor, guide: Guide) -> Tensor:
         """``forward``; pictures of 16 bits a number are computed in float32 and come back in their type."""

@@ -1,5 +1,7 @@
 """Jobs of one size, read from disk into a batch."""
 
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -130,6 +132,19 @@ def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Ite
             yield members[start : start + most]
 
 
+# Readers ask for references one at a time, so that all get the same tensor, which a batch then holds once.
+_SHARED = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _SHARED
+    _SHARED = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a worker process may be forked while a thread holds the lock
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 @dataclass
 class _Loaded:
     job: Job
@@ -144,13 +159,13 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
         raise PictureError(f"{job.target}: {job.problem}.")
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
-    references = tuple(
-        replace(read_reference(path, mask, max_pixels), weight=weight)
-        for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
-    )
-    target_mask = None
-    if job.target_mask is not None:
-        target_mask = resize(read_mask(job.target_mask, max_pixels), picture.image.shape[-2:]).clamp(0, 1)
+    with _SHARED:
+        references = tuple(
+            replace(read_reference(path, mask, max_pixels), weight=weight)
+            for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
+        )
+        mask = None if job.target_mask is None else read_mask(job.target_mask, max_pixels)
+    target_mask = None if mask is None else resize(mask, picture.image.shape[-2:]).clamp(0, 1)
     hints = hint_mask = None
     if job.hints is not None:
         read = read_hints(job.hints, picture.image, max_pixels=max_pixels)

@@ -10,6 +10,7 @@ from recolor_torch.files import cached_file_hash, file_hash
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
+from recolor_torch.run.description import Guidance
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
@@ -55,17 +56,6 @@ class Plan:
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """What all targets share: references with weights and masks, a mask, and hints, a file or a folder of them."""
-
-    references: tuple[Path, ...] = ()
-    weights: tuple[float, ...] = ()
-    reference_masks: tuple[Path, ...] = ()
-    target_mask: Path | None = None
-    hints: Path | None = None
 
 
 def make_plan(

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from recolor_torch.errors import UsageError
 from recolor_torch.features import VggWeights, find_vgg19
 from recolor_torch.pictures.guidance import read_visible
 from recolor_torch.pictures.read import PictureError
+from recolor_torch.run.description import GallerySource
 from recolor_torch.run.plan import Job
 
 if TYPE_CHECKING:
@@ -19,24 +18,16 @@ _SPARE = 8
 """More matches than wanted are asked for: the target itself may be in the gallery, and pictures may be gone."""
 
 
-@dataclass
 class Retrieval:
-    """Which galleries are asked, and for how much.
+    """Finds the references of each target in galleries, which are opened once.
 
     Args:
-        galleries: folders, searched as one.
-        count: references for each target.
-        weights: file of VGG-19 weights; found as ``find_vgg19`` does without one.
-        download: let torchvision fetch them.
-        preprocessing: in place of what the weights' file says.
+        source: which galleries are asked, and for how much.
     """
 
-    galleries: tuple[Path, ...]
-    count: int = 3
-    weights: str | None = None
-    download: bool = False
-    preprocessing: str | None = None
-    _opened: "tuple[Gallery, VggWeights] | None" = field(default=None, repr=False)
+    def __init__(self, source: GallerySource) -> None:
+        self.source = source
+        self._opened: tuple[Gallery, VggWeights] | None = None
 
     def open(self) -> "tuple[Gallery, VggWeights]":
         """The gallery, and the weights that it is asked with.
@@ -45,15 +36,15 @@ class Retrieval:
             UsageError: there is no gallery, or it was made with other features.
             WeightsMissing: there are no weights.
         """
-        if self.count < 1:
-            raise UsageError(f"A target needs 1 reference or more from the gallery, got {self.count}.")
         if self._opened is None:
             from recolor_torch.gallery import Gallery  # faiss is slow to import, and most runs need none
 
-            gallery = Gallery.open(self.galleries)
+            gallery = Gallery.open(self.source.galleries)
             depth = gallery.header.spec.depth
-            kind = self.preprocessing
-            found = find_vgg19(self.weights, depth=depth, download=self.download, preprocessing=kind)
+            source = self.source
+            found = find_vgg19(
+                source.weights, depth=depth, download=source.download, preprocessing=source.preprocessing
+            )
             self._opened = gallery, found
         return self._opened
 
@@ -61,7 +52,7 @@ class Retrieval:
         """What results depend on: the galleries' contents, and how many references are taken."""
         gallery, _ = self.open()
         files = [[entry.sha256 for entry in state.header.files()] for state in gallery.states]
-        return {"gallery": files, "gallery_count": self.count}
+        return {"gallery": files, "gallery_count": self.source.count}
 
     def find(self, jobs: list[Job], max_pixels: int, on_each: Callable[[int, int], None] | None = None) -> list[Job]:
         """The jobs with references; those that have their own, or cannot be read, stay as they are.
@@ -81,9 +72,9 @@ class Retrieval:
             image = read_visible(job.target, max_pixels)
         except PictureError:
             return job  # reading it again for the method says why, and that is recorded
-        matches = gallery.query(image, self.count + _SPARE, weights)[0]
+        matches = gallery.query(image, self.source.count + _SPARE, weights)[0]
         own = os.path.realpath(job.target)
-        paths = [m.path for m in matches if os.path.realpath(m.path) != own and m.path.is_file()][: self.count]
+        paths = [m.path for m in matches if os.path.realpath(m.path) != own and m.path.is_file()][: self.source.count]
         if not paths:
             return replace(job, problem="the gallery has no picture for it that is still on the disk")
         equal = (1.0,) * len(paths)

@@ -1,15 +1,9 @@
 """Streaming results to disk: each picture is written and recorded as soon as its batch is done."""
 
 import time
-import warnings
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
-import torch
-from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
 import recolor_torch
@@ -18,67 +12,25 @@ from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts,
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture
 from recolor_torch.run import record
-from recolor_torch.run.batches import PictureBatch, Result
+from recolor_torch.run.batches import Result
+from recolor_torch.run.plan import Plan
 
 
-class PictureWriter(BasePredictionWriter):
+class ResultWriter:
     """Writes each result under its job's output path and a line about it into ``run.jsonl``.
 
-    Everything is keyed by path; Lightning's batch indices are not used, and nothing is kept.
+    Everything is keyed by path, and nothing is kept.
 
     Args:
+        settings: what the record says of the method (``describe_method``).
         save_stages: write intermediate results too, into a folder ``NAME.stages`` beside each output.
-        threads: pictures of a batch that are encoded at a time.
     """
 
-    def __init__(self, save_stages: bool = False, threads: int = 2) -> None:
-        super().__init__(write_interval="batch")
+    def __init__(self, settings: dict[str, Any], save_stages: bool = False) -> None:
+        self.settings = settings
         self.save_stages = save_stages
-        self.threads = threads
-        self.entries: dict[str, int] = {"done": 0, "failed": 0}
-        self.settings: dict[str, Any] = {}
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take what the record says of the method from the module; clear what killed runs left."""
-        # Results carry their own paths.
-        warnings.filterwarnings("ignore", message="Couldn't infer the batch indices")
-        self.settings = pl_module.describe()  # type: ignore[operator]
-        pl_module.method.keep_stages = self.save_stages  # type: ignore[union-attr]
-        if trainer.is_global_zero:
-            plan = trainer.datamodule.plan  # type: ignore[attr-defined]
-            for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
-                if folder.is_dir():
-                    remove_stale_parts(folder)
-
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: PictureBatch,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
-        """Write the results of a batch and wait for the disk: a kill repeats at most this batch."""
-        results: list[Result] = prediction
-        with ThreadPoolExecutor(min(self.threads, max(1, len(results)))) as pool:
-            for entry in pool.map(self._write, results):
-                self.entries[entry["status"]] += 1
-                self.on_entry(entry)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Add up the counts of all processes. (A process without batches comes here, and not to ``on_predict_end``.)"""
-        if trainer.world_size > 1:
-            names = list(self.entries)
-            counts = torch.tensor([self.entries[name] for name in names], device=pl_module.device)
-            total = trainer.strategy.reduce(counts, reduce_op="sum")
-            self.entries = dict(zip(names, total.tolist()))
-
-    def on_entry(self, entry: dict[str, Any]) -> None:
-        """Called with each line of the record; for progress and for ``--json``."""
-
-    def _write(self, result: Result) -> dict[str, Any]:
+    def write(self, result: Result) -> dict[str, Any]:
         """Write a result; its line goes into the record just before the file takes its name.
 
         So a file under its name is always one that the record knows, whatever moment a kill comes at.
@@ -168,3 +120,10 @@ def _hash_or_none(path: Path) -> str | None:
         return cached_file_hash(path)
     except OSError:
         return None
+
+
+def clear_leftovers(plan: Plan) -> None:
+    """Remove what killed runs left in the folders of a plan's outputs."""
+    for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
+        if folder.is_dir():
+            remove_stale_parts(folder)

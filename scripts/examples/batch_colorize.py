@@ -9,8 +9,8 @@ import lightning.pytorch as pl
 
 from recolor_torch.lit import RecolorModule
 from recolor_torch.lit.datamodule import PictureDataModule
+from recolor_torch.lit.writer import PictureWriter
 from recolor_torch.methods import HistogramTransfer
-from recolor_torch.run.writer import PictureWriter
 
 
 def main() -> None:

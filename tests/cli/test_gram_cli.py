@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from recolor_torch.cli.running import ReportingWriter
+from recolor_torch.cli.reporting import Reporter
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_wrong_settings_exit_2(recolor, weights):
 
 def test_progress_of_one_picture_is_shown():
     screen = io.StringIO()
-    writer = ReportingWriter(Console(file=screen, force_terminal=True, width=100), 1, False, False, slow=True)
+    writer = Reporter(Console(file=screen, force_terminal=True, width=100), 1, as_json=False, slow=True)
     assert writer.shown
     with writer.progress:
         writer.on_progress(0.42)
     assert "42% of this batch" in screen.getvalue()
-    assert not ReportingWriter(Console(file=screen, force_terminal=True), 1, False, False).shown
+    assert not Reporter(Console(file=screen, force_terminal=True), 1, as_json=False).shown

@@ -10,9 +10,9 @@ from pictures import save_picture
 
 from recolor_torch.lit import RecolorModule
 from recolor_torch.lit.datamodule import PictureDataModule
+from recolor_torch.lit.writer import PictureWriter
 from recolor_torch.methods import HistogramTransfer, Recolorizer
 from recolor_torch.run.batches import BatchDataset
-from recolor_torch.run.writer import PictureWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,7 +139,7 @@ def test_more_processes_than_pictures(folder):
         "from recolor_torch.lit.datamodule import PictureDataModule\n"
         "from recolor_torch.lit import RecolorModule\n"
         "from recolor_torch.methods import HistogramTransfer\n"
-        "from recolor_torch.run.writer import PictureWriter\n"
+        "from recolor_torch.lit.writer import PictureWriter\n"
         "writer = PictureWriter()\n"
         "options = {'accelerator': 'cpu', 'devices': 2, 'strategy': 'ddp', 'logger': False}\n"
         "trainer = pl.Trainer(callbacks=[writer], **options)\n"

@@ -96,6 +96,7 @@ class GramTransfer(Recolorizer):
     """
 
     needs = ("reference",)
+    reports_progress = True
     bytes_per_pixel = 4000
     largest_side: ClassVar[int] = 384
 
@@ -152,7 +153,6 @@ class GramTransfer(Recolorizer):
         self.precision, self.seed = precision, seed
         self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self.space = "yuv" if optimize == "chroma" else "rgb"
-        self.on_progress: Callable[[float], None] | None = None
         self._found: VggWeights | None = None
         # Not a submodule: the weights belong to no checkpoint.
         self._networks: dict[tuple[torch.device, torch.dtype], VGG19] = {}

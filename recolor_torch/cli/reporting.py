@@ -1,0 +1,92 @@
+"""What a run says on the terminal: its plan, progress, errors, lines of JSON, and the closing line."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from recolor_torch.methods import Recolorizer
+from recolor_torch.resize import working_size
+from recolor_torch.run.coloring import BYTES_PER_PIXEL
+from recolor_torch.run.description import Coloring
+from recolor_torch.run.plan import Job, Plan
+
+
+class Reporter:
+    """Shows progress and says what failed.
+
+    Args:
+        console: where progress is shown.
+        total: targets to do.
+        as_json: print each line of the record.
+        slow: the method tells how much of a batch is done.
+    """
+
+    def __init__(self, console: Console, total: int, as_json: bool, slow: bool = False) -> None:
+        self.console = console
+        self.as_json = as_json
+        columns = [
+            TextColumn("Colouring{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        ]
+        self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
+        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not self.shown)
+        self.task = self.progress.add_task("", total=total)
+
+    def on_progress(self, share: float) -> None:
+        """Say how much of a batch is done; slow methods tell."""
+        self.progress.update(self.task, description=f" ({share:.0%} of this batch)")
+
+    def on_entry(self, entry: dict[str, Any]) -> None:
+        """Advance the bar; print errors, notes, and the entry where JSON is wanted."""
+        self.progress.advance(self.task)
+        if self.as_json:
+            print_json(entry)
+        if entry["error"]:
+            sys.stderr.write(f"{entry['error']}\n")
+        else:
+            for note in entry["notes"]:
+                if not self.console.quiet:
+                    sys.stderr.write(f"{entry['target']}: {note}\n")
+
+
+def print_json(entry: dict[str, Any]) -> None:
+    """A line of JSON on the standard output."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(entry, ensure_ascii=not is_utf8, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_json: bool) -> None:
+    """Say what would be done, at which size and with how much memory."""
+    for job, done in [(j, False) for j in plan.jobs] + [(j, True) for j in plan.skipped]:
+        entry = _plan_entry(job, done, method, coloring)
+        if as_json:
+            print_json(entry)
+        elif done:
+            print(f"skip  {job.target} -> {job.output}  (finished)")
+        elif job.info is None:
+            print(f"fail  {job.target}  (cannot be read)")
+        else:
+            working = "x".join(str(n) for n in reversed(entry["working_size"]))
+            print(
+                f"do    {job.target} -> {job.output}  {job.info.width}x{job.info.height}, "
+                f"worked on at {working}, about {entry['memory_mb']} MB"
+            )
+    if not as_json:
+        print(f"{len(plan.jobs)} to do, {len(plan.skipped)} finished, by {name}; nothing was written.")
+
+
+def _plan_entry(job: Job, done: bool, method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
+    entry: dict[str, Any] = {"target": str(job.target), "output": str(job.output), "finished": done}
+    if job.info is not None:
+        height, width = job.info.height, job.info.width
+        size = working_size(height, width, method.working_side(coloring.max_side))
+        total = height * width * BYTES_PER_PIXEL + size[0] * size[1] * method.bytes_per_pixel
+        entry |= {"width": width, "height": height, "working_size": size, "memory_mb": round(total / 1e6)}
+    return entry

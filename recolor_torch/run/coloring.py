@@ -1,0 +1,129 @@
+"""Coloring a batch: the method, then the results of its pictures, one failure never touching another."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recolor_torch.color import fit_gamut, rgb_to_yuv
+from recolor_torch.guide import Guide
+from recolor_torch.methods import Recolorizer, method_name
+from recolor_torch.pictures.read import Picture
+from recolor_torch.pipeline import recolor
+from recolor_torch.resize import working_size
+from recolor_torch.run.batches import PictureBatch, Result
+from recolor_torch.run.description import Coloring
+from recolor_torch.run.plan import Job
+
+# Mean length of (U, V) below which a result passes for gray, and its record says so.
+HARDLY_ANY = 0.01
+
+# Bytes a pixel at the target's full size, beside the method's own: reading, composing, writing (measured).
+BYTES_PER_PIXEL = 120
+
+
+def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
+    """What the run record says of the method, and what a result depends on; loads what the method needs."""
+    method.prepare()
+    return {
+        "method": method_name(method),
+        "parameters": method.settings(),
+        **method.provenance(),
+        "target_color": coloring.target,
+        "keep": coloring.keep,
+        "strength": coloring.strength,
+        "max_side": method.working_side(coloring.max_side),
+    }
+
+
+def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, place: Tensor) -> list[Result]:
+    """Results for all jobs of a batch; where the batch fails, its pictures are tried one by one.
+
+    Args:
+        method: the method, on the device of ``place``.
+        batch: what was read.
+        coloring: how its colors come to the pictures.
+        place: a tensor of the device and type that are computed on and in.
+    """
+    results = [Result(job, error=message) for job, message in batch.failures]
+    if batch.images is None:
+        return results
+    if coloring.strength == 0:
+        triples = zip(batch.jobs, batch.pictures, batch.hashes)
+        return results + [Result(job, picture, digest, copy=True) for job, picture, digest in triples]
+    if len(batch.jobs) > 1:
+        try:
+            return results + _color(
+                method, batch, list(range(len(batch.jobs))), batch.images, batch.guide, coloring, place
+            )
+        except Exception:
+            # One bad picture, or a batch too large for the memory: find out one by one.
+            pass
+    for i, job in enumerate(batch.jobs):
+        try:
+            results += _color(method, batch, [i], *batch.select(i), coloring, place)
+        except Exception as error:
+            results.append(Result(job, batch.pictures[i], batch.hashes[i], error=_sentence(job, error)))
+    return results
+
+
+def _color(
+    method: Recolorizer,
+    batch: PictureBatch,
+    indices: list[int],
+    images: Tensor,
+    guide: Guide,
+    coloring: Coloring,
+    place: Tensor,
+) -> list[Result]:
+    start = time.perf_counter()
+    method.stages.clear()
+    out = recolor(
+        images.to(place),
+        method,
+        guide.to(place),
+        target=coloring.target,
+        keep=coloring.keep,
+        strength=coloring.strength,
+        max_side=coloring.max_side,
+    )
+    out = out.float().cpu()
+    seconds = (time.perf_counter() - start) / len(images)
+    height, width = images.shape[-2:]
+    size = working_size(height, width, method.working_side(coloring.max_side))
+    stages = dict(method.stages)
+    chroma = rgb_to_yuv(out)[:, 1:]
+    if method.keep_stages:
+        stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), chroma)
+    gray = (chroma.norm(dim=1).mean((1, 2)) < HARDLY_ANY).tolist()
+    return [
+        Result(
+            batch.jobs[i],
+            _noted(batch.pictures[i], guide) if gray[k] else batch.pictures[i],
+            batch.hashes[i],
+            out[k : k + 1],
+            seconds=seconds,
+            working_size=size,
+            stages={name: _of_sample(stage, k) for name, stage in stages.items()},
+        )
+        for k, i in enumerate(indices)
+    ]
+
+
+def _noted(picture: Picture, guide: Guide) -> Picture:
+    reason = "what was given does not fit it" if guide.references or guide.hints is not None else "give it some points"
+    return replace(picture, notes=(*picture.notes, f"the result has hardly any colour: {reason}."))
+
+
+def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:
+    if isinstance(stage, str):
+        return stage
+    return stage[index if stage.shape[0] > 1 else 0][None].float().cpu()
+
+
+def _sentence(job: Job, error: Exception) -> str:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in str(error):
+        return f"{job.target}: not enough memory; try a smaller --max-side."
+    return f"{job.target}: {type(error).__name__}: {' '.join(str(error).split())[:500]}"

@@ -1,0 +1,170 @@
+"""One engine for every face: batches read ahead, colored, written and recorded, on one device."""
+
+import random
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from recolor_torch.methods import Recolorizer
+from recolor_torch.run.batches import BatchDataset, PictureBatch, Result
+from recolor_torch.run.coloring import color_batch
+from recolor_torch.run.description import Run
+from recolor_torch.run.plan import Plan
+from recolor_torch.run.planning import make_folders
+from recolor_torch.run.sequences import SequenceDataset
+from recolor_torch.run.writer import ResultWriter, clear_leftovers
+from recolor_torch.system import usable_cores
+
+Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
+
+# Pictures that are encoded at a time.
+WRITERS = 2
+# Batches from which on readers pay: fewer are read faster in between.
+FEW_BATCHES = 4
+
+
+def color_run(
+    run: Run,
+    method: Recolorizer,
+    plan: Plan,
+    settings: dict[str, Any],
+    *,
+    device: torch.device,
+    precision: Precision = "32-true",
+    on_entry: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, int]:
+    """Do the jobs of a plan.
+
+    Results are written while the next batch is colored; a kill repeats at most two batches.
+
+    Args:
+        run: what was asked for.
+        method: the method; it is moved to ``device``.
+        plan: of ``plan_run``.
+        settings: of ``describe_method``.
+        device: where the method computes.
+        precision: arithmetic of the method, by Lightning's names.
+        on_entry: called with each line of the record.
+
+    Returns:
+        How many targets are ``done`` and ``failed``.
+
+    Raises:
+        UsageError: a folder cannot be made, or the record cannot be written.
+        KeyboardInterrupt: the run was interrupted; what was begun is whole or not there.
+    """
+    make_folders(plan)
+    clear_leftovers(plan)
+    double = precision == "64-true"
+    place = torch.zeros((), dtype=torch.float64 if double else torch.float32, device=device)
+    method = (method.double() if double else method).to(device).eval()
+    method.keep_stages = run.output.save_stages
+    method.reset()
+    writer = ResultWriter(settings, run.output.save_stages)
+    counts = {"done": 0, "failed": 0}
+
+    def note(entries: Iterator[dict[str, Any]]) -> None:
+        for entry in entries:
+            counts[entry["status"]] += 1
+            if on_entry is not None:
+                on_entry(entry)
+
+    stoppable, arithmetic = _stopped_by_signals(), _arithmetic(precision, device)
+    with stoppable, torch.inference_mode(), arithmetic, ThreadPoolExecutor(WRITERS) as pool:
+        written: Iterator[dict[str, Any]] = iter(())
+        for batch in read_ahead(batches_of(plan, run), run.loading.workers):
+            results = color_batch(method, batch, run.coloring, place)
+            note(written)
+            written = _in_order([pool.submit(writer.write, result) for result in results])
+        note(written)
+    return counts
+
+
+def write_all(writer: ResultWriter, results: list[Result], threads: int = WRITERS) -> Iterator[dict[str, Any]]:
+    """Write the results of a batch and wait for the disk; yields their lines of the record."""
+    with ThreadPoolExecutor(min(threads, max(1, len(results)))) as pool:
+        yield from pool.map(writer.write, results)
+
+
+def batches_of(plan: Plan, run: Run) -> BatchDataset:
+    """The batches of a plan, each read when it is asked for."""
+    kind = SequenceDataset if run.targets.sequence else BatchDataset
+    return kind(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels, run.loading.max_pixels)
+
+
+def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatch]:
+    """The batches in order; while one is worked on, ``workers`` threads read the next ones.
+
+    Args:
+        batches: of ``batches_of``.
+        workers: threads, and batches that are held; 0 reads in between, -1 chooses.
+    """
+    count = default_readers(len(batches)) if workers < 0 else min(workers, len(batches))
+    if count == 0:
+        yield from (batches[i] for i in range(len(batches)))
+        return
+    ahead: deque[Future[PictureBatch]] = deque()
+    pool = ThreadPoolExecutor(count)
+    try:
+        for i in range(len(batches)):
+            ahead.append(pool.submit(batches.__getitem__, i))
+            if len(ahead) > count:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def default_readers(batches: int) -> int:
+    """None for a few batches, which start-up would cost more than it saves; else a core is left to the method."""
+    return 0 if batches < FEW_BATCHES else min(8, batches, max(1, usable_cores() - 1))
+
+
+def seed_everything(seed: int) -> None:
+    """Make what is random repeatable: Python's, NumPy's and torch's generators."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  libraries draw from it
+    torch.manual_seed(seed)
+
+
+def _in_order(futures: list[Future[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    return (future.result() for future in futures)
+
+
+@contextmanager
+def _arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
+    mixed = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(precision)
+    default = torch.get_default_dtype()
+    if precision == "64-true":
+        torch.set_default_dtype(torch.float64)
+    try:
+        with nullcontext() if mixed is None else torch.autocast(device.type, dtype=mixed):
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP stop a run as Ctrl-C does. (Only the main thread may say so.)"""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    try:
+        before = [(number, signal.signal(number, stop)) for number in names]
+    except ValueError:  # not the main thread
+        before = []
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -1,0 +1,115 @@
+"""From the description of a run to its plan: targets found, guidance looked at, finished targets left out."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.errors import UsageError
+from recolor_torch.pictures.read import PictureError, probe
+from recolor_torch.run import record
+from recolor_torch.run.description import Guidance, Run
+from recolor_torch.run.plan import Plan, make_plan, refuse_inputs
+from recolor_torch.run.retrieval import Retrieval
+from recolor_torch.run.sequences import clip_windows
+from recolor_torch.run.targets import Target, find_targets, read_list, read_pairs
+
+
+def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
+    """Settle what a run will do; nothing is written.
+
+    Args:
+        run: what was asked for.
+        settings: what the record says of the method (``describe_method``).
+        on_search: told how many of how many targets have been looked up in the gallery.
+
+    Raises:
+        UsageError: something named does not exist, or the request is refused (see ``make_plan``).
+    """
+    if run.output.path is None:
+        raise UsageError("Say where the result goes: no output was given.")
+    _check_files(run.guidance, run.loading.max_pixels)
+    retrieval = None if run.gallery is None else Retrieval(run.gallery)
+    if retrieval is not None:
+        settings = {**settings, **retrieval.settings()}
+    targets = _find_targets(run, run.output.path)
+    names = run.targets.names
+    plan = make_plan(
+        targets,
+        run.output.path,
+        run.guidance,
+        settings,
+        single=len(names) == 1 and len(targets) == 1 and Path(names[0]).expanduser().is_file(),
+        suffix=run.output.suffix,
+        ext=run.output.ext,
+        overwrite=run.output.overwrite,
+        max_pixels=run.loading.max_pixels,
+        sequence=run.targets.sequence,
+    )
+    if retrieval is not None:
+        plan.jobs = retrieval.find(plan.jobs, run.loading.max_pixels, on_search)
+        refuse_inputs(plan.jobs)
+    if run.targets.sequence:
+        clip_windows(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels)  # refuses what cannot be held
+    return plan
+
+
+def make_folders(plan: Plan) -> None:
+    """Make the folders of a plan's outputs.
+
+    Raises:
+        UsageError: a folder cannot be made or written in.
+    """
+    for folder in {job.output.parent: None for job in plan.jobs}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot make this folder ({error.strerror}).") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(f"{folder}: no permission to write in this folder.")
+
+
+def _find_targets(run: Run, output: Path) -> list[Target]:
+    if run.targets.pairs is not None:
+        pairs = read_pairs(run.targets.pairs)
+        if run.guidance.references and any(pair.references for pair in pairs):
+            raise UsageError("The pairs name their references: give either those or -r, not both.")
+        return pairs
+    names = [*run.targets.names, *(read_list(run.targets.list) if run.targets.list else [])]
+    if not names:
+        raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
+    targets = _without_hints(run.guidance.hints, names, find_targets(names, skip=output))
+    return _without_results(output, targets)
+
+
+def _without_results(output: Path, targets: list[Target]) -> list[Target]:
+    """The targets without what earlier runs put into the output folder, where that is a folder of targets."""
+    if not output.is_dir():
+        return targets
+    made = {(output / name).absolute() for name in record.load(output)}
+    left = [t for t in targets if t.path.absolute() not in made]
+    return left if left else targets
+
+
+def _without_hints(folder: Path | None, names: list[str], targets: list[Target]) -> list[Target]:
+    """The targets without those in the folder of hints, where that lies in a folder of targets."""
+    if folder is None or not folder.is_dir() or any(Path(n).absolute() == folder.absolute() for n in names):
+        return targets
+    inner = folder.absolute()
+    # A target that was named itself, and not found below a folder, has no folder in its relative path.
+    return [t for t in targets if len(t.relative.parts) == 1 or inner not in t.path.absolute().parents]
+
+
+def _check_files(guidance: Guidance, max_pixels: int) -> None:
+    for path in (*guidance.references, *guidance.reference_masks, guidance.target_mask):
+        if path is None:
+            continue
+        if not path.is_file():
+            what = "is a folder, not a picture" if path.is_dir() else "no such file"
+            raise UsageError(f"{path}: {what}.")  # one file each: folders and globs are for targets
+        try:
+            probe(path, max_pixels)
+        except PictureError as error:
+            raise UsageError(str(error)) from error
+    if guidance.hints is not None and not guidance.hints.exists():
+        raise UsageError(f"{guidance.hints}: no such file or folder of hints.")
