@@ -45,15 +45,15 @@ def compose(
         raise ValueError(f"strength must be in [0, 1], got {strength}.")
     if image.dtype in HALF:
         return in_float32(compose, image, result, keep, strength, mask)
-    size = image.shape[-2:]
-    if keep == "luma":
-        chroma = resize(rgb_to_yuv(result)[:, 1:], size)
-        full = fit_gamut(rgb_to_luminance(image), chroma)
-    else:
-        full = resize(result, size).clamp(0, 1)
-    if strength < 1:
-        full = torch.lerp(image, full, strength)
     if mask is not None:
         check_mask(mask, "mask", image)
-        full = torch.lerp(image, full, mask)
-    return full
+    colors = rgb_to_yuv(result)[:, 1:] if keep == "luma" else result
+    return join(image, resize(colors, image.shape[-2:]), keep, strength, mask)
+
+
+def join(image: Tensor, colors: Tensor, keep: Keep, strength: float, mask: Tensor | None) -> Tensor:
+    """What ``compose`` does once ``colors`` has the picture's size: chroma U and V with ``luma``, else sRGB."""
+    full = fit_gamut(rgb_to_luminance(image), colors) if keep == "luma" else colors.clamp(0, 1)
+    if strength < 1:
+        full = torch.lerp(image, full, strength)
+    return full if mask is None else torch.lerp(image, full, mask)

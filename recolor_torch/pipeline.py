@@ -6,12 +6,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
-from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
-from recolor_torch.compose import Keep, compose
+from recolor_torch.color import from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
+from recolor_torch.compose import Keep, compose, join
 from recolor_torch.guide import Guide
 from recolor_torch.methods import Recolorizer, build_method
 from recolor_torch.precision import HALF, in_float32
 from recolor_torch.resize import resize, resize_hints, working_size
+from recolor_torch.strips import Rows, resized_rows, shrink
 
 
 def recolor(
@@ -67,6 +68,62 @@ def recolor(
         work = rgb_to_luminance(work).expand(-1, 3, -1, -1)
     result = method(from_rgb(work, method.space), guide_in_space(guide.to(image), method.space, size))
     return compose(image, to_rgb(result, method.space), keep, strength, guide.to(image).target_mask)
+
+
+def recolor_strips(
+    rows: Rows,
+    full: tuple[int, int],
+    method: Recolorizer,
+    guide: Guide,
+    *,
+    target: Literal["gray", "color"] = "gray",
+    keep: Keep = "luma",
+    strength: float = 1.0,
+    max_side: int | None = None,
+    mask: Rows | None = None,
+) -> Rows:
+    """``recolor`` of one picture that is never whole in memory; the result comes in rows too.
+
+    At full size there is a table, or the chroma of the working copy; the rest is done strip by strip. A method that
+    works at full size and is no table (see ``Recolorizer.table``) is given the whole picture.
+
+    Args:
+        rows: rows of the target, sRGB, on the device that the method works on.
+        full: the target's height and width.
+        method: the method.
+        guide: as for ``recolor``, but what lies on the target is at the working size.
+        target, keep, strength, max_side: as for ``recolor``.
+        mask: rows of the target mask at full size.
+
+    Returns:
+        What gives rows of the result, sRGB in [0, 1].
+    """
+    method.require(guide)
+    size = working_size(*full, method.working_side(max_side))
+    inner = guide_in_space(guide, method.space, size)
+
+    def seen(image: Tensor) -> Tensor:
+        image = rgb_to_luminance(image).expand(-1, 3, -1, -1) if target == "gray" else image
+        return from_rgb(image, method.space)
+
+    table = None
+    if size == tuple(full):
+        table = method.table(lambda top, bottom: seen(rows(top, bottom)), full, inner, mask)
+    small: Tensor | None = None
+    if table is None:
+        small = to_rgb(method(seen(shrink(rows, full, size).clamp(0, 1)), inner), method.space)
+        small = rgb_to_yuv(small)[:, 1:] if keep == "luma" else small
+
+    def result(top: int, bottom: int) -> Tensor:
+        image = rows(top, bottom)
+        there = None if mask is None else mask(top, bottom)
+        if table is not None:
+            colors = to_rgb(table(seen(image), there), method.space)
+            return compose(image, colors, keep, strength, there)
+        assert small is not None
+        return join(image, resized_rows(small, full, top, bottom), keep, strength, there)
+
+    return result
 
 
 def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:

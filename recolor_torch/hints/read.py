@@ -92,8 +92,8 @@ def read_hints(
     if target is not None:
         check_image(target, "target", channels=3)
         size = size or (target.shape[-2], target.shape[-1])
-    if _is_json(path):
-        hints = _read_shapes(Path(path), size, max_pixels)
+    if is_shapes(path):
+        hints = hints_from_shapes(read_shapes(Path(path), size, max_pixels), size)
     else:
         hints = _read_picture(path, target, size, max_pixels)
     if not bool((hints.mask > 0.5).any()):
@@ -154,7 +154,7 @@ def place_pixels(image: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Te
     return resize_hints(image, mask, size)
 
 
-def _is_json(path: str | os.PathLike) -> bool:
+def is_shapes(path: str | os.PathLike) -> bool:
     """By its name, or by its first character that is not space."""
     if Path(path).suffix.lower() == ".json":
         return True
@@ -165,7 +165,12 @@ def _is_json(path: str | os.PathLike) -> bool:
         return False  # reading it as a picture says why
 
 
-def _read_shapes(path: Path, size: tuple[int, int] | None, max_pixels: int) -> Hints:
+def read_shapes(path: Path, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> HintShapes:
+    """Points and strokes of a JSON file for a picture of ``size``, (height, width).
+
+    Raises:
+        HintError: one sentence: the file cannot be read, or is for a picture of another shape.
+    """
     try:
         shapes = parse_shapes(read_text(path))
     except (OSError, ValueError) as error:
@@ -176,7 +181,7 @@ def _read_shapes(path: Path, size: tuple[int, int] | None, max_pixels: int) -> H
     rows, columns = size or (height, width)
     if rows * columns > max_pixels:
         raise HintError(f"{show_path(path)}: {columns} x {rows} pixels are more than the limit of {max_pixels}.")
-    return hints_from_shapes(shapes, (rows, columns))
+    return shapes
 
 
 def _read_picture(

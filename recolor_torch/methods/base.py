@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from recolor_torch.guide import Guide
 from recolor_torch.precision import HALF, in_float32
+from recolor_torch.strips import Rows
 
 Space = Literal["rgb", "yuv", "lab"]
+Table = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class Recolorizer(nn.Module):
@@ -50,6 +52,20 @@ class Recolorizer(nn.Module):
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Recolour ``image``, (B, 3, H, W) in ``space``."""
         raise NotImplementedError
+
+    def table(self, rows: Rows, full: tuple[int, int], guide: Guide, mask: Rows | None) -> Table | None:
+        """``forward`` as a function of each pixel alone, learned from the picture; None where it is none.
+
+        Args:
+            rows: rows of the picture, (1, 3, h, W) in ``space``; they may be gone through several times.
+            full: height and width of the picture.
+            guide: as for ``forward``; its target mask is not read.
+            mask: rows of the target mask.
+
+        Returns:
+            What gives ``forward`` of some rows, for these rows and those of the mask.
+        """
+        return None
 
     def prepare(self) -> None:
         """Load what the method needs, such as weights; called before a run, and by ``forward`` without one.

@@ -12,9 +12,10 @@ from recolor_torch.color.histogram import histogram, level_count, to_levels
 from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
 from recolor_torch.guide import Guide, Reference, total_weight
-from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.base import Recolorizer, Table
 from recolor_torch.methods.histogram_soft import match_histograms_soft
 from recolor_torch.precision import HALF, in_float32
+from recolor_torch.strips import Rows, strips
 
 CHROMA_LEVELS = 256
 Restore = Literal["report", "gamut"]
@@ -48,7 +49,13 @@ def fit_lookup_table(
     for r in references:
         _check_reference(r.image, image)
     levels = level_count(image) if levels is None else levels
-    target = histogram(image, levels, mask).cumsum(-1)
+    return fit_table_to_counts(histogram(image, levels, mask), references)
+
+
+def fit_table_to_counts(counted: Tensor, references: tuple[Reference, ...]) -> LookUpTable:
+    """``fit_lookup_table`` for a picture that is known by the counts of its levels, (B, C, levels)."""
+    levels = counted.shape[-1]
+    target = counted.cumsum(-1)
     total = total_weight(references)
     counts = [histogram(r.image, levels, r.mask).cumsum(-1) for r in references]
     _check_counted(torch.stack([c[..., -1].amin() for c in counts]))
@@ -290,6 +297,17 @@ def _restore_gamut(image: Tensor) -> Tensor:
     return fit_gamut(yuv[:, :1], yuv[:, 1:])
 
 
+def _count(rows: Rows, full: tuple[int, int], mask: Rows | None, channels: int) -> Tensor:
+    """The histogram of a picture that comes in rows, of its first channels."""
+    counts: Tensor | None = None
+    for top, bottom in strips(*full):
+        part = rows(top, bottom)[:, :channels]
+        found = histogram(part, None, None if mask is None else mask(top, bottom))
+        counts = found if counts is None else counts + found
+    assert counts is not None
+    return counts
+
+
 class HistogramTransfer(Recolorizer):
     """Colour by histogram from one or more references: instant, no weights needed.
 
@@ -345,6 +363,38 @@ class HistogramTransfer(Recolorizer):
         if self.mode == "soft":
             return match_histograms_soft(image, references, mask if counted is None else counted)
         return match_in_space(image, references, self.mode, mask, self.restore, counted)
+
+    def table(self, rows: Rows, full: tuple[int, int], guide: Guide, mask: Rows | None) -> Table | None:
+        """The chroma table, and the look-up table in RGB; the other modes look at pixels together."""
+        self.require(guide)
+        if self.edge_threshold is not None or self.keep_stages or self.mode not in ("chroma", "rgb"):
+            return None
+        references = guide.references
+        if self.mode == "rgb":
+            lookup = fit_table_to_counts(_count(rows, full, mask, 3), references)
+
+            def match(image: Tensor, where: Tensor | None) -> Tensor:
+                matched = lookup.apply(image)
+                return matched if where is None else torch.where(where > 0.5, matched, image)
+
+            return match
+        chroma_table = fit_chroma_table(references, self.smoothing)
+        ranks: LookUpTable | None = None
+        if self.rank:
+            gray = tuple(replace(r, image=r.image[:, :1]) for r in references)
+            ranks = fit_table_to_counts(_count(rows, full, mask, 1), gray)
+
+        def color(image: Tensor, where: Tensor | None) -> Tensor:
+            luminance = image[:, :1]
+            known = luminance if ranks is None else ranks.apply(luminance)
+            if where is not None and ranks is not None:
+                known = torch.where(where > 0.5, known, luminance)
+            chroma = chroma_table.apply(known)
+            if where is not None:
+                chroma = torch.where(where > 0.5, chroma, image[:, 1:])
+            return torch.cat([luminance, chroma], dim=1)
+
+        return color
 
     def _edge_free(self, image: Tensor, mask: Tensor | None) -> Tensor:
         """The pixels of ``mask`` that lie on no edge."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -193,6 +193,8 @@ class WaveletMerging(Recolorizer):
 
     needs = ("reference",)
     bytes_per_pixel = 120
+    # Of larger pictures the chroma is found at this size; luminance comes from the picture itself.
+    largest_side: ClassVar[int | None] = 2048
 
     def __init__(
         self,

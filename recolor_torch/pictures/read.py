@@ -7,8 +7,9 @@ picture's ICC profile is converted to sRGB, and of an animation or a document th
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,6 +99,20 @@ class Scan:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Between processes tensors go through shared memory, and arrays through a pipe.
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("pixels", "alpha_pixels"):
+            if state[name] is not None:
+                state[name] = torch.from_numpy(np.ascontiguousarray(state[name]))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name in ("pixels", "alpha_pixels"):
+            if state[name] is not None:
+                state[name] = state[name].numpy()
+        self.__dict__.update(state)
 
     @cached_property
     def _converter(self) -> Callable[[np.ndarray], Tensor] | None:
