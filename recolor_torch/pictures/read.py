@@ -105,7 +105,8 @@ class Scan:
         state = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("pixels", "alpha_pixels"):
             if state[name] is not None:
-                state[name] = torch.from_numpy(np.ascontiguousarray(state[name]))
+                # Of an array that cannot be written torch makes no tensor without a warning.
+                state[name] = torch.from_numpy(np.require(state[name], requirements=["C", "W"]))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
 def write_picture(
     path: str | os.PathLike,
     image: Tensor,
-    like: Picture | None = None,
+    like: Picture | Scan | None = None,
     *,
     description: str | None = None,
     before_replace: BeforeReplace | None = None,

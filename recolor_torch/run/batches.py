@@ -15,9 +15,14 @@ from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import read_hints
 from recolor_torch.pictures.guidance import read_mask, read_reference
-from recolor_torch.pictures.read import Picture, PictureError, probe, read_picture
+from recolor_torch.pictures.read import Picture, PictureError, Scan, probe, read_picture
 from recolor_torch.resize import resize
+from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, load_large
 from recolor_torch.run.plan import Job
+
+
+HARDLY_ANY = 0.01
+"""Mean length of (U, V) below which a result passes for gray, and its record says so."""
 
 
 class PictureBatch:
@@ -32,10 +37,13 @@ class PictureBatch:
         images: (B, 3, H, W) sRGB, or None where no file could be read.
         guide: references, masks and hints for the batch, in sRGB.
         failures: jobs whose files could not be read, with one sentence each.
+        large: a target that goes by itself, in place of all others.
     """
 
-    def __init__(self, loaded: "list[_Loaded]", failures: list[tuple[Job, str]]) -> None:
-        self.failures = failures
+    def __init__(
+        self, loaded: "list[_Loaded]", failures: list[tuple[Job, str]], large: LargeTarget | None = None
+    ) -> None:
+        self.failures, self.large = failures, large
         self.jobs = [item.job for item in loaded]
         self.hashes = [item.hash for item in loaded]
         self.images: Tensor | None = None
@@ -70,22 +78,26 @@ class Result:
         picture: the target as it was read, or None.
         hash: SHA-256 of the target's bytes, or None.
         image: (1, 3, H, W) sRGB on the CPU.
+        large: in place of ``image``, what gives it in rows.
         error: one sentence where the job failed.
         copy: strength 0: the input itself is the result.
         seconds: computing time, the picture's share of its batch's.
         working_size: (height, width) at which the method worked.
         stages: intermediate results worth a look.
+        if_gray: what is said where a large result turns out to have hardly any color.
     """
 
     job: Job
-    picture: Picture | None = None
+    picture: Picture | Scan | None = None
     hash: str | None = None
     image: Tensor | None = None
+    large: LargeResult | None = None
     error: str | None = None
     copy: bool = False
     seconds: float = 0.0
     working_size: tuple[int, int] | None = None
     stages: dict[str, Tensor | str] = field(default_factory=dict)
+    if_gray: str = ""
 
     def to(self, *_: object, **__: object) -> "Result":
         """The result itself: its tensors are on the CPU. Lightning asks this of predictions that it collects."""
@@ -102,6 +114,8 @@ class BatchDataset(Dataset[PictureBatch]):
         max_pixels: pictures with more pixels are not read.
     """
 
+    large_apart = True
+
     def __init__(self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int) -> None:
         self.batches = list(group_jobs(jobs, batch_size, batch_megapixels))
         self.max_pixels = max_pixels
@@ -110,13 +124,20 @@ class BatchDataset(Dataset[PictureBatch]):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> PictureBatch:
-        loaded, failures = [], []
+        loaded, failures, large = [], [], None
         for job in self.batches[index]:
             try:
-                loaded.append(_load(job, self.max_pixels))
+                if self.large_apart and is_large(job):
+                    large = _load_large(job, self.max_pixels)
+                else:
+                    loaded.append(_load(job, self.max_pixels))
             except PictureError as error:
                 failures.append((job, str(error)))
-        return PictureBatch(loaded, failures)
+        return PictureBatch(loaded, failures, large)
+
+    def pixels(self, index: int) -> int:
+        """How many pixels the targets of a batch have, by their headers."""
+        return sum(job.info.width * job.info.height for job in self.batches[index] if job.info is not None)
 
 
 def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Iterator[list[Job]]:
@@ -127,7 +148,8 @@ def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Ite
         references = tuple(_size_of(r) for r in job.references)
         groups.setdefault((size, references, job.hints is None), []).append(job)
     for ((height, width), *_), members in groups.items():
-        most = max(1, min(batch_size, int(batch_megapixels * 1e6 / max(1, height * width))))
+        room = 1 if height * width > LARGE else int(batch_megapixels * 1e6 / max(1, height * width))
+        most = max(1, min(batch_size, room))
         for start in range(0, len(members), most):
             yield members[start : start + most]
 
@@ -159,11 +181,8 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
         raise PictureError(f"{job.target}: {job.problem}.")
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
+    references = _references(job, max_pixels)
     with _SHARED:
-        references = tuple(
-            replace(read_reference(path, mask, max_pixels), weight=weight)
-            for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
-        )
         mask = None if job.target_mask is None else read_mask(job.target_mask, max_pixels)
     target_mask = None if mask is None else resize(mask, picture.image.shape[-2:]).clamp(0, 1)
     hints = hint_mask = None
@@ -174,6 +193,20 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
             picture = replace(picture, notes=(*picture.notes, f"{job.hints}: {read.describe()}."))
     guide = Guide(references, target_mask, hints, hint_mask)
     return _Loaded(job, picture, file_hash(job.target), guide)
+
+
+def _load_large(job: Job, max_pixels: int) -> LargeTarget:
+    if job.problem:
+        raise PictureError(f"{job.target}: {job.problem}.")
+    return load_large(job, _references(job, max_pixels), max_pixels)
+
+
+def _references(job: Job, max_pixels: int) -> tuple[Reference, ...]:
+    with _SHARED:
+        return tuple(
+            replace(read_reference(path, mask, max_pixels), weight=weight)
+            for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
+        )
 
 
 @lru_cache(maxsize=100_000)

@@ -13,12 +13,10 @@ from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.pictures.read import Picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.resize import working_size
-from recolor_torch.run.batches import PictureBatch, Result
+from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
+from recolor_torch.run.large import LargeResult, LargeTarget
 from recolor_torch.run.plan import Job
-
-# Mean length of (U, V) below which a result passes for gray, and its record says so.
-HARDLY_ANY = 0.01
 
 # Bytes a pixel at the target's full size, beside the method's own: reading, composing, writing (measured).
 BYTES_PER_PIXEL = 120
@@ -48,6 +46,8 @@ def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, pl
         place: a tensor of the device and type that are computed on and in.
     """
     results = [Result(job, error=message) for job, message in batch.failures]
+    if batch.large is not None:
+        return [*results, _color_large(method, batch.large, coloring, place)]
     if batch.images is None:
         return results
     if coloring.strength == 0:
@@ -67,6 +67,26 @@ def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, pl
         except Exception as error:
             results.append(Result(job, batch.pictures[i], batch.hashes[i], error=_sentence(job, error)))
     return results
+
+
+def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, place: Tensor) -> Result:
+    if coloring.strength == 0:
+        return Result(large.job, large.scan, large.hash, copy=True)
+    method.stages.clear()
+    try:
+        found = LargeResult(large, method, coloring, place)
+    except Exception as error:
+        return Result(large.job, large.scan, large.hash, error=_sentence(large.job, error))
+    return Result(
+        large.job,
+        large.scan,
+        large.hash,
+        large=found,
+        seconds=found.seconds,
+        working_size=found.working_size,
+        stages={name: _of_sample(stage, 0) for name, stage in method.stages.items()},
+        if_gray=_if_gray(bool(large.references or large.hints)),
+    )
 
 
 def _color(
@@ -113,8 +133,13 @@ def _color(
 
 
 def _noted(picture: Picture, guide: Guide) -> Picture:
-    reason = "what was given does not fit it" if guide.references or guide.hints is not None else "give it some points"
-    return replace(picture, notes=(*picture.notes, f"the result has hardly any colour: {reason}."))
+    given = bool(guide.references) or guide.hints is not None
+    return replace(picture, notes=(*picture.notes, _if_gray(given)))
+
+
+def _if_gray(given: bool) -> str:
+    reason = "what was given does not fit it" if given else "give it some points"
+    return f"the result has hardly any colour: {reason}."
 
 
 def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:

@@ -25,6 +25,8 @@ Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
 
 # Pictures that are encoded at a time.
 WRITERS = 2
+# Pixels of targets that are read ahead; a larger picture is read when its turn comes.
+PIXELS_AHEAD = 16_000_000
 # Batches from which on readers pay: fewer are read faster in between.
 FEW_BATCHES = 4
 
@@ -82,6 +84,10 @@ def color_run(
             results = color_batch(method, batch, run.coloring, place)
             note(written)
             written = _in_order([pool.submit(writer.write, result) for result in results])
+            if batch.large is not None:  # one such picture is held at a time
+                note(written)
+                written = iter(())
+            del results, batch
         note(written)
     return counts
 
@@ -99,7 +105,7 @@ def batches_of(plan: Plan, run: Run) -> BatchDataset:
 
 
 def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatch]:
-    """The batches in order; while one is worked on, ``workers`` threads read the next ones.
+    """The batches in order; while one is worked on, ``workers`` threads read the next ones, as far as memory allows.
 
     Args:
         batches: of ``batches_of``.
@@ -109,15 +115,16 @@ def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatc
     if count == 0:
         yield from (batches[i] for i in range(len(batches)))
         return
-    ahead: deque[Future[PictureBatch]] = deque()
+    ahead: deque[tuple[int, Future[PictureBatch]]] = deque()
     pool = ThreadPoolExecutor(count)
     try:
         for i in range(len(batches)):
-            ahead.append(pool.submit(batches.__getitem__, i))
-            if len(ahead) > count:
-                yield ahead.popleft().result()
+            pixels = batches.pixels(i)
+            while ahead and (len(ahead) > count or pixels + sum(n for n, _ in ahead) > PIXELS_AHEAD):
+                yield ahead.popleft()[1].result()
+            ahead.append((pixels, pool.submit(batches.__getitem__, i)))
         while ahead:
-            yield ahead.popleft().result()
+            yield ahead.popleft()[1].result()
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -18,6 +18,8 @@ class SequenceDataset(BatchDataset):
         max_pixels: pictures with more pixels are not read.
     """
 
+    large_apart = False  # a window is colored as a whole
+
     def __init__(self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int) -> None:
         self.batches = clip_windows(jobs, batch_size, batch_megapixels)
         self.max_pixels = max_pixels

@@ -9,10 +9,11 @@ from torch import Tensor
 import recolor_torch
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts, write_bytes_atomically
-from recolor_torch.pictures.read import PictureError
-from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture
+from recolor_torch.pictures.read import Picture, PictureError, Scan
+from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture, write_rows
 from recolor_torch.run import record
-from recolor_torch.run.batches import Result
+from recolor_torch.run.batches import HARDLY_ANY, Result
+from recolor_torch.run.large import NotNumbers
 from recolor_torch.run.plan import Plan
 
 
@@ -63,17 +64,32 @@ class ResultWriter:
             if result.copy:
                 copy_unchanged(job.target, job.output, picture, before_replace=note)
                 return None
+            if result.large is not None:
+                self._write_large(result, picture, note)
+                return None
             assert result.image is not None
             if not bool(result.image.isfinite().all()):
                 return f"{job.target}: the result has values that are not numbers."
             if self.save_stages:
                 self._write_stages(result)
             write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
-        except PictureError as error:
+        except (PictureError, NotNumbers) as error:
             return str(error)
         except OSError as error:
             return f"{job.output}: cannot write its stages ({error.strerror})."
         return None
+
+    def _write_large(self, result: Result, picture: Picture | Scan, note: BeforeReplace) -> None:
+        large = result.large
+        assert large is not None
+        if self.save_stages:
+            self._write_stages(result)
+
+        def note_all(part: Path, lost: tuple[str, ...]) -> None:
+            note(part, (*([result.if_gray] if large.colorfulness < HARDLY_ANY else []), *lost))
+
+        bands, size, software = large.bands(), large.size, self._description()
+        write_rows(result.job.output, bands, size, picture, description=software, before_replace=note_all)
 
     def _write_stages(self, result: Result) -> None:
         folder = result.job.output.with_name(f"{result.job.output.name}.stages")
