@@ -20,7 +20,6 @@ from recolor_torch.resize import resize
 from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, load_large
 from recolor_torch.run.plan import Job
 
-
 HARDLY_ANY = 0.01
 """Mean length of (U, V) below which a result passes for gray, and its record says so."""
 
