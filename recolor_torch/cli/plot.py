@@ -171,11 +171,36 @@ def _draw_loss(args: Namespace) -> "Figure":
     return plot_loss(runs, read_snapshots(Path(args.runs[0])) if len(args.runs) == 1 else None)
 
 
+def _shots_arguments(parser: Parser) -> None:
+    parser.add_argument("film", metavar="FILM", help="a film; the shots are written beside the plot as CSV, to correct")
+    parser.add_argument("--shots", type=str, metavar="FILE", help="a corrected CSV, in place of those that are found")
+
+
+def _draw_shots(args: Namespace) -> "Figure":
+    from recolor_torch.film.opening import FilmError, probe_film
+    from recolor_torch.film.reader import FilmFile
+    from recolor_torch.film.scan import scan_film
+    from recolor_torch.film.shots import write_shots
+    from recolor_torch.plots.shot_sheet import plot_shots, shot_frames
+
+    try:
+        info = probe_film(args.film)
+        scan = scan_film(info, Path(args.shots) if args.shots else None)
+        film = FilmFile(info, len(scan.times))
+        figure = plot_shots(scan.shots, shot_frames(film, scan.shots), film.rate)
+    except FilmError as error:
+        raise UsageError(str(error)) from error
+    if not args.shots:
+        write_shots(Path(args.output).with_suffix(".csv"), scan.shots, film.rate)
+    return figure
+
+
 KINDS: dict[str, tuple[str, Callable[[Parser], None], Callable[[Namespace], "Figure"]]] = {
     "histogram": ("R, G and B of target, reference and result", _histogram_arguments, _draw_histogram),
     "wavelet": ("the wavelet coefficients of a picture, level by level", _wavelet_arguments, _draw_wavelet),
     "edges": ("edge kernels, edge probability and what it leaves out", _edges_arguments, _draw_edges),
     "hints": ("given colours as they were understood", _hints_arguments, _draw_hints),
+    "shots": ("the shots of a film, to look at and to correct", _shots_arguments, _draw_shots),
     "loss": ("loss curves of runs, and the snapshots of a run", _loss_arguments, _draw_loss),
     "lambda": ("a strip of wavelet merging results over schedules", _lambda_arguments, _draw_lambda),
 }
@@ -186,5 +211,6 @@ EXAMPLES = {
     "edges": "photo.jpg -o edges.svg --threshold 0.3",
     "hints": "marked.png --target old.png -o hints.png",
     "loss": "runs/report-fig31/version_0 -o curves.png",
+    "shots": "clip.mp4 -o shots.png",
     "lambda": "old.jpg -r colour.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
 }

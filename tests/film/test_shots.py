@@ -63,3 +63,21 @@ def test_files_of_shots_that_do_not_fit(tmp_path, text, words):
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(UsageError, match=words):
         read_shots(tmp_path / "s.csv", 50)
+
+
+def test_plot_shots_draws_a_sheet_and_writes_a_table_that_can_be_read(tmp_path, capsys):
+    pytest.importorskip("av")
+    from film.clips import make_clip
+    from PIL import Image
+
+    from recolor_torch.cli import main
+
+    make_clip(tmp_path / "clip.mkv", 24, (96, 64))
+    assert main(["plot", "shots", str(tmp_path / "clip.mkv"), "-o", str(tmp_path / "sheet.png")]) == 0
+    assert Image.open(tmp_path / "sheet.png").width > 400
+    assert read_shots(tmp_path / "sheet.csv", 24)[0].start == 0
+    (tmp_path / "sheet.csv").write_text("shot,first\n1,0\n2,12\n")
+    args = ["plot", "shots", str(tmp_path / "clip.mkv"), "--shots", str(tmp_path / "sheet.csv")]
+    assert main([*args, "-o", str(tmp_path / "two.png")]) == 0
+    assert main(["plot", "shots", str(tmp_path / "no.mkv"), "-o", str(tmp_path / "x.png")]) == 2
+    assert "no.mkv" in capsys.readouterr().err

@@ -1,0 +1,217 @@
+"""Color clips from their own luminance; measure the error by distance from what was given, and flicker.
+
+Each clip is colored with nothing, with hints (patches of true color) on two frames, and with one, two and five of its
+own frames in color as references. Compared ways:
+
+    film            what `recolor colorize clip.mp4` does: sources joined over time
+    frame by frame  each frame by itself: the network, with the hints of hinted frames; or correspondence where
+                    references are given
+    sequence        Levin propagation along the motion alone (`methods.levin.sequence`), from the same hints, or from
+                    the references as hints on all of their pixels
+
+Error is the mean CIEDE2000 against the truth, over the first ten frames after the nearest given frame, and around 10,
+50 and 100 frames from it. Flicker is the mean change of chroma along the motion between two frames, as a share of the
+truth's own; motion is estimated on the luminance, and pixels where it cannot be believed are left out. The slow ways
+are measured on every tenth frame and the one after it, and all ways are measured on these.
+
+    python scripts/evaluations/eval_film.py ../shared/data/film/carphone.mp4 [--photo PICTURE]... [--side 192]
+"""
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from eval_sequence import SIZE, layers, pan
+from torch import Tensor
+
+from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.color.difference import ciede2000
+from recolor_torch.film import probe_film, read_frames
+from recolor_torch.film.joining import ShotColors, relate
+from recolor_torch.film.planes import planes_to_chroma
+from recolor_torch.film.sources import Given, Sources
+from recolor_torch.filters.motion import warp
+from recolor_torch.methods import Correspondence, Guide, LevinColorization, NetworkColorization, Reference
+from recolor_torch.pictures import read_picture
+from recolor_torch.resize import working_size
+
+EVERY, POINTS = 10, 30
+# Ties below this are no motion to measure flicker along, in 1 / chroma².
+SURE = 1e5
+
+
+@dataclass
+class Clip:
+    """Luminance and true chroma, (T, 1, H, W) and (T, 2, H, W)."""
+
+    name: str
+    luminance: Tensor
+    truth: Tensor
+
+    @property
+    def frames(self) -> int:
+        return len(self.truth)
+
+    def image(self, t: int) -> Tensor:
+        """YUV of a frame, (1, 3, H, W)."""
+        return torch.cat((self.luminance[t : t + 1], self.truth[t : t + 1]), 1)
+
+
+def main() -> None:
+    """Run the script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", type=Path, nargs="*", help="films in true colors")
+    parser.add_argument("--photo", type=Path, action="append", default=[], help="a pan over a photograph; repeatable")
+    parser.add_argument("--side", type=int, default=192, help="longer side of the frames")
+    parser.add_argument("--frames", type=int, default=121, help="most frames of a clip")
+    parser.add_argument("--given", default="nothing,hints,1,2,5", help="what is given, with commas")
+    parser.add_argument("--ways", default="film,frame by frame,sequence")
+    args = parser.parse_args()
+    clips = [read_clip(path, args.side, args.frames) for path in args.films]
+    for i, path in enumerate(args.photo):
+        picture = read_picture(path).image
+        other = read_picture(args.photo[i - 1]).image
+        moved = layers(picture, other, args.frames)[0] if i % 2 else pan(picture, args.frames)[0]
+        yuv = rgb_to_yuv(moved)
+        kind = "layers" if i % 2 else "pan"
+        clips.append(Clip(f"{kind} {path.stem}", rgb_to_luminance(moved), yuv[:, 1:]))
+    print(f"frames of at most {args.side} pixels (pans {SIZE[1]} x {SIZE[0]}); errors are mean CIEDE2000")
+    heads = " ".join(f"{x:>6}" for x in ("1-10", "10", "50", "100", "all"))
+    print(f"{'clip':22} {'given':8} {'way':15} {heads} {'flicker':>8} {'s':>5}")
+    for clip in clips:
+        for given in args.given.split(","):
+            for way in args.ways.split(","):
+                if way == "sequence" and given == "nothing":
+                    continue
+                start = time.process_time()
+                found = WAYS[way](clip, given)
+                row = measure(clip, found, given_frames(clip, given))
+                numbers = " ".join(f"{x:6.2f}" if x == x else "     -" for x in row[:5])
+                seconds = (time.process_time() - start) / max(len(found), 1)
+                print(f"{clip.name:22} {given:8} {way:15} {numbers} {row[5]:8.2f} {seconds:5.2f}", flush=True)
+
+
+def read_clip(path: Path, side: int, most: int) -> Clip:
+    """The first frames of a film, small."""
+    info = probe_film(path)
+    size = working_size(*info.upright, side)
+    luminance, truth = [], []
+    for frame in read_frames(info):
+        if len(truth) == most:
+            break
+        luminance.append(frame.luminance(info, size))
+        truth.append(planes_to_chroma(frame.planes, info, size))
+    return Clip(path.stem, torch.cat(luminance), torch.cat(truth))
+
+
+def given_frames(clip: Clip, given: str) -> list[int]:
+    """Frames with colors: for hints the first and the middle; references spread over the clip, from the first."""
+    if given == "nothing":
+        return []
+    if given == "hints":
+        return [0, clip.frames // 2]
+    count = int(given)
+    return [round(i * (clip.frames - 1) / max(count - 1, 1)) for i in range(count)]
+
+
+def draw_hints(clip: Clip, frames: list[int]) -> Tensor:
+    """Masks of patches of 4 x 4 pixels, (T, 1, H, W)."""
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.zeros_like(clip.luminance)
+    for t in frames:
+        for _ in range(POINTS):
+            y, x = (int(torch.randint(0, n - 4, (1,), generator=generator)) for n in mask.shape[-2:])
+            mask[t, :, y : y + 4, x : x + 4] = 1
+    return mask
+
+
+def measured(clip: Clip) -> list[int]:
+    """Every tenth frame and the one after it."""
+    return sorted({t + d for t in range(0, clip.frames - 1, EVERY) for d in (0, 1)})
+
+
+def by_film(clip: Clip, given: str) -> dict[int, Tensor]:
+    """The sources joined over time."""
+    frames, hinted = given_frames(clip, given), given == "hints"
+    references = () if hinted else tuple(Reference(clip.image(t)) for t in frames[:3])
+    if given == "5":
+        references = tuple(Reference(clip.image(frames[i])) for i in (0, 2, 4))
+    sources = Sources(NetworkColorization(), Correspondence(side=256) if references else None)
+    mask = draw_hints(clip, frames)
+    size = (clip.truth.shape[-2], clip.truth.shape[-1])
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        names = sources.names(bool(references), bool(frames))
+        with ShotColors(Path(folder), size, names) as colors:
+            for t in range(clip.frames):
+                here = clip.luminance[t : t + 1]
+                own = None
+                if t in frames:
+                    whole = torch.ones_like(here)
+                    own = Given(clip.truth[t : t + 1], mask[t : t + 1] if hinted else whole, not hinted)
+                colors.forward(here, sources.say(t, here, references, own, t == clip.frames - 1))
+            for _ in colors.backward():
+                pass
+            return {t: colors.get(t) for t in range(clip.frames)}
+
+
+def frame_by_frame(clip: Clip, given: str) -> dict[int, Tensor]:
+    """Each frame by itself."""
+    frames, found = given_frames(clip, given), {}
+    mask = draw_hints(clip, frames)
+    network, match = NetworkColorization(), Correspondence(side=256)
+    references = () if given == "hints" else tuple(Reference(clip.image(t)) for t in frames)
+    for t in measured(clip):
+        hints = mask[t : t + 1] if given == "hints" and t in frames else None
+        guide = Guide(references, hints=None if hints is None else clip.image(t), hint_mask=hints)
+        with torch.no_grad():
+            found[t] = (match if references else network)(clip.image(t), guide)[:, 1:]
+    return found
+
+
+def by_sequence(clip: Clip, given: str) -> dict[int, Tensor]:
+    """Levin propagation along the motion, in windows of 16 frames."""
+    frames = given_frames(clip, given)
+    mask = draw_hints(clip, frames)
+    if given != "hints":
+        mask[frames] = 1
+    method, found = LevinColorization(sequence=True), []
+    image = torch.cat((clip.luminance, clip.truth), 1)
+    with torch.no_grad():
+        for t in range(0, clip.frames, 16):
+            guide = Guide(hints=image[t : t + 16], hint_mask=mask[t : t + 16])
+            found.append(method(image[t : t + 16], guide)[:, 1:])
+    return dict(enumerate(torch.cat(found).split(1)))
+
+
+WAYS = {"film": by_film, "frame by frame": frame_by_frame, "sequence": by_sequence}
+
+
+def measure(clip: Clip, found: dict[int, Tensor], given: list[int]) -> list[float]:
+    """Errors near, at 10, 50, 100 frames and over all, and flicker as a share of the truth's."""
+    errors: dict[int, list[float]] = {}
+    for t in measured(clip):
+        here = clip.luminance[t : t + 1]
+        pictures = [rgb_to_lab(fit_gamut(here, c)) for c in (found[t], clip.truth[t : t + 1])]
+        distance = min((abs(t - g) for g in given), default=t)
+        errors.setdefault(distance, []).append(float(ciede2000(*pictures).mean()))
+
+    def mean(low: int, high: int) -> float:
+        inside = [e for d, es in errors.items() if low <= d <= high for e in es]
+        return sum(inside) / len(inside) if inside else float("nan")
+
+    change = torch.zeros(2)
+    for t in measured(clip):
+        if t + 1 not in found or t % EVERY:
+            continue
+        flow, _, tie, _ = relate(clip.luminance[t + 1 : t + 2], clip.luminance[t : t + 1])
+        sure = (tie > SURE).float()
+        for i, (a, b) in enumerate(((found[t], found[t + 1]), (clip.truth[t : t + 1], clip.truth[t + 1 : t + 2]))):
+            change[i] += ((b - warp(a, flow)[0]).abs() * sure).sum()
+    return [mean(1, 11), mean(9, 11), mean(49, 51), mean(99, 101), mean(0, 10**6), float(change[0] / change[1])]
+
+
+if __name__ == "__main__":
+    main()
