@@ -70,7 +70,7 @@ def fit(model, pictures, tmp_path, steps, resume=None, **trainer):
     losses = Losses()
     keep = pl.callbacks.ModelCheckpoint(dirpath=tmp_path, filename="last", enable_version_counter=False)
     runner = pl.Trainer(max_steps=steps, callbacks=[losses, keep], **{**QUIET, **trainer})
-    runner.fit(model, data(pictures), ckpt_path=resume, weights_only=True if resume else None)
+    runner.fit(model, data(pictures), ckpt_path=resume)
     return losses.found, runner
 
 

@@ -92,7 +92,7 @@ def test_a_cut_run_is_a_run_that_was_not_cut(pictures, tmp_path, kind, workers, 
         step = int(name.split("-")[0])
         loaded, _ = load_network("unet", cut)
         assert torch.load(cut, weights_only=True)["state_dict"]["averaged.n_averaged"] == step
-        alone = type(model).load_from_checkpoint(cut, map_location="cpu", weights_only=True)
+        alone = type(model).load_from_checkpoint(cut, map_location="cpu")
         assert arguments(alone) == arguments(model)
         assert torch.equal(alone.averaged.module.regression.weight, loaded.regression.weight)
         rest = Watch(per_step=per_step)
