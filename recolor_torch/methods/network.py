@@ -159,11 +159,17 @@ class NetworkColorization(Recolorizer):
         """
         return self.read(self.estimate(luminance, hints, mask), luminance)
 
-    def read(self, estimate: Estimate, luminance: Tensor) -> tuple[Tensor, Tensor]:
-        """Chroma, that of the sample that was chosen, and confidence of an estimate, at the size of ``luminance``."""
+    def read(self, estimate: Estimate, luminance: Tensor, spread: Spread = spread_chroma) -> tuple[Tensor, Tensor]:
+        """Chroma, that of the sample that was chosen, and confidence of an estimate, at the size of ``luminance``.
+
+        Args:
+            estimate: of this picture.
+            luminance: (B, 1, H, W), [0, 1].
+            spread: what brings the estimate to the edges: ``spread_chroma``, or one that remembers the last solve.
+        """
         noise = self._noise()[self.sample]
         chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), noise)
-        return self._finished(luminance, chroma), _confidence(estimate, luminance)
+        return self._finished(luminance, chroma, spread), _confidence(estimate, luminance)
 
     def _size(self, luminance: Tensor) -> tuple[int, int]:
         height, width = luminance.shape[-2:]
@@ -187,7 +193,7 @@ class NetworkColorization(Recolorizer):
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         return ab_to_chroma(luminance.clamp(0, 1), ab)
 
-    def _finished(self, luminance: Tensor, chroma: Tensor) -> Tensor:
+    def _finished(self, luminance: Tensor, chroma: Tensor, spread: Spread = spread_chroma) -> Tensor:
         """The chroma, (B, 2, h, w), brought to the edges of the luminance and to its size, (B, 2, H, W)."""
         size = luminance.shape[-2:]
         if self.finish:
@@ -196,7 +202,7 @@ class NetworkColorization(Recolorizer):
             small, chroma = _resized(luminance, middle), _resized(chroma, middle)
             strength = torch.full_like(small, _FINISH_STRENGTH)
             nothing = torch.zeros_like(small)
-            chroma = spread_chroma(small, torch.zeros_like(chroma), nothing, prior=chroma, confidence=strength)
+            chroma = spread(small, torch.zeros_like(chroma), nothing, prior=chroma, confidence=strength)
         return _resized(chroma, size)
 
     def combine(

@@ -26,8 +26,14 @@ LEAST_SIDE = 144
 # Largest error of the solves, in 8-bit levels of chroma: of coarse answers, which are seen for a moment, and at rest.
 # The estimate of the error is cautious, and three times as much is kept: the true one stays below a third of these.
 MOVING_TOLERANCE, COARSE_TOLERANCE, FINAL_TOLERANCE = 9.0, 5.0, 0.8
-# Automatic proposals: the single best guess, then so many draws from the distribution.
-SAMPLES = 4
+# Automatic proposals, by number: settings of the network's method that differ from its defaults.
+PROPOSALS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Most likely", {}),
+    ("Vivid", {"vividness": 1.0}),
+    ("Calm", {"vividness": 0.0}),
+    ("Variation 1", {"head": "distribution", "samples": 3, "sample": 1}),
+    ("Variation 2", {"head": "distribution", "samples": 3, "sample": 2}),
+)
 # Strength of a reference's prior that the trust of 1 stands for, once a person has set the trust.
 REFERENCE_STRENGTH = 0.01
 
@@ -105,6 +111,7 @@ class Engine:
         self.strength: Tensor | None = None
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
         self._hinted = False
+        self._finisher: LiveSpread | None = None
 
     @property
     def finest(self) -> Stage:
@@ -214,8 +221,19 @@ class Engine:
             self._look(None, None)
         assert self.estimate is not None
         if recipe not in self._priors:
-            self._priors[recipe] = self.method(recipe).read(self.estimate, self.finest.luminance)
+            self._priors[recipe] = self.read(recipe, self.estimate)
         return self._priors[recipe]
+
+    def read(self, recipe: Recipe, estimate: Estimate) -> tuple[Tensor, Tensor]:
+        """Chroma and confidence at the finest stage that a recipe takes from an estimate."""
+        return self.method(recipe).read(estimate, self.finest.luminance, self._finish)
+
+    def _finish(self, luminance: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The edge-aware finish of the network's method, whose ties are the same each time."""
+        if self._finisher is None or self._finisher.luminance.shape != luminance.shape:
+            self._finisher = LiveSpread(luminance)
+        self._finisher.begin()
+        return self._finisher(luminance, *args, **kwargs)
 
     def _without_hints(self, recipe: Recipe) -> Tensor:
         if recipe.kind == "plain":
@@ -258,9 +276,7 @@ class Engine:
 
 def network_settings(recipe: Recipe) -> dict[str, Any]:
     """Settings of ``NetworkColorization`` that differ from its defaults, for an automatic recipe."""
-    settings: dict[str, Any] = {}
-    if recipe.sample:
-        settings |= {"head": "distribution", "samples": SAMPLES, "sample": min(recipe.sample, SAMPLES) - 1}
+    settings = dict(PROPOSALS[min(recipe.sample, len(PROPOSALS) - 1)][1])
     if recipe.trust != 1:
         settings["trust"] = float(f"{NetworkColorization().trust * recipe.trust:.6g}")
     return settings

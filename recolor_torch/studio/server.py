@@ -27,7 +27,7 @@ from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.connection import Connection
 from recolor_torch.studio.desk import Desk, process_line, shell_line
-from recolor_torch.studio.engine import SAMPLES
+from recolor_torch.studio.engine import PROPOSALS
 from recolor_torch.studio.gate import Address, Gate
 from recolor_torch.studio.library import LARGEST_UPLOAD, Library
 from recolor_torch.studio.protocol import LONGEST_MESSAGE, parse_recipe
@@ -191,7 +191,7 @@ async def _page(studio: Studio, request: Request) -> Response:
 
 async def _desk(studio: Studio, request: Request) -> Response:
     items = [{"index": i, "name": item.name, "state": item.state()} for i, item in enumerate(studio.desk.items)]
-    return JSONResponse({"pictures": items, "gallery": bool(studio.desk.galleries), "samples": SAMPLES})
+    return JSONResponse({"pictures": items, "gallery": bool(studio.desk.galleries)})
 
 
 async def _tile(studio: Studio, request: Request) -> Response:
@@ -218,7 +218,7 @@ async def _thumb(studio: Studio, request: Request) -> Response:
 async def _proposal(studio: Studio, request: Request) -> Response:
     session = await studio.session(request.path_params["index"])
     sample = request.path_params["sample"]
-    if sample > SAMPLES:
+    if sample >= len(PROPOSALS):
         raise IndexError("There is no such proposal.")
     return Response(await run_in_threadpool(session.proposal, sample), media_type="image/jpeg")
 

@@ -18,7 +18,7 @@ from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.pictures import read_picture
 from recolor_torch.resize import resize
 from recolor_torch.studio.desk import Desk
-from recolor_torch.studio.engine import SAMPLES, Engine
+from recolor_torch.studio.engine import PROPOSALS, Engine
 from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Recipe
 
@@ -72,7 +72,7 @@ class Session:
             "marks": self.marks.to_page(),
             "state": item.state(),
             "output": str(item.output),
-            "samples": SAMPLES,
+            "proposals": [name for name, _ in PROPOSALS],
         }
 
     def tile(self, column: int, row: int) -> bytes:
@@ -94,8 +94,7 @@ class Session:
         if key not in self.thumbs:
             stage = self.engine.stages[0]
             with self.lock:
-                method = self.engine.method(Recipe(sample=sample))
-                chroma, _ = method.read(self.engine.automatic(), self.engine.finest.luminance)
+                chroma, _ = self.engine.read(Recipe(sample=sample), self.engine.automatic())
             picture = fit_gamut(stage.luminance, stage.fit(chroma))
             self.thumbs[key] = _jpeg(_thumb(picture), 88)
         return self.thumbs[key]

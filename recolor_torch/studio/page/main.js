@@ -337,9 +337,8 @@ class App {
   showProposals() {
     const strip = $("proposals"), i = this.index, r = this.recipe, cards = [];
     const add = (options, recipe, on) => { const c = card({ ...options, role: "radio", press: () => this.choose(recipe) }); c.setAttribute("aria-checked", String(on)); cards.push(c); return c; };
-    const names = ["Most likely", "Vivid", "Variation 1", "Variation 2", "Variation 3"];
-    for (let sample = 0; sample <= (this.desk.samples ?? 0); sample++)
-      add({ caption: names[sample], image: `api/picture/${i}/proposal/${sample}` }, { kind: "automatic", sample, references: [] }, r.kind === "automatic" && r.sample === sample);
+    for (const [sample, caption] of (this.picture?.proposals ?? []).entries())
+      add({ caption, image: `api/picture/${i}/proposal/${sample}` }, { kind: "automatic", sample, references: [] }, r.kind === "automatic" && r.sample === sample);
     add({ caption: "Strokes alone", iconName: "brush", title: "No proposal: what you paint spreads over gray" }, { kind: "plain", references: [] }, r.kind === "plain");
     for (const e of this.references ?? []) {
       const caption = e.score === null || e.score === undefined ? e.name : `${Math.round(e.score * 100)} · ${e.name}`;
