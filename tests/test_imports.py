@@ -11,7 +11,7 @@ ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
     {"system"},
     {"errors", "checks", "describe", "files", "moved", "text"},
-    {"precision"},
+    {"paths", "precision"},
     {"resize", "strips"},
     {"guide", "color", "filters", "linalg", "features"},
     {"losses", "energies", "networks"},

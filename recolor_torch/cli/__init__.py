@@ -3,6 +3,8 @@
 import sys
 from importlib import import_module
 
+from recolor_torch.cli.terminal import prepare_console
+
 VERBS = {
     "colorize": ("recolor_torch.cli.colorize", "put colour into pictures, one or ten thousand"),
     "compare": ("recolor_torch.cli.compare", "several methods on one target, side by side"),
@@ -40,7 +42,7 @@ exit codes: 0 all done, 1 internal error, 2 usage or configuration, 3 some targe
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     args = sys.argv[1:] if argv is None else argv
-    _print_any_name()
+    prepare_console()
     if not args or args[0] in ("-h", "--help", "help"):
         print(HELP.format(verbs="\n".join(f"  {verb:<10} {text}" for verb, (_, text) in VERBS.items())))
         return 0 if args else 2
@@ -55,20 +57,14 @@ def main(argv: list[str] | None = None) -> int:
     return _run(args[0], args[1:])
 
 
-def _print_any_name() -> None:
-    """A name that the console has no letters for is printed with JSON's escapes in place of an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _run(verb: str, args: list[str]) -> int:
     from recolor_torch.errors import UsageError, WeightsMissing
+    from recolor_torch.paths import printable, reason, show_path
 
     try:
         return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
     except (UsageError, WeightsMissing) as error:
-        print(f"recolor {verb}: {error}", file=sys.stderr)
+        print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
         return 4 if isinstance(error, WeightsMissing) else 2
     except KeyboardInterrupt:
         print(f"recolor {verb}: interrupted.", file=sys.stderr)
@@ -77,6 +73,20 @@ def _run(verb: str, args: list[str]) -> int:
         # The reader of a pipe has gone (| head); Python would complain once more at exit.
         sys.stdout = None
         return 1
+    except ValueError as error:
+        if "null byte" not in str(error):
+            raise
+        print(f"recolor {verb}: a name of a file holds a zero byte.", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"recolor {verb}: not enough memory.", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise  # not of the disk
+        name = f"{show_path(error.filename)}: " if isinstance(error.filename, str) else ""
+        print(f"recolor {verb}: {name}{reason(error)}.", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

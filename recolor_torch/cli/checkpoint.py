@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recolor_torch.errors import UsageError
 from recolor_torch.features.state import load_torch, what_is_wrong
+from recolor_torch.paths import is_file, show_path
 
 # Words of Lightning's that stand for a file which it looks for by itself.
 WORDS = ("best", "last", "hpc")
@@ -39,20 +40,22 @@ def check_checkpoint(path: str, training: bool) -> None:
     if path in WORDS:
         return
     file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"{path}: there is no such checkpoint.")
+    if not is_file(file):
+        raise UsageError(f"{show_path(path)}: there is no such checkpoint.")
     try:
         checkpoint = load_torch(file)
     except Exception as error:  # whatever is wrong with the bytes, their reader has an error of its own for it
-        raise UsageError(f"{path} cannot be read as a checkpoint: {what_is_wrong(error)}.") from error
+        raise UsageError(f"{show_path(path)} cannot be read as a checkpoint: {what_is_wrong(error)}.") from error
     needed = _RESUMED if training else {"state_dict": Mapping}
     for key, kind in needed.items():
         value = checkpoint.get(key) if isinstance(checkpoint, Mapping) else None
         if not isinstance(value, kind) or (key == "optimizer_states" and not value):
-            raise UsageError(f"{path} is no checkpoint to go on from: it has no {key.replace('_', ' ')}.")
+            raise UsageError(f"{show_path(path)} is no checkpoint to go on from: it has no {key.replace('_', ' ')}.")
     for name, value in checkpoint["state_dict"].items():  # type: ignore[index]
         if isinstance(value, Tensor) and value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise UsageError(f"{path} is no checkpoint to go on from: {name} has values that are not finite.")
+            raise UsageError(
+                f"{show_path(path)} is no checkpoint to go on from: {name} has values that are not finite."
+            )
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def restoring(path: str | None) -> Iterator[None]:
         if path is None or not _in_connector(error.__traceback__):
             raise
         reason = f"it lacks {error}" if isinstance(error, KeyError) else what_is_wrong(error)
-        raise UsageError(f"{path} is no checkpoint of this model: {reason}.") from error
+        raise UsageError(f"{show_path(path)} is no checkpoint of this model: {reason}.") from error
 
 
 def _in_connector(traceback: TracebackType | None) -> bool:

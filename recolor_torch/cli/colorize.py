@@ -12,6 +12,7 @@ from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import METHODS, Recolorizer, build_method
+from recolor_torch.paths import as_path
 from recolor_torch.run.film_targets import split_films
 from recolor_torch.run.targets import read_pairs
 
@@ -129,7 +130,7 @@ def main(argv: list[str]) -> int:
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
-    args.targets, films = split_films(args.targets, Path(args.output).expanduser())
+    args.targets, films = split_films(args.targets, as_path(args.output))
     single = len(films) == 1 and not args.targets and not args.list and Path(films[0][0]).name == films[0][1].name
     method = _build(name, args)
     try:

@@ -9,6 +9,7 @@ from recolor_torch.cli.trial import refuse_nothing, run_trials
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.guide import Guide
 from recolor_torch.methods import METHODS, Recolorizer
+from recolor_torch.paths import show_path
 from recolor_torch.pictures import PictureError
 from recolor_torch.plots.figures import plot_strip, write_figure
 
@@ -45,10 +46,10 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         if isinstance(error, WeightsMissing):
             raise
-        raise UsageError(f"{args.output}: cannot write this file ({error.strerror}).") from error
+        raise UsageError(f"{show_path(args.output)}: cannot write this file ({error.strerror}).") from error
     for trial in trials:
         print(trial.line)
-    print(f"{sum(trial.error is None for trial in trials)} results, in {args.output}")
+    print(f"{sum(trial.error is None for trial in trials)} results, in {show_path(args.output)}")
     return 0
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS
+from recolor_torch.paths import show_path
 
 MODEL = {"target", "keep", "strength", "max_side"}
 DATA = {
@@ -66,7 +67,9 @@ def defaults_from_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     trainer = dict(config.get("trainer") or {})
     for callback in _as_list(trainer.pop("callbacks", None)):
         if callback.get("class_path") not in (_WRITER, _OLD_WRITER):
-            raise UsageError(f"{path}: colorize takes no other callback than {_WRITER}; use recolor predict.")
+            raise UsageError(
+                f"{show_path(path)}: colorize takes no other callback than {_WRITER}; use recolor predict."
+            )
         save_stages = (callback.get("init_args") or {}).get("save_stages")
         if save_stages is not None:
             defaults["save_stages"] = save_stages
@@ -81,7 +84,7 @@ def _load(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"Cannot read the config {path}: {' '.join(str(error).split())}.") from error
     if not isinstance(config, dict):
-        raise UsageError(f"{path} is not a config: it has no keys model, data, trainer.")
+        raise UsageError(f"{show_path(path)} is not a config: it has no keys model, data, trainer.")
     return config
 
 
@@ -89,7 +92,7 @@ def _init_args(part: Any, path: Path, name: str) -> dict[str, Any]:
     if part is None:
         return {}
     if not isinstance(part, dict):
-        raise UsageError(f"{path}: {name} must have the keys class_path and init_args.")
+        raise UsageError(f"{show_path(path)}: {name} must have the keys class_path and init_args.")
     _only(part, {"class_path", "init_args"}, path, f"{name}.")
     return part.get("init_args") or {}
 
@@ -102,13 +105,13 @@ def _method(part: Any, path: Path) -> tuple[str, dict[str, Any]]:
             _only(settings, set(signature(cls).parameters), path, "model.init_args.method.init_args.")
             return name, settings
     known = ", ".join(f"recolor_torch.methods.{cls.__name__}" for cls in METHODS.values())
-    raise UsageError(f"{path}: unknown method {class_path!r}. Known methods: {known}.")
+    raise UsageError(f"{show_path(path)}: unknown method {class_path!r}. Known methods: {known}.")
 
 
 def _only(part: dict[str, Any], known: set[str], path: Path, where: str) -> None:
     unknown = sorted(set(part) - known)
     if unknown:
-        raise UsageError(f"{path}: unknown key {where}{unknown[0]}. Known keys: {', '.join(sorted(known))}.")
+        raise UsageError(f"{show_path(path)}: unknown key {where}{unknown[0]}. Known keys: {', '.join(sorted(known))}.")
 
 
 def _as_list(value: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """``recolor evaluate``: methods judged on many pictures, with a report."""
 
 import sys
-from pathlib import Path
 
 from jsonargparse import Namespace
 from rich.console import Console
@@ -16,6 +15,7 @@ from recolor_torch.evaluation.protocols import REFERENCES, Protocol
 from recolor_torch.evaluation.report import headline, write_report
 from recolor_torch.evaluation.run import Outcome, evaluate
 from recolor_torch.methods import METHODS, Recolorizer
+from recolor_torch.paths import as_path, show_path
 
 DESCRIPTION = """Judge methods on many pictures whose true colours are known.
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     lpips = Lpips(args.lpips) if args.lpips else None
     notes = [] if lpips else ["LPIPS is left out: its weights were not given (--lpips FILE)."]
     methods = _methods(args, cases, protocol, notes)
-    out = Path(args.output).expanduser()
+    out = as_path(args.output)
     console = Console(stderr=True, quiet=args.quiet)
     columns = [TextColumn("Judging"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
     try:
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         if isinstance(error, WeightsMissing):
             raise
-        raise UsageError(f"{out}: cannot write the report ({error.strerror}).") from error
+        raise UsageError(f"{show_path(out)}: cannot write the report ({error.strerror}).") from error
     for sentence in outcome.failures:
         sys.stderr.write(f"{sentence}\n")
     if not args.quiet:
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
         print(headline(summary))
         print(
             f"{len(outcome.rows)} results, {outcome.computed} of them new, {len(outcome.failures)} failed, "
-            f"in {out / 'index.html'}"
+            f"in {show_path(out / 'index.html')}"
         )
     return 3 if outcome.failures else 0
 

@@ -1,6 +1,7 @@
 """``recolor colorize`` with films among its targets."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from recolor_torch.film.opening import FilmError, require_av
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import Recolorizer
+from recolor_torch.paths import as_path, exists, is_folder
 from recolor_torch.run import record
 from recolor_torch.run.films import FilmJob, describe_film, make_sources, plan_films, run_films
 
@@ -39,19 +41,19 @@ def colorize_films(
     settings = FilmSettings(**args.film.as_dict(), strength=args.strength)
     sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery))
     guidance = FilmGuidance(
-        references=tuple(Path(r).expanduser() for r in args.reference or ()),
-        hints=None if args.hints is None else Path(args.hints).expanduser(),
+        references=tuple(as_path(r) for r in args.reference or ()),
+        hints=None if args.hints is None else as_path(args.hints),
         first_number=settings.first_number,
         find=_finder(args),
-        shots=None if args.shots is None else Path(args.shots).expanduser(),
+        shots=None if args.shots is None else as_path(args.shots),
     )
     for path in (*guidance.references, guidance.hints, guidance.shots):
-        if path is not None and not path.exists():
+        if path is not None and not exists(path):
             raise UsageError(f"No such file or folder: {path}.")
     facts = _facts(method, sources)
     key = record.settings_hash({**facts, "settings": repr(settings), "guidance": _hashes(guidance, args)})
-    output = Path(args.output).expanduser()
-    if single and not args.output.endswith("/") and not output.is_dir() and not output.suffix:
+    output = as_path(args.output)
+    if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:
         single = False
     jobs = plan_films(films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite)
     counts = {"done": 0, "skipped": 0, "failed": 0, "interrupted": 0}
@@ -114,7 +116,7 @@ def _finder(args: Namespace) -> Any:
 
     def find(image: Any) -> list[Path]:
         matches = gallery.query(image, args.gallery_count, weights)[0]
-        return [m.path for m in matches if m.path.is_file()]
+        return [m.path for m in matches if os.path.isfile(m.path)]
 
     return find
 

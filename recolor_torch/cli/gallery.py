@@ -1,6 +1,5 @@
 """``recolor gallery``: a collection of pictures in which the reference for a target is found by itself."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from recolor_torch.cli.gallery_build import add_weights, build, update
 from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Gallery, Match
@@ -18,6 +18,7 @@ from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import State, open_state
 from recolor_torch.gallery.upkeep import remove_pictures
 from recolor_torch.gallery.verify import verify
+from recolor_torch.paths import as_path, printable, show_path
 from recolor_torch.pictures import PictureError, read_picture
 from recolor_torch.pictures.guidance import read_visible
 from recolor_torch.run.targets import find_targets
@@ -91,15 +92,17 @@ the distance instead: right for pictures of one scene, beside the point for pict
     if args.k < 1 or args.rerank < 0:
         raise UsageError(f"-k is 1 or more and --rerank 0 or more, got {args.k} and {args.rerank}.")
     if args.output and Path(args.output).suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"{args.output}: a sheet is written as .png or .svg.")
+        raise UsageError(f"{show_path(args.output)}: a sheet is written as .png or .svg.")
     gallery = Gallery.open([args.gallery, *(args.also or [])])
     targets = [target.path for target in find_targets(args.targets)]
     if args.output and Path(args.output).resolve() in [path.resolve() for path in targets]:
-        raise UsageError(f"{args.output} is an input, and inputs are never overwritten: choose another output.")
+        raise UsageError(
+            f"{show_path(args.output)} is an input, and inputs are never overwritten: choose another output."
+        )
     results, failed = _answer(gallery, targets, args)
     if args.output:
         _write_sheet(args.output, results, args.k)
-        print(f"{len(results)} targets, in {args.output}", file=sys.stderr)
+        print(f"{len(results)} targets, in {show_path(args.output)}", file=sys.stderr)
     return 3 if failed else 0
 
 
@@ -118,7 +121,7 @@ def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple
         try:
             image = read_visible(path)
         except PictureError as error:
-            print(error, file=sys.stderr)
+            print(printable(str(error)), file=sys.stderr)
             failed += 1
             continue
         matches = gallery.query(image, max(args.k, args.rerank), weights)
@@ -143,12 +146,12 @@ def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
         entries = [
             {"path": m.path.as_posix(), "score": round(m.score, 6), "id": m.id, "mirrored": m.mirrored} for m in matches
         ]
-        print(json.dumps({"query": str(path), "matches": entries}), flush=True)
+        print_json({"query": str(path), "matches": entries})
         return
-    print(path)
+    print(show_path(path))
     for match in matches:
         score = f"distance {-match.score:.3f}" if args.rerank else f"{match.score:7.3f}"
-        print(f"  {score}  {match.path}{'  (mirrored)' if match.mirrored else ''}")
+        print(f"  {score}  {show_path(match.path)}{'  (mirrored)' if match.mirrored else ''}")
 
 
 def _write_sheet(output: str, results: Sequence[tuple[Path, list[Match]]], k: int) -> None:
@@ -162,7 +165,7 @@ def _write_sheet(output: str, results: Sequence[tuple[Path, list[Match]]], k: in
     except PictureError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        raise UsageError(f"{output}: cannot write this file ({error.strerror}).") from error
+        raise UsageError(f"{show_path(output)}: cannot write this file ({error.strerror}).") from error
 
 
 def _info(argv: list[str]) -> int:
@@ -172,16 +175,16 @@ def _info(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--skipped", action="store_true", help="list the pictures that are passed over, with reasons")
     args = parser.parse_args(argv)
-    state = open_state(Path(args.gallery).expanduser())
+    state = open_state(as_path(args.gallery))
     entry = describe(state)
     if args.json:
-        print(json.dumps(entry))
+        print_json(entry)
         return 0
     for name, value in entry.items():
         print(f"{name:<12} {', '.join(value) if isinstance(value, list) else value}")
     if args.skipped:
         for s in state.skipped:
-            print(f"  {s.path}: {s.reason}")
+            print(f"  {show_path(s.path)}: {printable(s.reason)}")
     return 0
 
 
@@ -223,15 +226,15 @@ def _verify(argv: list[str]) -> int:
     parser = Parser(prog="recolor gallery verify", description=text)
     parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
     args = parser.parse_args(argv)
-    folder = Path(args.gallery).expanduser()
+    folder = as_path(args.gallery)
     problems = verify(folder)
     for problem in problems:
-        print(problem, file=sys.stderr)
+        print(printable(problem), file=sys.stderr)
     if problems:
-        print(f"{folder} is damaged: make it anew with recolor gallery build --overwrite.", file=sys.stderr)
+        print(f"{show_path(folder)} is damaged: make it anew with recolor gallery build --overwrite.", file=sys.stderr)
         return 3
     header = open_state(folder).header
-    print(f"{folder} is whole: {header.pictures} pictures, {header.vectors} vectors.")
+    print(f"{show_path(folder)} is whole: {header.pictures} pictures, {header.vectors} vectors.")
     return 0
 
 
@@ -244,8 +247,8 @@ def _remove(argv: list[str]) -> int:
     parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="pictures or folders that are in it")
     args = parser.parse_args(argv)
-    outcome = remove_pictures(Path(args.gallery).expanduser(), args.pictures)
-    print(f"{outcome.gone} removed, {outcome.header.pictures} pictures are left in {args.gallery}")
+    outcome = remove_pictures(as_path(args.gallery), args.pictures)
+    print(f"{outcome.gone} removed, {outcome.header.pictures} pictures are left in {show_path(args.gallery)}")
     return 0
 
 
@@ -258,7 +261,7 @@ def _merge(argv: list[str]) -> int:
     parser.add_argument("galleries", nargs="+", metavar="GALLERY", help="the galleries")
     parser.add_argument("--index", type=str, metavar="KIND", help="kind of index; the first gallery's without it")
     args = parser.parse_args(argv)
-    shards = [Path(name).expanduser() for name in args.galleries]
-    header = merge_galleries(Path(args.output).expanduser(), shards, factory=args.index)
-    print(f"{header.pictures} pictures in {args.output}")
+    shards = [as_path(name) for name in args.galleries]
+    header = merge_galleries(as_path(args.output), shards, factory=args.index)
+    print(f"{header.pictures} pictures in {show_path(args.output)}")
     return 0

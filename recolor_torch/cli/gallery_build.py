@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
 from recolor_torch.features import VggWeights, find_vgg19, layer_depth
@@ -15,6 +16,7 @@ from recolor_torch.gallery.descriptor import LAYERS, POOLINGS
 from recolor_torch.gallery.header import read_header
 from recolor_torch.gallery.plan import Found
 from recolor_torch.gallery.upkeep import Embed, Outcome, build_gallery, process_rank, update_gallery
+from recolor_torch.paths import as_path, show_path
 
 _INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
 
@@ -44,6 +46,8 @@ cannot be read as pictures are noted and passed over until they change."""
     )
     _add_common(parser)
     args = parser.parse_args(argv)
+    if args.devices == 1:
+        forget_launcher()
     layers = [name.strip() for name in args.layers.split(",")]
     try:
         depth = max(layer_depth(name) for name in layers)
@@ -51,9 +55,14 @@ cannot be read as pictures are noted and passed over until they change."""
         spec = make_spec(weights, layers, args.pooling, args.side, args.network_pooling, not args.no_mirror)
     except ValueError as error:
         raise error if isinstance(error, UsageError) else UsageError(str(error)) from error
-    folder, start = Path(args.gallery).expanduser(), time.perf_counter()
+    folder, start = as_path(args.gallery), time.perf_counter()
     outcome = build_gallery(
-        folder, args.pictures, spec, _embed(args, weights), factory=args.index, overwrite=args.overwrite
+        folder,
+        [str(as_path(name)) for name in args.pictures],
+        spec,
+        _embed(args, weights),
+        factory=args.index,
+        overwrite=args.overwrite,
     )
     return _close(outcome, args, start)
 
@@ -66,19 +75,25 @@ def update(argv: list[str]) -> int:
   recolor gallery update photos.gallery more/             another folder, from now on
   recolor gallery update photos.gallery --index auto      another kind of index
 
-Where nothing changed, nothing is computed or written. Moved and touched files keep their numbers. Where a
-folder of the gallery is missing (a disk that is not there), nothing is dropped: that is an error."""
+Where nothing changed, nothing is computed or written. Moved and touched files keep their numbers; of a folder
+that was moved, name the new place. Where a folder of the gallery is missing (a disk that is not there), nothing
+is dropped: that is an error. Of a folder in it that is empty or may not be read, nothing is dropped either."""
     parser = Parser(prog="recolor gallery update", description=text)
     parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
     parser.add_argument("pictures", nargs="*", metavar="PICTURES", help="further folders, files or globs")
     add = parser.add_argument
+    add("--prune", action="store_true", help="drop what was in folders that are empty or may not be read, too")
     add("--refit", action="store_true", help="fit the whitening anew, after a gallery has grown much")
     add("--index", type=str, metavar="KIND", help=_INDEX)
     _add_common(parser)
     args = parser.parse_args(argv)
-    folder, start = Path(args.gallery).expanduser(), time.perf_counter()
+    folder, start = as_path(args.gallery), time.perf_counter()
+    if args.devices == 1:
+        forget_launcher()
     read_header(folder)
-    outcome = update_gallery(folder, args.pictures, _embed(args), refit=args.refit, factory=args.index)
+    names = [str(as_path(name)) for name in args.pictures]
+    embed = _embed(args)
+    outcome = update_gallery(folder, names, embed, refit=args.refit, factory=args.index, prune=args.prune)
     return _close(outcome, args, start)
 
 
@@ -185,7 +200,7 @@ def _close(outcome: Outcome, args: Namespace, start: float) -> int:
         moved = f", {outcome.moved} moved" if outcome.moved else ""
         print(
             f"{outcome.added} added, {outcome.changed} changed, {outcome.gone} gone{moved}, "
-            f"{outcome.failed} unreadable; {outcome.header.pictures} pictures in {args.gallery}, "
+            f"{outcome.failed} unreadable; {outcome.header.pictures} pictures in {show_path(args.gallery)}, "
             f"{time.perf_counter() - start:.1f} s"
         )
     return 3 if outcome.failed else 0

@@ -1,7 +1,5 @@
 """``recolor hints``: look at files of given colours, and turn one form into another."""
 
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,9 +7,11 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.hints.read import FORMS, Form, Hints, encode_hints, read_hints
+from recolor_torch.paths import as_path, exists, show_path
 from recolor_torch.pictures.read import PictureError, read_picture
 
 HELP = """usage: recolor hints convert IN OUT [--target PICTURE] [--form json|overlay|marked]
@@ -56,10 +56,10 @@ def _convert(argv: list[str]) -> int:
     parser.add_argument("--form", choices=list(FORMS), help="json for .json and overlay for .png without it")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     args = parser.parse_args(argv)
-    output = Path(args.output).expanduser()
+    output = as_path(args.output)
     form = _form(output, args.form)
-    if output.exists() and not args.overwrite:
-        raise UsageError(f"{output} exists: choose another name, or replace it with --overwrite.")
+    if exists(output) and not args.overwrite:
+        raise UsageError(f"{show_path(output)} exists: choose another name, or replace it with --overwrite.")
     if form == "marked" and not args.target:
         raise UsageError("A marked copy is drawn on its target: name that with --target.")
     hints, target = _read(args)
@@ -67,17 +67,19 @@ def _convert(argv: list[str]) -> int:
     try:
         write_bytes_atomically(output, data)
     except OSError as error:
-        raise UsageError(f"{output}: cannot write this file ({error.strerror}).") from error
-    print(f"{hints.describe()}; written as {form} to {output}")
+        raise UsageError(f"{show_path(output)}: cannot write this file ({error.strerror}).") from error
+    print(f"{hints.describe()}; written as {form} to {show_path(output)}")
     return 0
 
 
 def _form(output: Path, form: Form | None) -> Form:
     suffix = output.suffix.lower()
     if suffix not in (".json", ".png"):
-        raise UsageError(f"{output}: hints are written as .json or .png, not as {suffix or 'a file without suffix'!r}.")
+        raise UsageError(
+            f"{show_path(output)}: hints are written as .json or .png, not as {suffix or 'a file without suffix'!r}."
+        )
     if form is not None and (form == "json") != (suffix == ".json"):
-        raise UsageError(f"{output}: the form {form} is written as {'.json' if form == 'json' else '.png'}.")
+        raise UsageError(f"{show_path(output)}: the form {form} is written as {'.json' if form == 'json' else '.png'}.")
     return form or ("json" if suffix == ".json" else "overlay")
 
 
@@ -101,9 +103,9 @@ def _show(argv: list[str]) -> int:
             "neutral": marks.neutral if marks else None,
             "colors": dict(colors),
         }
-        sys.stdout.write(json.dumps(entry) + "\n")
+        print_json(entry)
         return 0
-    print(f"{args.input}: {hints.form}, {hints.describe()}")
+    print(f"{show_path(args.input)}: {hints.form}, {hints.describe()}")
     shown = [f"{color} ({count})" for color, count in colors[:8]]
     more = f" and {len(colors) - 8} more" if len(colors) > 8 else ""
     print(f"colours: {', '.join(shown)}{more}")

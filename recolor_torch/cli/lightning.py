@@ -8,6 +8,7 @@ from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.lit import GramTransferModule
 from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.lit.writer import PictureWriter
+from recolor_torch.paths import show_path
 
 PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
 recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml
@@ -76,8 +77,10 @@ def _close(cli: LightningCLI) -> int:
     counts = writers[0].entries
     skipped = len(cli.datamodule.plan.skipped) if cli.datamodule.plan else 0
     if cli.trainer.is_global_zero:
-        print(f"{counts['done']} done, {skipped} skipped, {counts['failed']} failed, in {cli.datamodule.output}")
-    return 3 if counts["failed"] else 0
+        out = show_path(cli.datamodule.output or "")
+        print(f"{counts['done']} done, {skipped} skipped, {counts['failed']} failed, in {out}")
+    closed = cli.datamodule.plan is not None and cli.datamodule.plan.closed
+    return 3 if counts["failed"] or closed else 0
 
 
 def _say_transfer(cli: LightningCLI) -> None:

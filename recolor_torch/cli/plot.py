@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import show_path
 from recolor_torch.pictures import PictureError
 from recolor_torch.pictures.guidance import read_visible
 
@@ -54,8 +55,8 @@ def main(argv: list[str]) -> int:
     except PictureError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        raise UsageError(f"{args.output}: cannot write this file ({error.strerror}).") from error
-    print(f"{argv[0]}, in {args.output}")
+        raise UsageError(f"{show_path(args.output)}: cannot write this file ({error.strerror}).") from error
+    print(f"{argv[0]}, in {show_path(args.output)}")
     return 0
 
 
@@ -65,7 +66,9 @@ def refuse_inputs(args: Namespace) -> None:
     for key, value in vars(args).items():
         for path in value if isinstance(value, list) else [value]:
             if key != "output" and isinstance(path, str) and os.path.exists(path) and os.path.realpath(path) == output:
-                raise UsageError(f"{path} is an input, and inputs are never overwritten: choose another output.")
+                raise UsageError(
+                    f"{show_path(path)} is an input, and inputs are never overwritten: choose another output."
+                )
 
 
 def _read(path: str) -> Tensor:

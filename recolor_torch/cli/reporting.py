@@ -1,13 +1,14 @@
 """What a run says on the terminal: its plan, progress, errors, lines of JSON, and the closing line."""
 
-import json
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from recolor_torch.cli.terminal import print_json
 from recolor_torch.methods import Recolorizer
+from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
 from recolor_torch.run.coloring import BYTES_PER_PIXEL
 from recolor_torch.run.description import Coloring
@@ -48,18 +49,11 @@ class Reporter:
         if self.as_json:
             print_json(entry)
         if entry["error"]:
-            sys.stderr.write(f"{entry['error']}\n")
+            sys.stderr.write(f"{printable(entry['error'])}\n")
         else:
             for note in entry["notes"]:
                 if not self.console.quiet:
-                    sys.stderr.write(f"{entry['target']}: {note}\n")
-
-
-def print_json(entry: dict[str, Any]) -> None:
-    """A line of JSON on the standard output."""
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(entry, ensure_ascii=not is_utf8, default=str) + "\n")
-    sys.stdout.flush()
+                    sys.stderr.write(printable(f"{entry['target']}: {note}") + "\n")
 
 
 def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_json: bool) -> None:
@@ -69,13 +63,13 @@ def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_
         if as_json:
             print_json(entry)
         elif done:
-            print(f"skip  {job.target} -> {job.output}  (finished)")
+            print(f"skip  {show_path(job.target)} -> {show_path(job.output)}  (finished)")
         elif job.info is None:
-            print(f"fail  {job.target}  (cannot be read)")
+            print(f"fail  {show_path(job.target)}  (cannot be read)")
         else:
             working = "x".join(str(n) for n in reversed(entry["working_size"]))
             print(
-                f"do    {job.target} -> {job.output}  {job.info.width}x{job.info.height}, "
+                f"do    {show_path(job.target)} -> {show_path(job.output)}  {job.info.width}x{job.info.height}, "
                 f"worked on at {working}, about {entry['memory_mb']} MB"
             )
     if not as_json:

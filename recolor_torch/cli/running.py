@@ -12,9 +12,12 @@ import torch
 from jsonargparse import Namespace
 from rich.console import Console
 
-from recolor_torch.cli.reporting import Reporter, print_json, say_plan
+from recolor_torch.cli.launcher import forget_launcher
+from recolor_torch.cli.reporting import Reporter, say_plan
+from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import Recolorizer
+from recolor_torch.paths import as_path, show_path
 from recolor_torch.pictures.read import PictureWarning
 from recolor_torch.run.coloring import describe_method
 from recolor_torch.run.description import Coloring, GallerySource, Guidance, Loading, Output, Run, Targets
@@ -74,26 +77,26 @@ def colorize(
     elif not args.quiet:
         print(
             f"{counts['done']} done, {len(plan.skipped)} skipped, {counts['failed']} failed, "
-            f"{seconds} s, {settings['method']}, in {args.output}"
+            f"{seconds} s, {settings['method']}, in {show_path(args.output)}"
         )
-    return 130 if interrupted else 3 if counts["failed"] else 0
+    return 130 if interrupted else 3 if counts["failed"] or plan.closed else 0
 
 
 def describe_run(args: Namespace, method: Recolorizer) -> Run:
     """The run that the flags describe."""
     gallery = None
     if args.gallery:
-        galleries = tuple(Path(g) for g in args.gallery)
+        galleries = tuple(as_path(g) for g in args.gallery)
         gallery = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
     return Run(
         Targets(tuple(args.targets), _path(args.list), _path(args.pairs), method.sequence),
-        Output(Path(args.output).expanduser(), args.suffix, args.ext, args.overwrite, args.save_stages),
+        Output(as_path(args.output), args.suffix, args.ext, args.overwrite, args.save_stages),
         Guidance(
-            tuple(Path(r) for r in args.reference or ()),
+            tuple(as_path(r) for r in args.reference or ()),
             _weights(args.reference_weights),
-            tuple(Path(m) for m in args.reference_mask or ()),
+            tuple(as_path(m) for m in args.reference_mask or ()),
             _path(args.target_mask),
-            None if args.hints is None else Path(args.hints).expanduser(),
+            _path(args.hints),
         ),
         gallery,
         Coloring(args.target, args.keep, args.strength, args.max_side),
@@ -142,6 +145,8 @@ def _run_trainer(
             reporter.on_entry(entry)
 
     quiet_lightning()
+    if options["devices"] in (1, "1"):
+        forget_launcher()
     writer = Writer(run.output.save_stages)
     options = {"logger": False, "enable_model_summary": False, **options, "enable_progress_bar": False}
     trainer = pl.Trainer(callbacks=[writer], **options)
@@ -190,7 +195,7 @@ def _torch_device(accelerator: str, devices: Any) -> torch.device:
 
 
 def _path(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
+    return None if name is None else as_path(name)
 
 
 def _weights(text: str | None) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from recolor_torch.cli.plot import refuse_inputs
 from recolor_torch.cli.trial import Trial, refuse_nothing, run_trials
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.methods import METHODS
+from recolor_torch.paths import show_path
 from recolor_torch.pictures import PictureError
 from recolor_torch.plots.figures import write_figure
 from recolor_torch.plots.sheets import Label, plot_sheet
@@ -60,12 +61,12 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         if isinstance(error, WeightsMissing):
             raise
-        raise UsageError(f"{args.output}: cannot write this file ({error.strerror}).") from error
+        raise UsageError(f"{show_path(args.output)}: cannot write this file ({error.strerror}).") from error
     for trial in trials:
         print(trial.line)
     if best is not None:
         print(f"lowest CIEDE2000: {best.name}")
-    print(f"{sum(trial.error is None for trial in trials)} results, in {args.output}")
+    print(f"{sum(trial.error is None for trial in trials)} results, in {show_path(args.output)}")
     return 0
 
 

@@ -20,6 +20,7 @@ from recolor_torch.evaluation.protocols import Prepared, Protocol, prepare
 from recolor_torch.evaluation.tuning import Space, Tuned, default_space, mean_score, read_space, tune
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.methods import METHODS, Recolorizer
+from recolor_torch.paths import as_path, exists, show_path
 from recolor_torch.pictures import PictureError
 
 DESCRIPTION = """Search for the settings of a method that score best on a set of pictures (with Optuna).
@@ -59,13 +60,13 @@ def main(argv: list[str]) -> int:
     after = mean_score(make(tuned.settings), held_out, args.metric, args.seed, args.offer)
     lines = _verdict(args, name, tuned, len(development), len(held_out), before, after)
     try:
-        write_bytes_atomically(output, _config(name, make(tuned.settings), lines).encode())
+        write_bytes_atomically(output, _config(name, make(tuned.settings), lines).encode("utf-8", "surrogateescape"))
     except OSError as error:
-        raise UsageError(f"{output}: cannot write this file ({error.strerror}).") from error
+        raise UsageError(f"{show_path(output)}: cannot write this file ({error.strerror}).") from error
     for sentence in failures:
         sys.stderr.write(f"{sentence}\n")
     print("\n".join(lines))
-    print(f"{len(tuned.trials)} settings tried; the best, in {output}")
+    print(f"{len(tuned.trials)} settings tried; the best, in {show_path(output)}")
     return 3 if failures else 0
 
 
@@ -90,9 +91,9 @@ def _check(args: Namespace) -> tuple[str, dict[str, Any], Space, Path]:
         raise UsageError("Say which method: -m METHOD.")
     if not args.output or Path(args.output).suffix.lower() not in (".yaml", ".yml"):
         raise UsageError("Say where the config goes: -o CONFIG.yaml.")
-    output = Path(args.output).expanduser()
-    if output.exists() and not args.overwrite:
-        raise UsageError(f"{output} exists: choose another name, or replace it with --overwrite.")
+    output = as_path(args.output)
+    if exists(output) and not args.overwrite:
+        raise UsageError(f"{show_path(output)} exists: choose another name, or replace it with --overwrite.")
     if args.trials < 1:
         raise UsageError(f"--trials must be 1 or more, got {args.trials}.")
     name, fixed = method_parts(args.method)

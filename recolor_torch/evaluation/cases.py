@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import as_path, is_file, is_folder
 from recolor_torch.run.targets import find_targets
 from recolor_torch.text import parse_json, read_text
 
@@ -74,14 +75,14 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
         UsageError: there is no such thing, the manifest cannot be read or has an entry without target, or nothing
             is left of it. A picture that is missing or broken is no error yet.
     """
-    path = Path(data).expanduser()
-    if path.is_dir() and not (path / MANIFEST).is_file():
+    path = as_path(data)
+    if is_folder(path) and not is_file(path / MANIFEST):
         cases = [
             Case(t.relative.with_suffix("").as_posix(), t.path, t.path, group=_top(t.relative))
             for t in find_targets([str(path)])
         ]
     else:
-        cases = _read_manifest(path / MANIFEST if path.is_dir() else path)
+        cases = _read_manifest(path / MANIFEST if is_folder(path) else path)
     cases = _with_unique_names(cases)
     wanted = set(groups)
     unknown = sorted(wanted - {case.group for case in cases})

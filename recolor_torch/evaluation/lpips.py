@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.paths import as_path, is_file
 
 # Layers of torchvision's ``features`` after which activations are compared, by the name of torchmetrics' file.
 _TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
@@ -37,7 +38,7 @@ class Lpips(nn.Module):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        state = _read(Path(path).expanduser())
+        state = _read(as_path(path))
         self.backbone = _which(state, path)
         self.smallest_side = _SMALLEST[self.backbone]
         self.digest = _digest(state)
@@ -74,7 +75,7 @@ class Lpips(nn.Module):
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not is_file(path):
         raise WeightsMissing(f"{path}: there is no such file of weights for LPIPS.")
     state = strip_prefix(read_state(path)[0], ["features.0.weight"])
     return {k.removeprefix("features."): v.float() for k, v in state.items() if k.startswith("features.")}

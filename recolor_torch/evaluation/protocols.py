@@ -1,6 +1,7 @@
 """From a case to what a method is given: sizes, the gray picture, simulated references and points."""
 
 import hashlib
+import os
 import zlib
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -176,7 +177,7 @@ def to_8_bits(image: Tensor) -> Tensor:
 
 def random_numbers(seed: int, *names: str) -> np.random.Generator:
     """Numbers that depend on the seed and on names, not on the order of the work."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+    return np.random.default_rng([seed, *(zlib.crc32(os.fsencode(name)) for name in names)])
 
 
 def _references(case: Case, full: Tensor, protocol: Protocol, others: tuple[Path, ...]) -> tuple[Tensor, ...]:

@@ -46,9 +46,9 @@ def write_report(out: Path, outcome: Outcome, about: dict[str, Any], protocol: P
         "failures": outcome.failures,
         "results": summarize(rows),
     }
-    write_bytes_atomically(out / "metrics.csv", to_csv(rows).encode())
+    write_bytes_atomically(out / "metrics.csv", to_csv(rows).encode("utf-8", "surrogateescape"))
     text = json.dumps(summary, indent=1, ensure_ascii=False, default=str)
-    write_bytes_atomically(out / "summary.json", text.encode())
+    write_bytes_atomically(out / "summary.json", text.encode("utf-8", "surrogateescape"))
     plots = _write_plots(out, rows, summary["results"])
     _page(rows, summary, metrics, plots).write(out / "index.html")
     return summary

@@ -19,6 +19,7 @@ from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
 from recolor_torch.methods import Recolorizer, method_name
+from recolor_torch.paths import exists, is_file, is_folder
 from recolor_torch.pictures import PictureError, write_picture
 from recolor_torch.pictures.opening import show_path
 from recolor_torch.pipeline import recolor
@@ -131,9 +132,9 @@ def _safe(name: str) -> str:
 
 
 def _open(out: Path) -> Path:
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_folder(out):
         raise UsageError(f"{out} is a file: name a folder for the report.")
-    if out.is_dir() and any(out.iterdir()) and not (out / record.NAME).is_file():
+    if is_folder(out) and any(out.iterdir()) and not is_file(out / record.NAME):
         raise UsageError(f"{out} holds other files than a report: name an empty folder.")
     try:
         (out / PICTURES).mkdir(parents=True, exist_ok=True)
@@ -234,7 +235,7 @@ class _Worker:
         if guide.hints is not None and guide.hint_mask is not None:
             pictures["hints"] = draw_hints(self.prepared.target, guide.hints, guide.hint_mask)
         stamp = self.folder / "inputs.sha256"
-        if stamp.is_file() and stamp.read_text() == self.digest:
+        if is_file(stamp) and stamp.read_text() == self.digest:
             return
         for name, picture in pictures.items():
             if picture is not None:
@@ -246,7 +247,7 @@ class _Worker:
 
     def _found(self, label: str, settings: dict[str, Any], file: Path) -> dict[str, Any] | None:
         lines = self.known.get(self._key(file, label), [])
-        if not lines or not file.is_file():
+        if not lines or not is_file(file):
             return None
         same = lines[-1].get("settings_sha256") == self._hash(settings) and isinstance(lines[-1].get("metrics"), dict)
         return lines[-1] if same else None

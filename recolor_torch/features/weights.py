@@ -17,6 +17,7 @@ from torch import Tensor
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features.layers import CHANNELS, feature_index, paper_name
 from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.paths import as_path, is_file
 
 Preprocessing = Literal["torchvision", "caffe", "caffe-bgr"]
 Triple = tuple[float, float, float]
@@ -108,10 +109,10 @@ def find_vgg19(
     named = path or os.environ.get("RECOLOR_VGG19")
     cached = Path(torch.hub.get_dir()) / "checkpoints" / HUB_NAME
     if named:
-        file = Path(named).expanduser()
-        if not file.is_file():
+        file = as_path(named)
+        if not is_file(file):
             raise WeightsMissing(f"{file}: there is no such file of VGG-19 weights.")
-    elif cached.is_file():
+    elif is_file(cached):
         file = cached
     elif download:
         file = _download(cached)

@@ -21,6 +21,7 @@ from recolor_torch.gallery.header import GalleryDamaged, Header
 from recolor_torch.gallery.store import State, open_state
 from recolor_torch.gallery.table import Row
 from recolor_torch.gallery.whitening import to_vectors
+from recolor_torch.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Gallery:
         names = [path] if isinstance(path, (str, os.PathLike)) else list(path)
         if not names:
             raise UsageError("Name a gallery, or several; got none.")
-        states = [open_state(Path(name).expanduser()) for name in names]
+        states = [open_state(as_path(name)) for name in names]
         for state in states:
             if not state.header.pictures:
                 raise UsageError(

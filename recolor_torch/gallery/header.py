@@ -9,6 +9,7 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.files import FileEntry, replace_durably
+from recolor_torch.paths import exists
 
 NAME = "gallery.json"
 VERSION = 1
@@ -88,7 +89,7 @@ def read_header(folder: Path) -> Header:
     try:
         entry = json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
-        what = "there is no such folder" if not folder.exists() else "there is no gallery in this folder"
+        what = "there is no such folder" if not exists(folder) else "there is no gallery in this folder"
         raise UsageError(f"{folder}: {what}; make one with recolor gallery build.") from error
     except NotADirectoryError as error:
         raise UsageError(f"{folder}: a gallery is a folder, and this is a file.") from error

@@ -78,7 +78,24 @@ def change_index(index: Any, gone: np.ndarray, vectors: np.ndarray, labels: np.n
 
 def write_index(index: faiss.Index) -> Callable[[Path], None]:
     """A writer of ``index`` for ``write_durably``."""
-    return lambda path: faiss.write_index(index, os.fspath(path))
+
+    def write(path: Path) -> None:
+        if _is_text(path):
+            faiss.write_index(index, os.fspath(path))
+            return
+        with path.open("wb") as file:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+
+    return write
+
+
+def _is_text(path: Path) -> bool:
+    """Whether faiss, which takes names as UTF-8, can be given this one."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_index(path: Path, *, mapped: bool = True) -> faiss.Index:
@@ -88,7 +105,10 @@ def read_index(path: Path, *, mapped: bool = True) -> faiss.Index:
         ValueError: faiss cannot read it.
     """
     try:
-        return faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
+        if _is_text(path):
+            return faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
+        with path.open("rb") as file:
+            return faiss.read_index(faiss.PyCallbackIOReader(file.read))  # type: ignore[attr-defined]
     except RuntimeError as error:
         raise ValueError(" ".join(str(error).split())[:200]) from error
 

@@ -13,6 +13,7 @@ from recolor_torch.gallery.plan import Plan
 from recolor_torch.gallery.raw import RawFile
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
 from recolor_torch.gallery.table import Row
+from recolor_torch.paths import exists
 
 
 def merge_galleries(folder: Path, shards: Sequence[Path], *, factory: str | None = None) -> Header:
@@ -39,7 +40,7 @@ def merge_galleries(folder: Path, shards: Sequence[Path], *, factory: str | None
             raise UsageError(f"{state.folder} and {first.folder} cannot be merged: {difference}.")
     check_folder(folder)
     with writer_lock(folder):
-        if (folder / NAME).exists():
+        if exists(folder / NAME):
             raise UsageError(f"{folder} is a gallery already; name a new folder.")
         plan, sources = Plan(), []
         known: set[str] = set()

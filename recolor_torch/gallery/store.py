@@ -24,6 +24,7 @@ from recolor_torch.gallery.plan import Plan
 from recolor_torch.gallery.raw import RawStore, places_to_rewrite
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening
+from recolor_torch.paths import exists
 from recolor_torch.system import sync_folder
 
 _OURS = re.compile(r"(table|paths|raw|whitening|index|skipped)-\d{6,}\.(npy|faiss|json)|\..*\.part")
@@ -105,7 +106,7 @@ def check_folder(folder: Path) -> None:
         raise UsageError(f"{folder}: a gallery is a folder, and this is a file.") from error
     except OSError as error:
         raise UsageError(f"{folder}: cannot make a gallery here ({error.strerror}).") from error
-    if others and not (folder / headers.NAME).exists():
+    if others and not exists(folder / headers.NAME):
         raise UsageError(
             f"{folder} is not empty and holds no gallery: name a new folder for the gallery, then the pictures."
         )

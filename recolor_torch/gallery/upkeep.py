@@ -1,5 +1,6 @@
 """Keeping a gallery in step with the folders of pictures that it is of."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from recolor_torch.gallery.index import check_factory, suggest_factory
 from recolor_torch.gallery.pending import Skipped, read_checkpoints
 from recolor_torch.gallery.plan import Found, Plan, make_plan
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
+from recolor_torch.paths import exists, is_file, show_path
 from recolor_torch.pictures import folders
 
 AUTO = "auto"
+LOG = logging.getLogger("recolor_torch")
 
 Embed = Callable[[Path, DescriptorSpec, list[Found]], bool]
 """Reads pictures, computes their descriptors and writes checkpoints; returns whether it was interrupted."""
@@ -76,7 +79,7 @@ def build_gallery(
     with _writing(folder) as main:
         base = Header(spec, tuple(relative(folder, p) for p in pictures), factory=factory)
         state = State.empty(folder, base)
-        if (folder / NAME).exists():
+        if exists(folder / NAME):
             state = open_state(folder)
             if state.header.generation and not overwrite:
                 raise UsageError(
@@ -92,11 +95,19 @@ def build_gallery(
 
 
 def update_gallery(
-    folder: Path, pictures: Sequence[str], embed: Embed, *, refit: bool = False, factory: str | None = None
+    folder: Path,
+    pictures: Sequence[str],
+    embed: Embed,
+    *,
+    refit: bool = False,
+    factory: str | None = None,
+    prune: bool = False,
 ) -> Outcome:
     """Bring a gallery up to what is in its folders now.
 
-    Only new and changed pictures are read and computed; pictures that are no more leave it.
+    Only new and changed pictures are read and computed; pictures that are no more leave it, unless their folder
+    is empty or may not be read: then the disk may not be there. Pictures that were moved keep their descriptors;
+    where a whole folder was, name its new place.
 
     Args:
         folder: the gallery.
@@ -104,6 +115,7 @@ def update_gallery(
         embed: computes descriptors.
         refit: fit the whitening anew.
         factory: another kind of index, or ``auto``.
+        prune: drop the pictures of folders that are empty or may not be read, too.
 
     Raises:
         UsageError: a folder of the gallery is gone, or another process writes it.
@@ -116,7 +128,7 @@ def update_gallery(
         sources = _with_sources(folder, state.header.sources, pictures)
         base = replace(state.header, sources=sources, factory=factory or state.header.factory)
         # A gallery whose making was stopped is made by its first update.
-        return _bring_up(state, base, pictures, embed, main, refit=refit or not state.header.generation)
+        return _bring_up(state, base, pictures, embed, main, refit=refit or not state.header.generation, prune=prune)
 
 
 def remove_pictures(folder: Path, names: Sequence[str]) -> Outcome:
@@ -171,13 +183,13 @@ def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = (
     for source in sources:
         place = str(absolute(folder, source))
         try:
-            targets = folders.find_pictures([place], skip=folder)
+            search = folders.find_pictures([place], skip=folder)
         except UsageError as error:
             raise UsageError(
                 f"{str(error).removesuffix('.')}; nothing was changed. Bring it back, or take it out of the gallery "
                 f"with recolor gallery remove {folder} {place}."
             ) from error
-        for target, _ in targets:
+        for target, _ in search.files:
             path = relative(folder, target)
             try:
                 status = os.stat(target)
@@ -191,7 +203,7 @@ def _with_sources(folder: Path, sources: tuple[str, ...], names: Sequence[str]) 
     """The sources and what was named, without files that lie below a source."""
     for name in names:
         path = relative(folder, name)
-        below = Path(name).is_file() and any(path.startswith(f"{source}/") for source in sources)
+        below = is_file(Path(name)) and any(path.startswith(f"{source}/") for source in sources)
         if path not in sources and not below:
             sources = (*sources, path)
     return sources
@@ -199,17 +211,75 @@ def _with_sources(folder: Path, sources: tuple[str, ...], names: Sequence[str]) 
 
 def _without_lost_files(state: State, sources: tuple[str, ...]) -> tuple[str, ...]:
     """The sources without single pictures that are no more; a folder that is no more is another matter."""
-    lost = [s for s in sources if not absolute(state.folder, s).exists()]
+    lost = [s for s in sources if not exists(absolute(state.folder, s))]
     if not lost:
         return sources
     pictures = {row.path for row in state.table} | {s.path for s in state.skipped}
     return tuple(s for s in sources if s not in lost or s not in pictures)
 
 
-def _bring_up(state: State, base: Header, named: Sequence[str], embed: Embed, main: bool, *, refit: bool) -> Outcome:
+def _out_of_reach(state: State, found: Sequence[Found]) -> list[Found]:
+    """Pictures of the gallery that are not found, in folders that are empty or may not be read, as they were."""
+    there = {file.path for file in found}
+    closed: dict[Path, str | None] = {}
+    kept: dict[Path, list[Found]] = {}
+    for row in state.table:
+        if row.path in there:
+            continue
+        place = absolute(state.folder, row.path).parent
+        while place not in closed and not os.path.lexists(place):
+            place = place.parent
+        if place not in closed:
+            closed[place] = _why_nothing(place)
+        if closed[place] is not None:
+            kept.setdefault(place, []).append(Found(row.path, row.size, row.mtime))
+    for place, files in kept.items():
+        what = "its one picture stays" if len(files) == 1 else f"its {len(files)} pictures stay"
+        LOG.warning(f"{show_path(place)} {closed[place]}: {what} in the gallery; --prune drops them.")
+    return [file for files in kept.values() for file in files]
+
+
+def _why_nothing(place: Path) -> str | None:
+    try:
+        with os.scandir(place) as entries:
+            empty = all(entry.name.startswith(".") or entry.name == "lost+found" for entry in entries)
+    except OSError:
+        return "may not be read"
+    return "is empty (a disk that is not there?)" if empty else None
+
+
+def _settle_moves(state: State, plan: Plan, away: Sequence[str]) -> None:
+    """Raise where pictures of a folder that is gone are not among what was named."""
+    for source in away:
+        left = [row for row in plan.gone if row.path == source or row.path.startswith(f"{source}/")]
+        if left:
+            place = show_path(absolute(state.folder, source))
+            raise UsageError(
+                f"{place} is gone, and {len(left)} of its pictures are not in what was named; nothing was changed. "
+                f"Bring it back, or take it out with recolor gallery remove {show_path(state.folder)} {place}."
+            )
+
+
+def _bring_up(
+    state: State,
+    base: Header,
+    named: Sequence[str],
+    embed: Embed,
+    main: bool,
+    *,
+    refit: bool,
+    prune: bool = False,
+) -> Outcome:
     base = replace(base, sources=_without_lost_files(state, base.sources))
+    # A folder that is gone may be what was named: its pictures are known by their bytes.
+    new = {relative(state.folder, name) for name in named}
+    away = [s for s in base.sources if new and s not in new and not _is_there(state.folder, s)]
+    base = replace(base, sources=tuple(s for s in base.sources if s not in away))
     found = find_pictures(state.folder, base.sources, named)
+    if not prune and not away:
+        found += _out_of_reach(state, found)
     plan = _plan(state, base, found)
+    _settle_moves(state, plan, away)
     waiting = len(plan.embed)
     if waiting:
         interrupted = embed(state.folder, base.spec, plan.embed)
@@ -231,6 +301,10 @@ def _bring_up(state: State, base: Header, named: Sequence[str], embed: Embed, ma
     return Outcome(header, plan.added, plan.changed, len(plan.gone), plan.moved, waiting, failed, plan.skipped)
 
 
+def _is_there(folder: Path, source: str) -> bool:
+    return exists(absolute(folder, source)) or any(sign in source for sign in "*?[")
+
+
 def _plan(state: State, base: Header, found: list[Found]) -> Plan:
     folder = state.folder
 
@@ -250,15 +324,22 @@ def _writing(folder: Path) -> Iterator[bool]:
         yield False
         return
     with writer_lock(folder):
-        if (folder / NAME).exists():
+        if exists(folder / NAME):
             clear_leftovers(folder)
         yield True
 
 
 def process_rank() -> int:
-    """Which process of a distributed run this is; 0 without one. Launchers say so in the environment."""
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
-        value = os.environ.get(name, "")
-        if value.isdecimal():
-            return int(value)
+    """Which process of a distributed run this is; 0 without one. Launchers say so in the environment.
+
+    A rank without a number of processes is left over from elsewhere.
+    """
+    for size, *names in (("WORLD_SIZE", "RANK", "LOCAL_RANK"), ("SLURM_NTASKS", "SLURM_PROCID")):
+        if _number(size) > 1:
+            return next((_number(name) for name in names if name in os.environ), 0)
     return 0
+
+
+def _number(name: str) -> int:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdecimal() else 0

@@ -161,7 +161,7 @@ def is_shapes(path: str | os.PathLike) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    except OSError:
+    except (OSError, ValueError):
         return False  # reading it as a picture says why
 
 

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from torch.utils.data import DataLoader, DistributedSampler
 
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import as_path
 from recolor_torch.run.description import GallerySource, Guidance, Loading, Output, Run, Targets
 from recolor_torch.run.engine import batches_of, default_readers
 from recolor_torch.run.plan import Plan
@@ -89,13 +90,13 @@ class PictureDataModule(pl.LightningDataModule):
             Targets(tuple(targets or ()), _path(target_list), _path(pairs), sequence),
             Output(_path(output), suffix, ext, overwrite),
             Guidance(
-                tuple(Path(r) for r in references or ()),
+                tuple(as_path(r) for r in references or ()),
                 tuple(reference_weights or ()),
-                tuple(Path(m) for m in reference_masks or ()),
+                tuple(as_path(m) for m in reference_masks or ()),
                 _path(target_mask),
-                None if hints is None else Path(hints).expanduser(),
+                _path(hints),
             ),
-            GallerySource(tuple(Path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing)
+            GallerySource(tuple(as_path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing)
             if gallery
             else None,
             loading=Loading(batch_size, batch_megapixels, workers, max_pixels),
@@ -141,4 +142,4 @@ class PictureDataModule(pl.LightningDataModule):
 
 
 def _path(path: Path | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else as_path(path)

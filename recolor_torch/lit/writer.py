@@ -1,5 +1,6 @@
 """Streaming results to disk under Lightning: each picture is written and recorded as soon as its batch is done."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +9,12 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter
 
+from recolor_torch.paths import printable
 from recolor_torch.run.batches import PictureBatch
 from recolor_torch.run.engine import write_all
 from recolor_torch.run.writer import ResultWriter, clear_leftovers
+
+LOG = logging.getLogger("recolor_torch")
 
 
 class PictureWriter(BasePredictionWriter):
@@ -64,4 +68,6 @@ class PictureWriter(BasePredictionWriter):
             self.entries = dict(zip(names, total.tolist()))
 
     def on_entry(self, entry: dict[str, Any]) -> None:
-        """Called with each line of the record; for progress and for ``--json``."""
+        """Called with each line of the record, to say it; here what failed, and notes, go to the log."""
+        for note in [entry["error"]] if entry["error"] else [f"{entry['target']}: {n}" for n in entry["notes"]]:
+            LOG.warning(printable(note))

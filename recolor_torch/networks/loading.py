@@ -15,6 +15,7 @@ from recolor_torch.features.state import read_state, strip_prefix
 from recolor_torch.networks.efficientnet import STAGES
 from recolor_torch.networks.published import EightBlockNet, UserGuidedNet
 from recolor_torch.networks.unet import ColorUNet
+from recolor_torch.paths import as_path, is_file
 
 NETWORKS: dict[str, type[nn.Module]] = {"eccv16": EightBlockNet, "siggraph17": UserGuidedNet, "unet": ColorUNet}
 SHIPPED = Path(__file__).with_name("unet.safetensors")
@@ -51,8 +52,8 @@ def load_into(network: nn.Module, path: str | Path) -> None:
         WeightsMissing: there is no such file.
         UsageError: the file does not hold this network.
     """
-    file = Path(path).expanduser()
-    if not file.is_file():
+    file = as_path(path)
+    if not is_file(file):
         raise WeightsMissing(f"{file}: there is no such file of weights.")
     _fill(network, _read(file, network.state_dict()), file, type(network).__name__)
 
@@ -67,8 +68,8 @@ def _find(name: str, path: str | Path | None) -> Path:
     if path is None and name != "unet":
         raise WeightsMissing(f"The network {name} needs its published weights: name the file with --weights.")
     named = path or os.environ.get(VARIABLE)
-    file = Path(named).expanduser() if named else SHIPPED
-    if not file.is_file():
+    file = as_path(named) if named else SHIPPED
+    if not is_file(file):
         if named:
             raise WeightsMissing(f"{file}: there is no such file of weights.")
         raise WeightsMissing(

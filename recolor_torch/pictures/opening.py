@@ -7,10 +7,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from recolor_torch.paths import reason, show_path
 from recolor_torch.pictures.previews import skip_previews
 from recolor_torch.pictures.tiff import OddTiff, check_strips, open_odd_tiff, silent_logs
 
@@ -29,6 +31,7 @@ if hasattr(os, "register_at_fork"):  # a worker may be forked while another thre
 
 # Pillow can name these but not draw them by itself, or runs another program to do so.
 _NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"}
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")
 
 
@@ -36,10 +39,20 @@ class PictureError(Exception):
     """A picture that cannot be read or written: one sentence with the file and the cause."""
 
 
-def show_path(path: str | os.PathLike) -> str:
-    """The path for a message: as it is, or escaped where it holds line breaks and the like."""
-    text = os.fspath(path)
-    return text if text.isprintable() and text else repr(text)
+@cache
+def picture_suffixes() -> frozenset[str]:
+    """Suffixes of files that can be read as pictures, as ``.png``; HEIC among them where pillow-heif is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        pass
+    else:
+        pillow_heif.register_heif_opener()
+    return frozenset(
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _NOT_PICTURES
+    )
 
 
 @contextmanager
@@ -66,6 +79,7 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
         PictureError: there is no such file, it is no picture, it is damaged, or it is too large.
     """
     name = show_path(path)
+    picture_suffixes()  # so that what reads HEIC is there
     try:
         with ExitStack() as stack:
             file = stack.enter_context(_open_file(path))
@@ -114,12 +128,12 @@ def _open_file(path: str | os.PathLike) -> io.BufferedReader:
             raise PictureError(f"{name}: the file is empty.")
         return Path(path).open("rb")
     except OSError as error:
-        reason = {
+        why = {
             FileNotFoundError: "there is no such file",
             NotADirectoryError: "there is no such file",
             PermissionError: "no permission to read this file",
-        }.get(type(error), error.strerror or str(error))
-        raise PictureError(f"{name}: {reason}.") from error
+        }.get(type(error), reason(error))
+        raise PictureError(f"{name}: {why}.") from error
     except ValueError as error:  # a NUL in the name
         raise PictureError(f"{name}: there is no such file.") from error
 
@@ -127,6 +141,8 @@ def _open_file(path: str | os.PathLike) -> io.BufferedReader:
 def _what_it_is(path: str | os.PathLike) -> str:
     with Path(path).open("rb") as file:
         start = file.read(12)
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in Image.OPEN:
+        return "HEIC is read with pillow-heif: pip install 'recolor-torch[heif]'"
     if start.startswith(_STARTS) or start[4:8] == b"ftyp":
         return "the picture is damaged, cut short, or of a variant that is not read"
     return "not a picture, or of a kind that is not known"

@@ -4,6 +4,7 @@ Figures are made without pyplot: no display, no global state, nothing to close.
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from recolor_torch.checks import check_image
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.files import write_atomically
 from recolor_torch.filters import Pyramid, edge_filter, edge_free, edge_probability, soft_histogram
+from recolor_torch.plots.labels import plain
 
 PLOT_FORMATS = {".png": "png", ".svg": "svg"}
 # Levels of 8-bit pictures as centres of bins.
@@ -44,7 +46,8 @@ def write_figure(path: str | os.PathLike, figure: Figure, dpi: int = 150) -> Non
         raise ValueError(f"Unknown plot format {suffix!r}. Known formats: {', '.join(PLOT_FORMATS)}.")
     # A fixed salt and no date: the same plot is the same file.
     metadata = {"Date": None} if suffix == ".svg" else None
-    with mpl.rc_context({"svg.hashsalt": "recolor"}), write_atomically(path) as part:
+    with mpl.rc_context({"svg.hashsalt": "recolor"}), write_atomically(path) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in letters that the font lacks shows boxes
         figure.savefig(part, format=PLOT_FORMATS[suffix], dpi=dpi, metadata=metadata)
 
 
@@ -108,7 +111,7 @@ def plot_wavelet(pyramid: Pyramid, title: str | None = None) -> Figure:
     for y, x in corners:
         axes[0].plot([x - 0.5, x - 0.5], [-0.5, 2 * y - 0.5], color="#d62728", linewidth=0.6)
         axes[0].plot([-0.5, 2 * x - 0.5], [y - 0.5, y - 0.5], color="#d62728", linewidth=0.6)
-    axes[0].set_title(title or f"wavelet coefficients, {len(pyramid.details)} levels", fontsize=_TITLE)
+    axes[0].set_title(plain(title or f"wavelet coefficients, {len(pyramid.details)} levels"), fontsize=_TITLE)
     return figure
 
 
@@ -125,11 +128,11 @@ def plot_edges(image: Tensor, threshold: float = 0.2) -> Figure:
     for kernel, name in (("across", "[-1 2 -1]"), ("down", "[-1 2 -1]ᵀ"), ("cross", "both")):
         panels[f"kernel {name}"] = _strength(edge_filter(y, kernel))  # type: ignore[arg-type]
     probability = edge_probability(y)
-    panels["edge probability $P_e$"] = probability
+    panels["edge probability Pₑ"] = probability
     free = edge_free(probability, threshold)
     red = torch.tensor([0.84, 0.15, 0.16], dtype=y.dtype, device=y.device).view(1, 3, 1, 1)
     share = f"{100 * float(1 - free.mean()):.0f} %"
-    panels[f"left out at $P_e$ ≥ {threshold:g}: {share}"] = torch.where(free > 0, y.expand(-1, 3, -1, -1), red)
+    panels[f"left out at Pₑ ≥ {threshold:g}: {share}"] = torch.where(free > 0, y.expand(-1, 3, -1, -1), red)
     return plot_strip(panels, columns=3)
 
 
@@ -159,7 +162,7 @@ def plot_strip(pictures: Mapping[str, Tensor], columns: int | None = None, width
     figure, axes = _canvas(rows, columns, ratio, width)
     for axis, (name, picture) in zip(axes, pictures.items()):
         draw_picture(axis, picture)
-        axis.set_title(name, fontsize=_TITLE)
+        axis.set_title(plain(name), fontsize=_TITLE)
     return figure
 
 

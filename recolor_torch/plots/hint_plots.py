@@ -6,6 +6,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_image, check_mask, check_same_size
 from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.plots.labels import plain
 
 _WIDTH = 3.6
 
@@ -34,10 +35,10 @@ def plot_hints(target: Tensor | None, hints: Tensor, mask: Tensor, caption: str 
     figure = Figure(figsize=(_WIDTH * len(panels), min(max(height, 1.0), 4 * _WIDTH) + 0.7), layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         axes.imshow(picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy(), interpolation="nearest")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(plain(title), fontsize=10)
         axes.set_axis_off()
     if caption:
-        figure.supxlabel(caption, fontsize=8, wrap=True)
+        figure.supxlabel(plain(caption), fontsize=8, wrap=True)
     return figure
 
 

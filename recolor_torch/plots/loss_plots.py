@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import is_folder
 from recolor_torch.pictures import read_picture
 from recolor_torch.plots.figures import draw_picture
+from recolor_torch.plots.labels import plain
 
 Curve = tuple[list[float], list[float]]
 """Steps, and a value at each."""
@@ -27,7 +29,7 @@ def read_log(path: Path) -> dict[str, Curve]:
     Raises:
         UsageError: there is no such file, or it has no steps.
     """
-    file = path / "metrics.csv" if path.is_dir() else path
+    file = path / "metrics.csv" if is_folder(path) else path
     try:
         with file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
@@ -52,7 +54,7 @@ def read_log(path: Path) -> dict[str, Curve]:
 
 def read_snapshots(path: Path) -> dict[str, Tensor]:
     """The pictures ``snapshots/step_*.png`` of a run by their step, in order; none where there are none."""
-    files = sorted((path / "snapshots").glob("step_*.png")) if path.is_dir() else []
+    files = sorted((path / "snapshots").glob("step_*.png")) if is_folder(path) else []
     return {str(int(file.stem.removeprefix("step_"))): read_picture(file).image for file in files}
 
 
@@ -85,9 +87,9 @@ def plot_loss(runs: Mapping[str, Mapping[str, Curve]], snapshots: Mapping[str, T
         for column, (steps, values) in curves.items():
             if len(runs) == 1:
                 thick = column == "loss" or column.startswith("loss,")
-                axis.plot(steps, values, label=column, linewidth=2 if thick else 1, zorder=2 if thick else 1)
+                axis.plot(steps, values, label=plain(column), linewidth=2 if thick else 1, zorder=2 if thick else 1)
             elif column == "loss":
-                axis.plot(steps, values, label=name, linewidth=1.5)
+                axis.plot(steps, values, label=plain(name), linewidth=1.5)
     axis.set_yscale("log")
     axis.set_xlabel("step")
     axis.set_ylabel("loss")

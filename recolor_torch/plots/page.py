@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from recolor_torch.files import write_bytes_atomically
+from recolor_torch.paths import printable
 
 Better = Literal["lower", "higher", ""]
 
@@ -102,7 +103,7 @@ class Page:
 
     def links(self, links: Sequence[Link]) -> None:
         """Links in a line."""
-        line = " ".join(f'<a href="{quote(link.target, safe="#/")}">{_text(link.text)}</a>' for link in links)
+        line = " ".join(f'<a href="{_link(link.target, "#/")}">{_text(link.text)}</a>' for link in links)
         self._parts.append(f'<nav class="note">{line}</nav>')
 
     def text(self, text: str, kind: Literal["", "note", "missing"] = "") -> None:
@@ -142,7 +143,7 @@ class Page:
     def pictures(self, panels: Sequence[Panel]) -> None:
         """Pictures at their own size, side by side where there is room."""
         figures = "".join(
-            f'<figure><a href="{quote(p.file)}"><img src="{quote(p.file)}" alt="{_text(p.caption)}" loading="lazy"></a>'
+            f'<figure><a href="{_link(p.file)}"><img src="{_link(p.file)}" alt="{_text(p.caption)}" loading="lazy"></a>'
             f"<figcaption>{_text(p.caption)}</figcaption></figure>"
             for p in panels
             if p.file is not None
@@ -180,7 +181,12 @@ class Page:
 
 
 def _text(text: str) -> str:
-    return html.escape(text)
+    return html.escape("".join(printable(c) if "\ud800" <= c <= "\udfff" else c for c in text))
+
+
+def _link(target: str, safe: str = "/") -> str:
+    """A file's name as an address; bytes that are no text stay those bytes."""
+    return quote(target, safe, errors="surrogateescape")
 
 
 def _best(cells: Sequence[Cell], column: Column) -> float | None:
@@ -194,7 +200,7 @@ def _cell(cell: Cell, column: Column, best: float | None) -> str:
     if cell is None:
         return '<td data-value="">–</td>'
     if isinstance(cell, Link):
-        target = "#" + quote(cell.target[1:]) if cell.target.startswith("#") else quote(cell.target)
+        target = "#" + _link(cell.target[1:]) if cell.target.startswith("#") else _link(cell.target)
         return f'<td class="text" data-value="{_text(cell.text)}"><a href="{target}">{_text(cell.text)}</a></td>'
     if isinstance(cell, str):
         return f'<td class="text" data-value="{_text(cell)}">{_text(cell)}</td>'
@@ -207,6 +213,6 @@ def _figure(panel: Panel, width: int) -> str:
     caption = f"<figcaption>{_text(panel.caption)}</figcaption>"
     if panel.file is None:
         return f'<figure style="width:{width}px"><p class="missing">no picture</p>{caption}</figure>'
-    source = quote(panel.file)
+    source = _link(panel.file)
     image = f'<a href="{source}"><img src="{source}" alt="{_text(panel.caption)}" loading="lazy"></a>'
     return f'<figure style="width:{width}px">{image}{caption}</figure>'

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recolor_torch.gallery.gallery import Match
+from recolor_torch.paths import printable
+from recolor_torch.plots.labels import plain
 from recolor_torch.resize import resize, working_size
 
 _SIDE = 256
@@ -35,7 +37,7 @@ def plot_matches(
             axis.set_axis_off()
         for axis, (picture, text) in zip(row, labels):
             axis.imshow(_square(read, picture).permute(1, 2, 0).numpy())
-            axis.set_title(f"{_short(picture)}\n{text}", fontsize=8)
+            axis.set_title(plain(f"{_short(picture)}\n{text}"), fontsize=8)
     return figure
 
 
@@ -53,6 +55,6 @@ def _square(read: Callable[[Path], Tensor], path: Path) -> Tensor:
 
 
 def _short(path: Path) -> str:
-    name = path.name
+    name = printable(path.name)
     half = _LETTERS // 2 - 1
     return name if len(name) <= _LETTERS else f"{name[:half]}...{name[-half:]}"

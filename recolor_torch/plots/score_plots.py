@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from recolor_torch.plots.labels import plain
+
 _COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 
 
@@ -28,8 +30,8 @@ def plot_spread(values: Mapping[str, Sequence[float]], label: str) -> Figure:
             axes.barh(place, high - low, 0.55, left=low, color="none", edgecolor="0.35", zorder=4)
             axes.plot([middle, middle], [place - 0.275, place + 0.275], color="black", zorder=4)
         axes.plot(statistics.fmean(numbers), place, "D", color="#c00", markersize=5, zorder=5)
-    axes.set_yticks(list(places), list(values))
-    axes.set_xlabel(label)
+    axes.set_yticks(list(places), [plain(name) for name in values])
+    axes.set_xlabel(plain(label))
     axes.set_xlim(left=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", color="0.9")
@@ -52,9 +54,9 @@ def plot_groups(values: Mapping[str, Mapping[str, float]], label: str) -> Figure
         places = [g + (k - (len(values) - 1) / 2) * width for g, group in enumerate(groups) if group in means]
         heights = [means[group] for group in groups if group in means]
         color = "0.72" if k == 0 else _COLORS[(k - 1) % len(_COLORS)]
-        axes.bar(places, heights, width, label=name, color=color)
-    axes.set_xticks(range(len(groups)), groups)
-    axes.set_ylabel(label)
+        axes.bar(places, heights, width, label=plain(name), color=color)
+    axes.set_xticks(range(len(groups)), [plain(group) for group in groups])
+    axes.set_ylabel(plain(label))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -71,10 +73,10 @@ def plot_speed(points: Mapping[str, tuple[float, float]], label: str) -> Figure:
     axes = figure.subplots()
     for k, (name, (seconds, value)) in enumerate(points.items()):
         axes.plot([seconds], [value], "o", color=_COLORS[k % len(_COLORS)], markersize=8)
-        axes.annotate(name, (seconds, value), xytext=(7, 4), textcoords="offset points", fontsize=9)
+        axes.annotate(plain(name), (seconds, value), xytext=(7, 4), textcoords="offset points", fontsize=9)
     axes.set_xscale("log")
     axes.set_xlabel("seconds a picture, median")
-    axes.set_ylabel(label)
+    axes.set_ylabel(plain(label))
     axes.margins(x=0.25, y=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.92")

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from recolor_torch.checks import check_image
+from recolor_torch.plots.labels import plain
 
 Label = tuple[str, Tensor]
 
@@ -41,7 +42,7 @@ def plot_sheet(rows: Sequence[Sequence[Label]], marked: str | None = None) -> Fi
         for axis, (label, picture) in zip(row, line):
             pixels = picture[0].detach().clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
             axis.imshow(pixels.expand(3, -1, -1).permute(1, 2, 0).numpy())
-            axis.set_title(label, fontsize=_FONT, fontweight="bold" if label == marked else "normal")
+            axis.set_title(plain(label), fontsize=_FONT, fontweight="bold" if label == marked else "normal")
     return figure
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import read_hints
+from recolor_torch.paths import failure, show_path
 from recolor_torch.pictures.guidance import read_mask, read_reference
 from recolor_torch.pictures.read import Picture, PictureError, Scan, probe, read_picture
 from recolor_torch.resize import resize
@@ -132,6 +133,8 @@ class BatchDataset(Dataset[PictureBatch]):
                     loaded.append(_load(job, self.max_pixels))
             except PictureError as error:
                 failures.append((job, str(error)))
+            except Exception as error:  # hostile files reach what nobody thought of; the others of a batch go on
+                failures.append((job, failure(job.target, error)))
         return PictureBatch(loaded, failures, large)
 
     def pixels(self, index: int) -> int:
@@ -177,9 +180,9 @@ class _Loaded:
 def _load(job: Job, max_pixels: int) -> _Loaded:
     picture = read_picture(job.target, max_pixels)
     if job.problem:
-        raise PictureError(f"{job.target}: {job.problem}.")
+        raise PictureError(f"{show_path(job.target)}: {job.problem}.")
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
-        raise PictureError(f"{job.target}: the file changed while it was being read.")
+        raise PictureError(f"{show_path(job.target)}: the file changed while it was being read.")
     references = _references(job, max_pixels)
     with _SHARED:
         mask = None if job.target_mask is None else read_mask(job.target_mask, max_pixels)

@@ -10,13 +10,13 @@ from torch import Tensor
 from recolor_torch.color import fit_gamut, rgb_to_yuv
 from recolor_torch.guide import Guide
 from recolor_torch.methods import Recolorizer, method_name
+from recolor_torch.paths import failure
 from recolor_torch.pictures.read import Picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.resize import working_size
 from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.large import LargeResult, LargeTarget
-from recolor_torch.run.plan import Job
 
 # Bytes a pixel at the target's full size, beside the method's own: reading, composing, writing (measured).
 BYTES_PER_PIXEL = 120
@@ -65,7 +65,7 @@ def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, pl
         try:
             results += _color(method, batch, [i], *batch.select(i), coloring, place)
         except Exception as error:
-            results.append(Result(job, batch.pictures[i], batch.hashes[i], error=_sentence(job, error)))
+            results.append(Result(job, batch.pictures[i], batch.hashes[i], error=failure(job.target, error)))
     return results
 
 
@@ -146,9 +146,3 @@ def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:
     if isinstance(stage, str):
         return stage
     return stage[index if stage.shape[0] > 1 else 0][None].float().cpu()
-
-
-def _sentence(job: Job, error: Exception) -> str:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in str(error):
-        return f"{job.target}: not enough memory; try a smaller --max-side."
-    return f"{job.target}: {type(error).__name__}: {' '.join(str(error).split())[:500]}"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from recolor_torch.film.settings import FILM_SUFFIXES
+from recolor_torch.paths import as_path, exists, is_folder
 
 
 def split_films(names: list[str], output: Path) -> tuple[list[str], list[tuple[Path, Path]]]:
@@ -20,14 +21,14 @@ def split_films(names: list[str], output: Path) -> tuple[list[str], list[tuple[P
     rest: list[str] = []
     films: dict[Path, tuple[Path, Path]] = {}
     for name in names:
-        path = Path(name).expanduser()
+        path = as_path(name)
         found: list[tuple[Path, Path]] = []
-        if path.is_dir():
+        if is_folder(path):
             files = sorted(p for p in path.rglob("*") if _is_film(p, path, output))
             found = [(p, p.relative_to(path)) for p in files]
             if not found or _has_pictures(path):
                 rest.append(name)
-        elif path.suffix.lower() in FILM_SUFFIXES and path.exists():
+        elif path.suffix.lower() in FILM_SUFFIXES and exists(path):
             found = [(path, Path(path.name))]
         elif re.search(r"[*?\[]", name) and Path(name).suffix.lower() in FILM_SUFFIXES:
             base = Path(path.anchor) if path.is_absolute() else Path()

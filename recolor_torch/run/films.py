@@ -25,6 +25,7 @@ from recolor_torch.methods import (
     Recolorizer,
     SemiInteractive,
 )
+from recolor_torch.paths import exists, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
 
@@ -70,7 +71,7 @@ def plan_films(
     Raises:
         UsageError: two results would have one name, or a result would replace a film.
     """
-    is_file = single and output.suffix and not output.is_dir()
+    is_file = single and output.suffix and not is_folder(output)
     jobs: dict[str, FilmJob] = {}
     for target, relative in films:
         name = relative.with_name(relative.stem + suffix + _suffix(relative))
@@ -92,7 +93,7 @@ def _suffix(relative: Path) -> str:
 
 
 def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
-    if overwrite or not job.output.exists():
+    if overwrite or not exists(job.output):
         return "do"
     lines = [x for x in record.load(job.folder).get(job.key, []) if x.get("status") == "done"]
     if not lines or lines[-1].get("bytes") != job.output.stat().st_size:

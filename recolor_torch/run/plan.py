@@ -1,12 +1,13 @@
 """What a run will do, settled before any work: which file becomes which, what is finished, what is refused."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.paths import exists, is_folder
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
@@ -52,10 +53,11 @@ class Job:
 
 @dataclass
 class Plan:
-    """The jobs to do, and those that an earlier run has done."""
+    """The jobs to do, those that an earlier run has done, and folders of targets that may not be read."""
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
+    closed: list[Path] = field(default_factory=list)
 
 
 def make_plan(
@@ -108,7 +110,12 @@ def make_plan(
     unknown = []
     for job in jobs:
         lines = known.get(job.key, [])
-        if overwrite or not job.output.exists():
+        try:
+            there = exists(job.output)
+        except UsageError as error:  # the disk has no room for such a name: this result alone fails
+            plan.jobs.append(replace(job, problem=job.problem or f"its result cannot be written: {error}".rstrip(".")))
+            continue
+        if overwrite or not there:
             plan.jobs.append(job)
         elif not _is_ours(lines, job):
             unknown.append(job.output)
@@ -130,7 +137,7 @@ def make_plan(
 def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | None]:
     """The folder of the run record, and the name of the only output where ``output`` is a file."""
     is_picture = output.suffix.lower() in FORMATS
-    if output.is_dir() or not (output.suffix or output.exists()):
+    if is_folder(output) or not (output.suffix or exists(output)):
         return output, None
     if single:
         if not is_picture:
@@ -139,7 +146,7 @@ def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | 
                 f"Known kinds: {', '.join(sorted(FORMATS))}."
             )
         return output.parent, output.name
-    if is_picture or output.exists():
+    if is_picture or exists(output):
         raise UsageError(f"{output} is a file name, and {count} targets from folders or lists need a folder.")
     return output, None
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import as_path, exists, is_file, is_folder, kind_of, reason, show_path
+from recolor_torch.pictures.folders import find_pictures
 from recolor_torch.pictures.read import PictureError, probe
 from recolor_torch.run import record
 from recolor_torch.run.description import Guidance, Run
 from recolor_torch.run.plan import Plan, make_plan, refuse_inputs
 from recolor_torch.run.retrieval import Retrieval
 from recolor_torch.run.sequences import clip_windows
-from recolor_torch.run.targets import Target, find_targets, read_list, read_pairs
+from recolor_torch.run.targets import Target, read_list, read_pairs, targets_of
 
 
 def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
@@ -32,20 +34,21 @@ def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int],
     retrieval = None if run.gallery is None else Retrieval(run.gallery)
     if retrieval is not None:
         settings = {**settings, **retrieval.settings()}
-    targets = _find_targets(run, run.output.path)
+    targets, closed = _find_targets(run, run.output.path)
     names = run.targets.names
     plan = make_plan(
         targets,
         run.output.path,
         run.guidance,
         settings,
-        single=len(names) == 1 and len(targets) == 1 and Path(names[0]).expanduser().is_file(),
+        single=len(names) == 1 and len(targets) == 1 and is_file(as_path(names[0])),
         suffix=run.output.suffix,
         ext=run.output.ext,
         overwrite=run.output.overwrite,
         max_pixels=run.loading.max_pixels,
         sequence=run.targets.sequence,
     )
+    plan.closed = closed
     if retrieval is not None:
         plan.jobs = retrieval.find(plan.jobs, run.loading.max_pixels, on_search)
         refuse_inputs(plan.jobs)
@@ -63,28 +66,30 @@ def make_folders(plan: Plan) -> None:
     for folder in {job.output.parent: None for job in plan.jobs}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{folder}: cannot make this folder ({error.strerror}).") from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{show_path(folder)}: cannot make this folder ({reason(error)}).") from error
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(f"{folder}: no permission to write in this folder.")
 
 
-def _find_targets(run: Run, output: Path) -> list[Target]:
+def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
+    """The targets, and folders that may not be read."""
     if run.targets.pairs is not None:
         pairs = read_pairs(run.targets.pairs)
         if run.guidance.references and any(pair.references for pair in pairs):
             raise UsageError("The pairs name their references: give either those or -r, not both.")
-        return pairs
+        return pairs, []
     names = [*run.targets.names, *(read_list(run.targets.list) if run.targets.list else [])]
     if not names:
         raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
-    targets = _without_hints(run.guidance.hints, names, find_targets(names, skip=output))
-    return _without_results(output, targets)
+    search = find_pictures(names, skip=output)
+    targets = _without_hints(run.guidance.hints, names, targets_of(search))
+    return _without_results(output, targets), search.closed
 
 
 def _without_results(output: Path, targets: list[Target]) -> list[Target]:
     """The targets without what earlier runs put into the output folder, where that is a folder of targets."""
-    if not output.is_dir():
+    if not is_folder(output):
         return targets
     made = {(output / name).absolute() for name in record.load(output)}
     left = [t for t in targets if t.path.absolute() not in made]
@@ -93,7 +98,7 @@ def _without_results(output: Path, targets: list[Target]) -> list[Target]:
 
 def _without_hints(folder: Path | None, names: list[str], targets: list[Target]) -> list[Target]:
     """The targets without those in the folder of hints, where that lies in a folder of targets."""
-    if folder is None or not folder.is_dir() or any(Path(n).absolute() == folder.absolute() for n in names):
+    if folder is None or not is_folder(folder) or any(Path(n).absolute() == folder.absolute() for n in names):
         return targets
     inner = folder.absolute()
     # A target that was named itself, and not found below a folder, has no folder in its relative path.
@@ -104,12 +109,13 @@ def _check_files(guidance: Guidance, max_pixels: int) -> None:
     for path in (*guidance.references, *guidance.reference_masks, guidance.target_mask):
         if path is None:
             continue
-        if not path.is_file():
-            what = "is a folder, not a picture" if path.is_dir() else "no such file"
-            raise UsageError(f"{path}: {what}.")  # one file each: folders and globs are for targets
+        kind = kind_of(path)
+        if kind != "file":
+            what = "is a folder, not a picture" if kind == "folder" else "no such file"
+            raise UsageError(f"{show_path(path)}: {what}.")  # one file each: folders and globs are for targets
         try:
             probe(path, max_pixels)
         except PictureError as error:
             raise UsageError(str(error)) from error
-    if guidance.hints is not None and not guidance.hints.exists():
-        raise UsageError(f"{guidance.hints}: no such file or folder of hints.")
+    if guidance.hints is not None and not exists(guidance.hints):
+        raise UsageError(f"{show_path(guidance.hints)}: no such file or folder of hints.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import exists
 from recolor_torch.system import BINARY
 
 NAME = "run.jsonl"
@@ -54,7 +55,7 @@ def load(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _lines(path: Path) -> Iterator[Any]:
-    if not path.exists():
+    if not exists(path):
         return
     with path.open("rb") as file:
         for line in file:

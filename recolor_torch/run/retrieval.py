@@ -74,7 +74,9 @@ class Retrieval:
             return job  # reading it again for the method says why, and that is recorded
         matches = gallery.query(image, self.source.count + _SPARE, weights)[0]
         own = os.path.realpath(job.target)
-        paths = [m.path for m in matches if os.path.realpath(m.path) != own and m.path.is_file()][: self.source.count]
+        paths = [m.path for m in matches if os.path.realpath(m.path) != own and os.path.isfile(m.path)][
+            : self.source.count
+        ]
         if not paths:
             return replace(job, problem="the gallery has no picture for it that is still on the disk")
         equal = (1.0,) * len(paths)

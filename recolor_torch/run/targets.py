@@ -1,14 +1,14 @@
 """From what the user names (files, globs, folders, lists, pairs) to the list of targets."""
 
 import csv
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
-from recolor_torch.pictures.folders import find_pictures
+from recolor_torch.paths import as_path, exists, is_file, show_path
+from recolor_torch.pictures.folders import Search, find_pictures
 from recolor_torch.text import parse_json, read_text, short
 
 
@@ -31,7 +31,42 @@ class Target:
 
 def find_targets(names: list[str], skip: Path | None = None) -> list[Target]:
     """The pictures that files, globs and folders name, as targets; see :func:`find_pictures`."""
-    return [Target(file, relative) for file, relative in find_pictures(names, skip)]
+    return targets_of(find_pictures(names, skip))
+
+
+def targets_of(search: Search) -> list[Target]:
+    """What a search found, as targets; equal names from two folders get their folders in front."""
+    targets = [Target(file, relative) for file, relative in search.files]
+    return with_folders_back(targets, search.roots)
+
+
+def with_folders_back(targets: list[Target], roots: list[Path]) -> list[Target]:
+    """The targets with places of their own: where two folders hold one name, all of both get their folders in front.
+
+    Args:
+        targets: the targets.
+        roots: for each the folder that its place counts from, or the file itself where that was named.
+    """
+    places: dict[str, set[Path]] = {}
+    for target, root in zip(targets, roots):
+        places.setdefault(_place(target.relative), set()).add(root)
+    shared: set[Path] = set().union(*(found for found in places.values() if len(found) > 1))
+    if not shared:
+        return targets
+    folders = [(root.parent if root == t.path else root).absolute().parts[1:] for t, root in zip(targets, roots)]
+    for depth in range(1, max(map(len, folders)) + 1):
+        named = [
+            replace(t, relative=Path(*folder[-depth:], t.relative)) if root in shared else t
+            for t, root, folder in zip(targets, roots, folders)
+        ]
+        if len({_place(t.relative) for t in named}) == len({(_place(t.relative), r) for t, r in zip(named, roots)}):
+            return named
+    return targets
+
+
+def _place(relative: Path) -> str:
+    """Names that differ in case alone are one file on some disks; the kind of file may be changed by --ext."""
+    return relative.with_suffix("").as_posix().casefold()
 
 
 def read_list(path: Path) -> list[str]:
@@ -44,7 +79,7 @@ def read_list(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise UsageError(f"Cannot read the list {path}: {_reason(error)}.") from error
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return [str(_beside(Path(name), path)) for name in names]
+    return [str(_beside(as_path(name), path)) for name in names]
 
 
 def read_pairs(path: Path) -> list[Target]:
@@ -71,7 +106,8 @@ def read_pairs(path: Path) -> list[Target]:
         targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
     if not targets:
         raise UsageError(f"{path}: there are no pairs in it; the first line names the columns, as target,reference.")
-    return list(targets.values())
+    found = list(targets.values())
+    return with_folders_back(found, [t.path for t in found])
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -111,17 +147,16 @@ def _names(value: Any, column: str, where: str) -> list[str]:
 
 def _existing(name: str, file: Path, where: str) -> Path:
     try:
-        path = _beside(Path(os.path.expanduser(name)), file)
-        found = path.is_file()
-    except (OSError, ValueError):  # a name that no file can have: too long, or half a letter
-        found = False
-    if not found:
-        raise UsageError(f"{where}: no such file: {short(name)[1:-1]}.")
-    return path
+        path = _beside(as_path(name), file)
+        if is_file(path):
+            return path
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+    raise UsageError(f"{where}: no such file: {show_path(name)}.")
 
 
 def _beside(path: Path, file: Path) -> Path:
-    return path if path.is_absolute() or path.exists() else file.parent / path
+    return path if path.is_absolute() or exists(path) else file.parent / path
 
 
 def _reason(error: Exception) -> str:

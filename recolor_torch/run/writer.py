@@ -9,6 +9,7 @@ from torch import Tensor
 import recolor_torch
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts, write_bytes_atomically
+from recolor_torch.paths import failure, is_folder, show_path
 from recolor_torch.pictures.read import Picture, PictureError, Scan
 from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture, write_rows
 from recolor_torch.run import record
@@ -51,10 +52,10 @@ class ResultWriter:
             entry = self._entry(result, error, result.seconds + time.perf_counter() - start)
             try:
                 record.append(result.job.folder, entry)
-            except OSError as failure:
+            except OSError as refused:
                 # Without a record nothing that follows could be found again.
                 path = result.job.folder / record.NAME
-                raise UsageError(f"{path}: cannot write the run record ({failure.strerror}).") from failure
+                raise UsageError(f"{path}: cannot write the run record ({refused.strerror}).") from refused
         return entry
 
     def _try_to_write(self, result: Result, note: BeforeReplace) -> str | None:
@@ -69,14 +70,16 @@ class ResultWriter:
                 return None
             assert result.image is not None
             if not bool(result.image.isfinite().all()):
-                return f"{job.target}: the result has values that are not numbers."
+                return f"{show_path(job.target)}: the result has values that are not numbers."
             if self.save_stages:
                 self._write_stages(result)
             write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
         except (PictureError, NotNumbers) as error:
             return str(error)
-        except OSError as error:
-            return f"{job.output}: cannot write its stages ({error.strerror})."
+        except UsageError:
+            raise  # the run record cannot be written: nothing that follows could be found again
+        except Exception as error:  # whatever it is, it concerns this result alone
+            return failure(job.output, error)
         return None
 
     def _write_large(self, result: Result, picture: Picture | Scan, note: BeforeReplace) -> None:
@@ -141,5 +144,5 @@ def _hash_or_none(path: Path) -> str | None:
 def clear_leftovers(plan: Plan) -> None:
     """Remove what killed runs left in the folders of a plan's outputs."""
     for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
-        if folder.is_dir():
+        if is_folder(folder):
             remove_stale_parts(folder)

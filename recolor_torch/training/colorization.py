@@ -23,6 +23,7 @@ from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.losses.colorfulness import colorfulness_loss
 from recolor_torch.networks import ColorUNet, Estimate
 from recolor_torch.networks.loading import load_into
+from recolor_torch.paths import as_path, is_file
 from recolor_torch.precision import refuse_half
 from recolor_torch.training.data import TrainingDataModule, batches_done
 
@@ -301,7 +302,7 @@ def chroma_of(estimate: Estimate, luminance: Tensor) -> dict[str, Tensor]:
 
 def read_counts(path: str | Path) -> Tensor:
     """The counts of the bins, (313,), of a file of scripts/training/bin_statistics.py."""
-    state, _ = read_state(Path(path).expanduser()) if Path(path).expanduser().is_file() else ({}, None)
+    state, _ = read_state(as_path(path)) if is_file(as_path(path)) else ({}, None)
     counts = state.get("counts")
     if counts is None or counts.shape != (BINS,):
         raise UsageError(f"{path} is no file of bin statistics.")

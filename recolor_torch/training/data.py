@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from recolor_torch.color import rgb_to_lab
 from recolor_torch.errors import UsageError
+from recolor_torch.paths import as_path, is_folder
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.opening import PictureError, quiet
 
@@ -43,7 +44,7 @@ def picture_files(sources: Sequence[str | Path]) -> Iterator[tuple[str, bytes]]:
         UsageError: a source does not exist or cannot be read.
     """
     for source in map(Path, sources):
-        yield from _files(source.expanduser())
+        yield from _files(as_path(source))
 
 
 class TrainingPictures(Dataset):
@@ -230,7 +231,7 @@ class TrainingDataModule(pl.LightningDataModule):
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    if source.is_dir():
+    if is_folder(source):
         for file in sorted(p for p in source.rglob("*") if p.suffix.lower() in FORMATS):
             yield str(file), file.read_bytes()
         return

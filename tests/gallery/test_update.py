@@ -287,3 +287,60 @@ def test_single_pictures_as_sources_may_go(place, gallery):
     outcome = update_gallery(gallery, [], never)
     assert (outcome.gone, outcome.header.sources) == (1, ("../in", "../more/y.jpg"))
     assert update_gallery(gallery, [], never).header.generation == outcome.header.generation
+
+
+@pytest.mark.parametrize("how", ["empty", "lost+found", "deep", "closed"])
+def test_a_folder_that_is_empty_or_closed_drops_nothing(how, place, gallery, caplog):
+    """A disk that is not mounted leaves an empty folder behind."""
+    away = place / "in/sub"
+    put(away / "deep", ["c.jpg"])
+    update_gallery(gallery, [], FakeEmbed())
+    old = ids(gallery)
+    if how == "closed":
+        if os.geteuid() == 0:
+            pytest.skip("root may read everything")
+        away.chmod(0)
+    else:
+        shutil.move(away, place / "disk")
+        away.mkdir()
+        if how == "lost+found":
+            (away / "lost+found").mkdir()
+        if how == "deep":  # the folder that held the picture is not there either
+            shutil.copytree(place / "disk", away, dirs_exist_ok=True)
+            shutil.rmtree(away / "deep")
+            (away / "deep").mkdir()
+    try:
+        outcome = update_gallery(gallery, [], never)
+    finally:
+        away.chmod(0o755)
+    assert (outcome.gone, outcome.embedded) == (0, 0)
+    assert ids(gallery) == old
+    said = "its one picture stays" if how == "deep" else "its 3 pictures stay"
+    assert said in caplog.text
+    assert "--prune" in caplog.text
+    if how != "closed":
+        assert update_gallery(gallery, [], never, prune=True).gone == (1 if how == "deep" else 3)
+        assert verify(gallery) == []
+
+
+def test_pictures_that_were_deleted_one_by_one_leave(place, gallery, caplog):
+    (place / "in/sub/a.jpg").unlink()
+    assert update_gallery(gallery, [], never).gone == 1
+    assert caplog.text == ""
+
+
+def test_a_folder_that_was_moved_and_is_named_computes_nothing(place, gallery):
+    old = ids(gallery)
+    shutil.move(place / "in", place / "elsewhere")
+    with pytest.raises(UsageError, match="nothing was changed"):
+        update_gallery(gallery, [], never)
+    outcome = update_gallery(gallery, [str(place / "elsewhere")], never)
+    assert (outcome.moved, outcome.gone, outcome.embedded) == (14, 0, 0)
+    assert ids(gallery) == old
+    assert open_state(gallery).header.sources == ("../elsewhere",)
+    assert update_gallery(gallery, [], never).moved == 0
+    put(place / "third", ["1.jpg"])
+    shutil.rmtree(place / "elsewhere")
+    with pytest.raises(UsageError, match="elsewhere is gone, and 13 of its pictures are not in what was named"):
+        update_gallery(gallery, [str(place / "third")], never)
+    assert ids(gallery) == old
