@@ -9,7 +9,7 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.files import FileEntry, replace_durably
-from recolor_torch.paths import exists
+from recolor_torch.paths import exists, kind_of
 
 NAME = "gallery.json"
 VERSION = 1
@@ -86,6 +86,7 @@ def read_header(folder: Path) -> Header:
         GalleryDamaged: the header is not as it was written.
     """
     path = folder / NAME
+    kind_of(path)  # a name that no file can have is one sentence
     try:
         entry = json.loads(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:

@@ -84,7 +84,7 @@ def write_index(index: faiss.Index) -> Callable[[Path], None]:
             faiss.write_index(index, os.fspath(path))
             return
         with path.open("wb") as file:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
     return write
 
