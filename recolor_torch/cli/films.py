@@ -107,11 +107,12 @@ def _finder(args: Namespace) -> Any:
     """References for a frame from the galleries, or None."""
     if not args.gallery:
         return None
+    from recolor_torch.run.description import GallerySource
     from recolor_torch.run.retrieval import Retrieval
 
-    retrieval = Retrieval(
-        tuple(Path(g) for g in args.gallery), args.gallery_count, args.weights, args.download, args.vgg_preprocessing
-    )
+    galleries = tuple(as_path(g) for g in args.gallery)
+    source = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
+    retrieval = Retrieval(source)
     gallery, weights = retrieval.open()
 
     def find(image: Any) -> list[Path]:
