@@ -76,7 +76,7 @@ def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, pl
     try:
         found = LargeResult(large, method, coloring, place)
     except Exception as error:
-        return Result(large.job, large.scan, large.hash, error=_sentence(large.job, error))
+        return Result(large.job, large.scan, large.hash, error=failure(large.job.target, error))
     return Result(
         large.job,
         large.scan,
