@@ -123,7 +123,12 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@lru_cache(maxsize=4096)
 def cached_file_hash(path: Path) -> str:
-    """SHA-256 of a file that many targets share (a reference, a mask): read once a process."""
-    return file_hash(path)
+    """SHA-256 of a file that many targets share (a reference, a mask): read once, and again where it was changed."""
+    status = os.stat(path)
+    return _hash_as_of(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_as_of(path: str, size: int, mtime_ns: int) -> str:
+    return file_hash(Path(path))

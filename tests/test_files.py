@@ -1,5 +1,6 @@
 """A file is the old one or the new one, never a part."""
 
+import hashlib
 import os
 import signal
 import stat
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from recolor_torch.files import SUFFIX, remove_stale_parts, write_atomically, write_bytes_atomically
+from recolor_torch.files import SUFFIX, cached_file_hash, remove_stale_parts, write_atomically, write_bytes_atomically
 
 
 def test_the_file_appears_at_the_end(tmp_path):
@@ -127,3 +128,12 @@ def test_what_cannot_be_written(tmp_path):
 def test_a_long_name_needs_no_longer_one(tmp_path):
     write_bytes_atomically(tmp_path / ("a" * 255), b"1")
     assert (tmp_path / ("a" * 255)).read_bytes() == b"1"
+
+
+def test_a_hash_is_of_the_file_as_it_is_now(tmp_path):
+    file = tmp_path / "reference.png"
+    file.write_bytes(b"one")
+    first = cached_file_hash(file)
+    file.write_bytes(b"two")
+    os.utime(file, ns=(0, 1))
+    assert cached_file_hash(file) == hashlib.sha256(b"two").hexdigest() != first

@@ -16,7 +16,9 @@ VERBS = {
     "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
     "studio": ("recolor_torch.cli.studio", "color with a brush, in the browser"),
     "sweep": ("recolor_torch.cli.sweep", "what settings do: a grid of results on one sheet"),
+    "test": ("recolor_torch.cli.lightning", "measure a trained network on held-out pictures, from a Lightning config"),
     "tune": ("recolor_torch.cli.tune", "search for the settings that score best on a set of pictures"),
+    "validate": ("recolor_torch.cli.lightning", "measure a network on the pictures for validation, from a config"),
 }
 
 LIGHTNING = ("fit", "predict", "test", "validate")

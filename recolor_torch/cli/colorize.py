@@ -11,7 +11,7 @@ from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FilmSettings
-from recolor_torch.methods import METHODS, Recolorizer, build_method
+from recolor_torch.methods import METHODS, Recolorizer, build_method, find_method, name_of
 from recolor_torch.paths import as_path
 from recolor_torch.run.film_targets import split_films
 from recolor_torch.run.targets import read_pairs
@@ -33,8 +33,12 @@ A run that was stopped goes on where it was when the same command is given again
 """
 
 
-def make_parser() -> Parser:
-    """All flags; each method's settings are made from its signature."""
+def make_parser(own: str | None = None) -> Parser:
+    """All flags; each method's settings are made from its signature.
+
+    Args:
+        own: class path of a method of the user's, whose settings are flags too.
+    """
     usage = "recolor colorize TARGET... -o OUT [-r PICTURE]... [-m METHOD] [--METHOD.SETTING VALUE]... [options]"
     parser = Parser(prog="recolor colorize", description=DESCRIPTION, usage=usage)
     add = parser.add_argument
@@ -42,7 +46,8 @@ def make_parser() -> Parser:
     add("--list", type=str, metavar="FILE", help="text file with a target a line")
     add("--pairs", type=str, metavar="FILE", help="CSV, TSV or JSONL with the columns target, reference[, hints]")
     add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
-    add("-m", "--method", choices=sorted(METHODS), help="how to colour; chosen by what is given without it")
+    known = f"{', '.join(sorted(METHODS))}, or module.Class of your own"
+    add("-m", "--method", type=str, help=f"how to colour: {known}; chosen by what is given without it")
     add(
         "-r",
         "--reference",
@@ -98,12 +103,14 @@ def make_parser() -> Parser:
     add("--save-stages", action="store_true", help="write intermediate results beside each output")
     add("--config", type=str, metavar="FILE", help="YAML as for recolor predict; flags come before it")
     add("--batch-size", type=int, default=16, metavar="N", help="most pictures of one size worked on at once")
-    add("--workers", type=int, default=-1, metavar="N", help="processes that read ahead; -1 chooses")
+    add("--batch-megapixels", type=float, default=8.0, metavar="N", help="most megapixels worked on at once")
+    add("--workers", type=int, default=-1, metavar="N", help="readers ahead of the method; -1 chooses")
     add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="refuse larger pictures")
     add("-q", "--quiet", action="store_true", help="print errors alone")
     add("--json", action="store_true", help="print the record of each target as a line of JSON")
     add("--shots", type=str, metavar="FILE", help="CSV of a film's shots, in place of those that are found")
-    for name, cls in METHODS.items():
+    methods = METHODS if own is None else {**METHODS, **_own_method(own)}
+    for name, cls in methods.items():
         parser.add_class_arguments(cls, name)
     parser.add_class_arguments(FilmSettings, "film", skip={"strength"})
     return parser
@@ -112,13 +119,7 @@ def make_parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     start = time.perf_counter()
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    trainer_settings: dict[str, Any] = {}
-    if args.config:
-        defaults, trainer_settings = defaults_from_config(Path(args.config))
-        parser.set_defaults(defaults)
-        args = parser.parse_args(argv)
+    args, trainer_settings = _read(argv)
     if not args.output:
         raise UsageError("Say where the result goes: -o OUT.")
     if not 0 <= args.strength <= 1:
@@ -126,7 +127,7 @@ def main(argv: list[str]) -> int:
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
     references, hints = _kinds_given(args)
-    name = args.method or _choose_method(references, hints)
+    name = name_of(find_method(args.method)) if args.method else _choose_method(references, hints)
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
@@ -176,9 +177,42 @@ def _refuse_other_settings(argv: list[str], name: str) -> None:
             raise UsageError(f"{flag} is a setting of {other}, and the method is {name}: choose with -m {other}.")
 
 
+def _read(argv: list[str]) -> tuple[Namespace, dict[str, Any]]:
+    """The flags, with a config's values as their defaults, and a config's settings of the Trainer."""
+    parser = make_parser(_named_method(argv))
+    args = parser.parse_args(argv)
+    trainer_settings: dict[str, Any] = {}
+    if args.config:
+        defaults, trainer_settings = defaults_from_config(Path(args.config))
+        if "." in defaults.get("method", ""):
+            parser = make_parser(defaults["method"])
+        parser.set_defaults(defaults)
+        args = parser.parse_args(argv)
+    if args.method:
+        _own_method(args.method)
+    return args, trainer_settings
+
+
+def _named_method(argv: list[str]) -> str | None:
+    """The class path that ``-m`` names, before the flags are read: its settings are flags too."""
+    for i, flag in enumerate(argv):
+        value = argv[i + 1] if flag in ("-m", "--method") and i + 1 < len(argv) else flag.partition("--method=")[2]
+        if "." in value:
+            return value
+    return None
+
+
+def _own_method(name: str) -> dict[str, type[Recolorizer]]:
+    try:
+        cls = find_method(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return {name_of(cls): cls}
+
+
 def _build(name: str, args: Namespace) -> Recolorizer:
     try:
-        return build_method(name, **_settings(name, args))
+        return build_method(args.method or name, **_settings(name, args))
     except ValueError as error:
         raise UsageError(str(error)) from error
 

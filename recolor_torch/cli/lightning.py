@@ -1,10 +1,17 @@
 """``recolor fit``, ``predict`` and the other verbs of LightningCLI: runs from a config, on any number of devices."""
 
+from pathlib import Path
+from typing import Any, NoReturn
+
 import lightning.pytorch as pl
-from lightning.pytorch.cli import LightningCLI
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from recolor_torch.cli.checkpoint import check_checkpoint, restoring
+from recolor_torch.cli.config import check_config
 from recolor_torch.cli.running import quiet_lightning
+from recolor_torch.errors import UsageError
 from recolor_torch.lit import GramTransferModule
 from recolor_torch.lit.datamodule import PictureDataModule
 from recolor_torch.lit.writer import PictureWriter
@@ -19,10 +26,31 @@ recolor fit --config configs/gram/report-fig31.yaml --data.target old.jpg --data
 --trainer.max_steps 200; later --ckpt_path FILE goes on where a checkpoint was. recolor plot loss shows the log."""
 
 
+TEST = """Measure a network from a config under Lightning's Trainer, on pictures that it was not trained on. Example:
+recolor {verb} --config configs/train/unet.yaml --data.sources '[photographs/]' --ckpt_path last.ckpt"""
+
+
+class _Parser(LightningArgumentParser):
+    """LightningCLI's parser; a mistake is one sentence, and the exit code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the message as one sentence."""
+        raise UsageError(f"{' '.join(str(message).split()).removesuffix('.')}.")
+
+
 class RecolorCLI(LightningCLI):
     """LightningCLI; predictions are streamed to disk by a callback and never collected."""
 
     checkpoint: str | None = None
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """A Trainer; one that predicts pictures writes them, whether the config names a writer or not."""
+        trainer = super().instantiate_trainer(**kwargs)
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        predicts = self.subcommand == "predict" and isinstance(self.datamodule, PictureDataModule)
+        if predicts and not any(isinstance(c, BasePredictionWriter) for c in callbacks):
+            callbacks.append(PictureWriter())
+        return trainer
 
     def before_instantiate_classes(self) -> None:
         """Turn the collecting of predictions off."""
@@ -46,13 +74,24 @@ class RecolorCLI(LightningCLI):
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     quiet_lightning()
+    if argv[0] == "predict":
+        for file in _configs(argv):
+            check_config(Path(file))
     try:
         return _close(_run(argv))
+    except MisconfigurationException as error:
+        raise UsageError(" ".join(str(error).split())) from error
     except SystemExit as stop:
         # Lightning turns a KeyboardInterrupt into an exit with code 1.
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from stop
         raise
+
+
+def _configs(argv: list[str]) -> list[str]:
+    """The files that ``--config`` names."""
+    named = [argv[i + 1] for i, flag in enumerate(argv[:-1]) if flag in ("-c", "--config")]
+    return named + [flag.partition("=")[2] for flag in argv if flag.startswith("--config=")]
 
 
 def _run(argv: list[str]) -> LightningCLI:
@@ -62,7 +101,14 @@ def _run(argv: list[str]) -> LightningCLI:
         subclass_mode_model=True,
         subclass_mode_data=True,
         save_config_callback=None,
-        parser_kwargs={"prog": "recolor", "fit": {"description": FIT}, "predict": {"description": PREDICT}},
+        parser_class=_Parser,
+        parser_kwargs={
+            "prog": "recolor",
+            "fit": {"description": FIT},
+            "predict": {"description": PREDICT},
+            "test": {"description": TEST.format(verb="test")},
+            "validate": {"description": TEST.format(verb="validate")},
+        },
         args=argv,
     )
 

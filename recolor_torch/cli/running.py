@@ -100,7 +100,7 @@ def describe_run(args: Namespace, method: Recolorizer) -> Run:
         ),
         gallery,
         Coloring(args.target, args.keep, args.strength, args.max_side),
-        Loading(args.batch_size, workers=args.workers, max_pixels=args.max_pixels),
+        Loading(args.batch_size, args.batch_megapixels, args.workers, args.max_pixels),
     )
 
 
@@ -137,6 +137,7 @@ def _run_trainer(
 ) -> tuple[bool, dict[str, int]]:
     """Predict under a Trainer: several devices, its plugins."""
     import lightning.pytorch as pl
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
 
@@ -149,7 +150,10 @@ def _run_trainer(
         forget_launcher()
     writer = Writer(run.output.save_stages)
     options = {"logger": False, "enable_model_summary": False, **options, "enable_progress_bar": False}
-    trainer = pl.Trainer(callbacks=[writer], **options)
+    try:
+        trainer = pl.Trainer(callbacks=[writer], **options)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise UsageError(f"The config's trainer cannot be made: {' '.join(str(error).split())}") from error
     c = run.coloring
     module = RecolorModule(method, c.target, c.keep, c.strength, c.max_side)
     try:

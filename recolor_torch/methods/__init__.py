@@ -1,5 +1,8 @@
 """Methods by name. ``METHODS`` is the registration: the command line, the configs and the contract tests read it."""
 
+import os
+import sys
+from importlib import import_module
 from typing import Any
 
 from recolor_torch.guide import Guide, Reference
@@ -38,12 +41,18 @@ __all__ = [
     "SemiInteractive",
     "WaveletMerging",
     "build_method",
+    "find_method",
     "method_name",
+    "name_of",
 ]
 
 
 def build_method(name: str, **settings: Any) -> Recolorizer:
     """The method called ``name`` with these settings.
+
+    Args:
+        name: as in ``METHODS``, or the class path of a method of one's own, as ``my_module.MyMethod``.
+        settings: of its constructor.
 
     Raises:
         ValueError: there is no such method; the message lists the known ones.
@@ -52,14 +61,36 @@ def build_method(name: str, **settings: Any) -> Recolorizer:
         >>> build_method("histogram", mode="rgb").space
         'rgb'
     """
-    if name not in METHODS:
-        raise ValueError(f"Unknown method {name!r}. Known methods: {', '.join(sorted(METHODS))}.")
-    return METHODS[name](**settings)
+    return find_method(name)(**settings)
+
+
+def find_method(name: str) -> type[Recolorizer]:
+    """The class of a method, by its name or its class path; a module is also looked for in the current folder.
+
+    Raises:
+        ValueError: there is no such method; the message lists the known ones.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        raise ValueError(f"Unknown method {name!r}. Known methods: {', '.join(sorted(METHODS))}; or module.Class.")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"Unknown method {name!r}: {error}. Known methods: {', '.join(sorted(METHODS))}.") from error
+    if not (isinstance(found, type) and issubclass(found, Recolorizer)):
+        raise ValueError(f"{name} is no method: it must be a class derived from recolor_torch.Recolorizer.")
+    return found
+
+
+def name_of(cls: type[Recolorizer]) -> str:
+    """The name under which a class of methods is registered, or its class name."""
+    return next((name for name, known in METHODS.items() if cls is known), cls.__name__)
 
 
 def method_name(method: Recolorizer) -> str:
     """The name under which the class of ``method`` is registered, or its class name."""
-    for name, cls in METHODS.items():
-        if type(method) is cls:
-            return name
-    return type(method).__name__
+    return name_of(type(method))

@@ -236,15 +236,22 @@ class ColorizationTraining(pl.LightningModule):
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """PSNR of the averaged network without and with points, and that of the gray pictures."""
+        self._measure(batch, batch_idx, "val")
+
+    def test_step(self, batch: Tensor, batch_idx: int) -> None:
+        """The same numbers as in validation, under ``test/``."""
+        self._measure(batch, batch_idx, "test")
+
+    def _measure(self, batch: Tensor, batch_idx: int, stage: str) -> None:
         image = self.pictures(batch)
         luminance, chroma = rgb_to_luminance(image), rgb_to_yuv(image)[:, 1:]
-        self.log("val/psnr_gray", psnr(luminance.expand_as(image), image).mean(), batch_size=len(image))
+        self.log(f"{stage}/psnr_gray", psnr(luminance.expand_as(image), image).mean(), batch_size=len(image))
         for points in VALIDATED_POINTS if self.hints else (0,):
             hints, mask = self.given_points(chroma, points, batch_idx)
             estimate = self(luminance, hints, mask)
             for name, found in chroma_of(estimate, luminance).items():
                 value = psnr(fit_gamut(luminance, found), image).mean()
-                self.log(f"val/psnr_{points}_{name}", value, batch_size=len(image))
+                self.log(f"{stage}/psnr_{points}_{name}", value, batch_size=len(image))
 
     def given_points(self, chroma: Tensor, points: int, batch_idx: int) -> tuple[Tensor, Tensor]:
         """So many points of 6 pixels, the same in every validation."""

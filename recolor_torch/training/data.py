@@ -229,6 +229,10 @@ class TrainingDataModule(pl.LightningDataModule):
         """Batches of the pictures that are held out."""
         return DataLoader(CentredPictures(self.validation[: self.validated], self.size), self.batch_size)
 
+    def test_dataloader(self) -> DataLoader:
+        """The pictures that are held out: give a folder of its own as ``validation`` for a test."""
+        return self.val_dataloader()
+
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
     if is_folder(source):

@@ -52,11 +52,8 @@ def test_other_methods_by_name(recolor, hints, entries):
 
 
 def test_changed_hints_are_done_again(recolor, hints, monkeypatch):
-    from recolor_torch.files import cached_file_hash
-
     assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")[0] == 0
     (hints / "old.json").write_text(json.dumps({**POINTS, "points": POINTS["points"][:1]}))
-    cached_file_hash.cache_clear()
     assert recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")[1].startswith("1 done, 0 skipped")
 
 

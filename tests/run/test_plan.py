@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from recolor_torch.errors import UsageError
-from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.files import file_hash
 from recolor_torch.run import record
 from recolor_torch.run.batches import BatchDataset, group_jobs
 from recolor_torch.run.plan import Guidance, make_plan
@@ -156,7 +156,6 @@ def test_an_output_that_someone_changed_is_not_ours(folder):
 def test_another_reference_is_another_setting(folder):
     first = plan(folder).jobs[0].settings
     picture(folder / "ref.png", width=20)
-    cached_file_hash.cache_clear()
     assert plan(folder).jobs[0].settings != first
 
 
