@@ -11,8 +11,8 @@ INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
 def describe(value: Any) -> Any:
     """A value in plain types: an object of a class as ``class_path`` and ``init_args``, as LightningCLI reads it.
 
-    The arguments are the attributes of the same names. An argument that an object does not keep says how it began and
-    not what it is (a file of weights to start from), and is left out.
+    The arguments are what a method ``settings`` gives, else the attributes of the same names. An argument that an
+    object does not keep says how it began and not what it is (a file of weights to start from), and is left out.
 
     Example:
         >>> from pathlib import PurePosixPath
@@ -33,5 +33,7 @@ def describe(value: Any) -> Any:
 
 def arguments(value: Any) -> dict[str, Any]:
     """The arguments that an object's class was called with, by name, as ``describe`` gives them."""
+    if hasattr(value, "settings"):
+        return {name: describe(v) for name, v in value.settings().items()}
     names = list(inspect.signature(type(value).__init__).parameters)[1:]
     return {name: describe(getattr(value, name)) for name in names if hasattr(value, name)}

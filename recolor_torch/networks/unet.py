@@ -1,5 +1,7 @@
 """Our own network: a U-Net on EfficientNet-Lite that reads luminance and hints."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,7 +50,7 @@ class ColorUNet(nn.Module):
         pretrained: bool = False,
     ) -> None:
         super().__init__()
-        self.variant, self.widths = encoder, tuple(widths)
+        self.variant, self.widths, self.drop = encoder, tuple(widths), drop
         self.encoder = EfficientNetLite(encoder, 1 + _HINTS, drop)
         if pretrained:
             self.encoder.load_state_dict(imagenet_state(encoder, _HINTS))
@@ -67,6 +69,15 @@ class ColorUNet(nn.Module):
         self.mean, self.vivid = _head(half), _head(half)
         # Log of the class weights of training: taken off the logits, what is left is the true distribution.
         self.register_buffer("log_weights", torch.zeros(BINS))
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make this network, without where its weights began."""
+        return {
+            "encoder": self.variant,
+            "widths": self.widths,
+            "attention": len(self.attention),
+            "drop": self.drop,
+        }
 
     def forward(
         self,

@@ -161,7 +161,10 @@ class ColorizationTraining(pl.LightningModule):
             settings["frozen"] = True
         else:
             self.network.train()
-        return self.network(luminance, hints, mask, **settings)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            # What the network drops is drawn from torch's own generators, and a resumed run has other ones.
+            torch.manual_seed(self._seed(batches_done(self.trainer)) + 503)
+            return self.network(luminance, hints, mask, **settings)
 
     def phase(self) -> tuple[int, int]:
         """Which of each four places this batch learns the distribution at."""
@@ -287,8 +290,10 @@ class ColorizationTraining(pl.LightningModule):
 
     def _generator(self, number: int) -> torch.Generator:
         """Draws that depend on the batch's number alone, so that a resumed run goes on as it would have."""
-        seed = (self.seed * 1_000_003 + number) * 1_009 + self.global_rank
-        return torch.Generator(self.device).manual_seed(seed)
+        return torch.Generator(self.device).manual_seed(self._seed(number))
+
+    def _seed(self, number: int) -> int:
+        return (self.seed * 1_000_003 + number) * 1_009 + self.global_rank
 
     def _powers(self, count: int, generator: torch.Generator) -> Tensor:
         draw = 2 * torch.rand(count, 1, 1, 1, generator=generator, device=self.device) - 1

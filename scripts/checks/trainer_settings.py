@@ -156,7 +156,7 @@ def _subject(column: str, folder: Path) -> tuple[pl.LightningModule, pl.Lightnin
         method = GramTransfer(style={"conv_1": 100.0}, content={}, levels=1, tolerance=0.0)
         return GramTransferModule(method), TransferData(str(folder / "pictures" / "1.png"), [str(first)], size=32)
     data = TrainingDataModule(pictures, size=32, side=36, batch_size=2, held_out=0.3)
-    network = ColorUNet((8, 8, 8, 8, 8))
+    network = ColorUNet("lite0", (8, 8, 8, 8, 8))
     if column == "train":
         return ColorizationTraining(network, warmup=1, hints=HintSimulation()), data
     return AdversarialTraining(network, Discriminator(4), hints=HintSimulation()), data
