@@ -106,6 +106,8 @@ def _show(argv: list[str]) -> int:
         print_json(entry)
         return 0
     print(f"{show_path(args.input)}: {hints.form}, {hints.describe()}")
+    for note in hints.notes if hints.marks is None else ():
+        print(note)
     shown = [f"{color} ({count})" for color, count in colors[:8]]
     more = f" and {len(colors) - 8} more" if len(colors) > 8 else ""
     print(f"colours: {', '.join(shown)}{more}")

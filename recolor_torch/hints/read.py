@@ -24,6 +24,8 @@ Form = Literal["json", "overlay", "marked"]
 FORMS: tuple[Form, ...] = ("json", "overlay", "marked")
 # A picture's sides are whole numbers: the same picture at two sizes differs this much in its aspect, at most.
 ASPECT_SLACK = 0.02
+# Alpha from which on a pixel was painted, pixels that a soft brush reaches beyond a stroke, and a speck's pixels.
+FAINT, RIM, FEW = 0.1, 4, 4
 _LOSSY = {"JPEG", "MPO", "WEBP", "AVIF", "JPEG2000"}
 
 
@@ -41,6 +43,7 @@ class Hints:
         form: the form of the file.
         shapes: points and strokes, for the JSON form.
         marks: the rule by which strokes were found, for a marked copy.
+        faint: pixels of an overlay that were painted, stand apart from all hints, and are too clear to be one.
     """
 
     image: Tensor
@@ -48,6 +51,16 @@ class Hints:
     form: Form
     shapes: HintShapes | None = None
     marks: Marks | None = None
+    faint: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know: how a marked copy was understood, and what does not count; a clause each."""
+        found = [] if self.marks is None else [self.describe()]
+        found += [] if self.shapes is None else self.shapes.notes
+        if self.faint:
+            found.append(f"{self.faint} painted pixels are half clear or clearer and do not count: use a hard brush")
+        return tuple(found)
 
     @property
     def count(self) -> int:
@@ -97,7 +110,8 @@ def read_hints(
     else:
         hints = _read_picture(path, target, size, max_pixels)
     if not bool((hints.mask > 0.5).any()):
-        raise HintError(f"{show_path(path)}: there are no hints in it ({hints.describe()}).")
+        why = "; ".join(hints.notes if hints.marks is None else ()) or hints.describe()
+        raise HintError(f"{show_path(path)}: there are no hints in it ({why}).")
     return hints
 
 
@@ -206,7 +220,11 @@ def _has_clear_pixels(picture: Picture) -> bool:
 
 def _from_overlay(picture: Picture) -> Hints:
     assert picture.alpha is not None
-    return Hints(picture.image, (picture.alpha > 0.5).float(), "overlay")
+    mask = (picture.alpha > 0.5).float()
+    # The soft rim of a stroke that counts is no stroke of its own.
+    near = F.max_pool2d(mask, 2 * RIM + 1, stride=1, padding=RIM)
+    faint = int(((picture.alpha > FAINT) & (near == 0)).sum())
+    return Hints(picture.image, mask, "overlay", faint=faint if faint >= FEW else 0)
 
 
 def _from_marked(path: str | os.PathLike, picture: Picture, target: Tensor | None) -> Hints:

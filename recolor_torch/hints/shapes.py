@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from recolor_torch.text import parse_json, short
 
 # A stroke thinner than this half width (pixels of the raster) would have gaps.
 LEAST_HALF_WIDTH = 0.5
+# Of a file, and of a point or stroke; those that only the studio reads are among them.
+_KEYS = {"size", "points", "strokes", "links", "hidden"}
+_ITEM_KEYS = {"x", "y", "radius", "color", "points", "neutral", "point"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -49,11 +53,38 @@ class HintShapes:
         size: (width, height) of the picture that the positions are for.
         points: drawn after the strokes, each over what came before.
         strokes: drawn in their order.
+        unknown: keys of the file that mean nothing here.
     """
 
     size: tuple[int, int]
     points: tuple[Point, ...] = ()
     strokes: tuple[Stroke, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file does not count, a clause each."""
+        width, height = self.size
+        points = sum(not self._touches([(p.x, p.y)], p.radius) for p in self.points)
+        strokes = sum(not self._touches(s.points, s.radius) for s in self.strokes)
+        notes = []
+        for count, total, what in ((points, self.points, "points"), (strokes, self.strokes, "strokes")):
+            if count:
+                notes.append(f"{count} of {len(total)} {what} lie outside of {width} x {height} and do not count")
+        if self.unknown:
+            notes.append(f"unknown keys were passed over: {', '.join(self.unknown)}")
+        return tuple(notes)
+
+    def _touches(self, points: Iterable[tuple[float, float]], radius: float) -> bool:
+        """Whether the box around a shape reaches into the picture."""
+        across, down = zip(*points)
+        width, height = self.size
+        return (
+            min(across) - radius < width
+            and max(across) + radius > 0
+            and min(down) - radius < height
+            and max(down) + radius > 0
+        )
 
     def rasterize(self, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The pixels: colours (H, W, 3) uint8, and a mask (H, W), both for ``size``, (height, width).
@@ -96,7 +127,15 @@ def parse_shapes(text: str) -> HintShapes:
         raise ValueError(f'"size" must be [width, height] in pixels, got {short(size)}')
     points = tuple(_point(p, f"points[{i}]") for i, p in enumerate(_list(data, "points")))
     strokes = tuple(_stroke(s, f"strokes[{i}]") for i, s in enumerate(_list(data, "strokes")))
-    return HintShapes((size[0], size[1]), points, strokes)
+    return HintShapes((size[0], size[1]), points, strokes, _unknown(data))
+
+
+def _unknown(data: dict[str, Any]) -> tuple[str, ...]:
+    """Keys that neither this form nor the studio knows, which are often slips: "colour", "stroke"."""
+    items = [item for key in ("points", "strokes") for item in data.get(key, []) if isinstance(item, dict)]
+    found = dict.fromkeys(key for key in data if key not in _KEYS)
+    found |= dict.fromkeys(key for item in items for key in item if key not in _ITEM_KEYS)
+    return tuple(short(key) for key in list(found)[:5])
 
 
 def shapes_from_pixels(colors: np.ndarray, mask: np.ndarray) -> HintShapes:

@@ -191,8 +191,8 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
     if job.hints is not None:
         read = read_hints(job.hints, picture.image, max_pixels=max_pixels)
         hints, hint_mask = read.image, read.mask
-        if read.marks is not None:
-            picture = replace(picture, notes=(*picture.notes, f"{job.hints}: {read.describe()}."))
+        said = tuple(f"{show_path(job.hints)}: {note}." for note in read.notes)
+        picture = replace(picture, notes=(*picture.notes, *said))
     guide = Guide(references, target_mask, hints, hint_mask)
     return _Loaded(job, picture, file_hash(job.target), guide)
 

@@ -17,6 +17,7 @@ from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import is_shapes, read_hints, read_shapes
 from recolor_torch.methods import Recolorizer
+from recolor_torch.paths import show_path
 from recolor_torch.pictures.guidance import read_mask
 from recolor_torch.pictures.read import PictureError, Scan, read_scan
 from recolor_torch.pipeline import recolor_strips
@@ -81,8 +82,8 @@ def load_large(job: Job, references: tuple[Reference, ...], max_pixels: int) -> 
     mask = None if job.target_mask is None else _read_mask(job.target_mask, scan.size, max_pixels)
     hints = None
     if job.hints is not None:
-        hints, note = _read_hints(job.hints, scan, max_pixels)
-        scan = replace(scan, notes=(*scan.notes, note)) if note else scan
+        hints, found = _read_hints(job.hints, scan, max_pixels)
+        scan = replace(scan, notes=(*scan.notes, *(f"{show_path(job.hints)}: {note}." for note in found)))
     return LargeTarget(job, scan, file_hash(job.target), references, mask, hints)
 
 
@@ -159,15 +160,15 @@ def _read_mask(path: Path, full: tuple[int, int], max_pixels: int) -> Scan | Ten
     return scan if scan.size == full else resize(read_mask(path, max_pixels), full).clamp(0, 1)
 
 
-def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[HintPixels, str | None]:
-    """Hints at full size, and what was understood of a marked copy."""
+def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[HintPixels, tuple[str, ...]]:
+    """Hints at full size, and what a person should know of them."""
     if is_shapes(path):
-        colors, mask = read_shapes(path, scan.size, max_pixels).rasterize(scan.size)
+        shapes = read_shapes(path, scan.size, max_pixels)
+        colors, mask = shapes.rasterize(scan.size)
         if mask.any():
-            return (colors, mask), None
+            return (colors, mask), shapes.notes
     hints = read_hints(path, scan.whole().image, max_pixels=max_pixels)
-    note = None if hints.marks is None else f"{path}: {hints.describe()}."
-    return (hints.image, hints.mask), note
+    return (hints.image, hints.mask), hints.notes
 
 
 def _small_hints(hints: HintPixels, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

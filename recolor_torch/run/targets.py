@@ -1,6 +1,8 @@
 """From what the user names (files, globs, folders, lists, pairs) to the list of targets."""
 
 import csv
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,20 +85,21 @@ def read_list(path: Path) -> list[str]:
 
 
 def read_pairs(path: Path) -> list[Target]:
-    """Targets with their own references, from a CSV, TSV or JSONL file with the columns target, reference[, hints].
+    """Targets with their own references, from a table with the columns target, reference[, hints].
 
-    A target that stands on several lines has several references. Relative paths are looked for from
-    the current folder, then from the file's own.
+    A table is CSV as any spreadsheet writes it (commas, semicolons or tabs, a first line ``sep=;``, UTF-8 or UTF-16,
+    blank rows), JSONL, or a JSON list of objects. Capitals and spaces in the names of columns do not matter. A target
+    that stands on several lines has several references. Relative paths are looked for from the current folder, then
+    from the file's own.
 
     Raises:
         UsageError: the file cannot be read, a column is missing, or a file that it names does not exist.
     """
     targets: dict[Path, Target] = {}
-    for number, row in _rows(path):
-        where = f"{path}, line {number}"
+    for where, row in _rows(path):
         names = {column: _names(row.get(column), column, where) for column in ("target", "reference", "hints")}
         if not names["target"] or not (names["reference"] or names["hints"]):
-            raise UsageError(f"{where}: needs the columns target and reference (or hints).")
+            raise UsageError(f"{where}: needs a target, and a reference or hints.")
         if len(names["target"]) > 1 or len(names["hints"]) > 1:
             raise UsageError(f"{where}: a line has one target and one file of hints.")
         target = _existing(names["target"][0], path, where)
@@ -105,35 +108,77 @@ def read_pairs(path: Path) -> list[Target]:
         new = (*old.references, *(_existing(r, path, where) for r in names["reference"]))
         targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
     if not targets:
-        raise UsageError(f"{path}: there are no pairs in it; the first line names the columns, as target,reference.")
+        raise UsageError(
+            f"{show_path(path)}: there are no pairs in it; the first line names the columns, as target,reference."
+        )
     found = list(targets.values())
     return with_folders_back(found, [t.path for t in found])
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines of a table, by column, with their numbers."""
-    number = 0
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a table that are not blank, by column, and where each is, in words."""
     try:
         text = read_text(path)
-        if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-            for number, line in enumerate(text.split("\n"), start=1):
-                if line.strip():
-                    row = parse_json(line)
-                    if not isinstance(row, dict):
-                        raise ValueError(f"a line must be an object with the key target, got {short(row)}")
-                    yield number, row
-            return
-        head = text.partition("\n")[0]
-        comma = ";" if ";" in head and "," not in head else ","
-        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else comma
-        table = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-        while (row := next(table, None)) is not None:
-            number = table.line_num
-            yield number, row
-    except (OSError, ValueError, csv.Error) as error:
-        number += isinstance(error, csv.Error)  # of the line after the last that was read
-        where = f", line {number}" if number and not isinstance(error, OSError) else ""
-        raise UsageError(f"Cannot read the pairs {path}{where}: {_reason(error)}.") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read the pairs {show_path(path)}: {_reason(error)}.") from error
+    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+        yield from _json_rows(path, text)
+    else:
+        yield from _csv_rows(path, text)
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if text.lstrip().startswith("["):
+        parts = [("", text)]
+    else:
+        lines = enumerate(text.split("\n"), start=1)
+        parts = [(f", line {number}", line) for number, line in lines if line.strip()]
+    for place, part in parts:
+        where = f"{show_path(path)}{place}"
+        try:
+            value = parse_json(part)
+        except ValueError as error:
+            raise UsageError(f"Cannot read the pairs {where}: {error}.") from error
+        for number, row in enumerate(value if isinstance(value, list) else [value], start=1):
+            one = where if place else f"{where}, entry {number}"
+            if not isinstance(row, dict):
+                raise UsageError(f"{one}: an entry must be an object with the key target, got {short(row)}.")
+            yield one, {_column(key): cell for key, cell in row.items()}
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    lines = text.splitlines()
+    skipped, separator = 0, ""
+    while lines and not lines[0].strip(" ,;\t"):
+        lines, skipped = lines[1:], skipped + 1
+    if lines and (mark := re.fullmatch(r"\s*\"?sep=(.)\"?\s*", lines[0], re.IGNORECASE)):
+        lines, skipped, separator = lines[1:], skipped + 1, mark[1]
+    if not lines:
+        return
+    # The separator is what parts the names of the columns.
+    separator = separator or max(("\t", ";", ",", "|"), key=lines[0].count)
+    table = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t")
+    line = 0
+    try:
+        columns = [_column(name) for name in next(table)]
+        if "target" not in columns or not {"reference", "hints"} & set(columns):
+            word = {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(separator, repr(separator))
+            seen = ", ".join(short(name)[1:-1] for name in columns)
+            raise UsageError(
+                f"{show_path(path)}, line {skipped + 1}: needs the columns target and reference (or hints); "
+                f"the columns are {seen or 'none'}, parted by {word}."
+            )
+        for row in table:
+            line = table.line_num
+            if any(cell.strip() for cell in row):
+                yield f"{show_path(path)}, line {skipped + line}", dict(zip(columns, row))
+    except csv.Error as error:  # of the line after the last that was read
+        where = f"{show_path(path)}, line {skipped + line + 1}"
+        raise UsageError(f"Cannot read the pairs {where}: {_reason(error)}.") from error
+
+
+def _column(name: object) -> str:
+    return str(name).strip(" \t\ufeff\"'").casefold()
 
 
 def _names(value: Any, column: str, where: str) -> list[str]:
@@ -147,9 +192,11 @@ def _names(value: Any, column: str, where: str) -> list[str]:
 
 def _existing(name: str, file: Path, where: str) -> Path:
     try:
-        path = _beside(as_path(name), file)
-        if is_file(path):
-            return path
+        # Some systems write letters with accents in one sign, some in two; a table may come from the other kind.
+        for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
+            path = _beside(as_path(form), file)
+            if is_file(path):
+                return path
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from error
     raise UsageError(f"{where}: no such file: {show_path(name)}.")

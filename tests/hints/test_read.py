@@ -332,3 +332,39 @@ def test_another_tone_curve_is_understood(shared):
             found = marks.marked > 0.5
             got.append(float((found & ready).sum() / (found | ready).sum()))
     assert min(got) > 0.9, got
+
+
+# --- what does not count ---
+
+
+def test_what_lies_outside_is_said(tmp_path):
+    points = [{"x": x, "y": 5, "radius": 2, "color": "#ff0000"} for x in (5, 33.9, 35, -1, -3)]
+    strokes = [{"points": [[50, 50], [60, 60]], "color": "#00ff00"}, {"points": [[50, 5], [20, 5]], "color": "#00ff00"}]
+    (tmp_path / "h.json").write_text(json.dumps({"size": [32, 24], "points": points, "strokes": strokes, "stroke": []}))
+    hints = read_hints(tmp_path / "h.json")
+    assert hints.notes == (
+        "2 of 5 points lie outside of 32 x 24 and do not count",
+        "1 of 2 strokes lie outside of 32 x 24 and do not count",
+        'unknown keys were passed over: "stroke"',
+    )
+    (tmp_path / "h.json").write_text(json.dumps({"size": [32, 24], "points": points[2:3]}))
+    with pytest.raises(HintError, match="no hints in it .1 of 1 points lie outside"):
+        read_hints(tmp_path / "h.json")
+
+
+def test_what_the_studio_writes_is_known(hints_file):
+    assert read_hints(hints_file).notes == ()
+    more = {**SHAPES, "links": [], "hidden": [], "strokes": [{**SHAPES["strokes"][0], "neutral": True, "point": True}]}
+    hints_file.write_text(json.dumps(more))
+    assert read_hints(hints_file).notes == ()
+
+
+@pytest.mark.parametrize(("alpha", "counts"), [(120, False), (128, True), (20, False)])
+def test_a_stroke_that_is_too_clear_is_said(alpha, counts, tmp_path):
+    layer = torch.zeros(1, 4, 24, 32)
+    layer[:, 3, 3:6, 3:20] = 1
+    layer[:, 3, 2:7, 2:21] += 0.3  # a soft rim is no stroke of its own
+    layer[:, 3, 15:18, 3:20] = alpha / 255
+    hints = read_hints(save(tmp_path / "o.png", layer.clamp(0, 1)))
+    assert hints.count == (2 if counts else 1) * 3 * 17
+    assert (hints.notes == ()) == (counts or alpha < 25)

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_pairs(tree, kind):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("target,ref\na.TIF,a.TIF\n", "line 2: needs the columns target and reference"),
+        ("target,ref\na.TIF,a.TIF\n", "line 1: needs the columns target and reference"),
         ("target,reference\na.TIF,nope.png\n", "line 2: no such file: nope.png"),
         ("target,reference\n", "there are no pairs in it"),
     ],
@@ -95,3 +96,59 @@ def test_numbers_sort_as_numbers():
 
     names = [Path(n) for n in ("f10", "f9", "F1", "f09b", "g", "f²")]
     assert [str(n) for n in sorted(names, key=natural_key)] == ["F1", "f9", "f09b", "f10", "f²", "g"]
+
+
+SPREADSHEETS = {
+    "blank rows": b"target,reference\r\na.TIF,b/x2.png\r\n,\r\n\r\n",
+    "blank rows in front": b",\r\ntarget,reference\r\na.TIF,b/x2.png\r\n",
+    "capitals": b"Target,REFERENCE\r\na.TIF,b/x2.png\r\n",
+    "sep": b"sep=;\r\ntarget;reference\r\na.TIF;b/x2.png\r\n",
+    "semicolons": b"target;reference;a,b\r\na.TIF;b/x2.png;\r\n",
+    "spaces": b"target , reference\r\na.TIF , b/x2.png\r\n",
+    "tabs": b"target\treference\r\na.TIF\tb/x2.png\r\n",
+    "quotes": b'"target","reference"\n"a.TIF","b/x2.png"\n',
+    "UTF-8 with a mark": b"\xef\xbb\xbftarget,reference\na.TIF,b/x2.png\n",
+    "UTF-16": "target,reference\na.TIF,b/x2.png\n".encode("utf-16"),
+    "other columns": b"id,Reference,note,Target\n1,b/x2.png,x,a.TIF\n",
+}
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
+def test_pairs_as_spreadsheets_write_them(kind, tree):
+    (tree / "pairs.csv").write_bytes(SPREADSHEETS[kind])
+    (pair,) = read_pairs(tree / "pairs.csv")
+    assert (pair.path.name, [r.name for r in pair.references]) == ("a.TIF", ["x2.png"])
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"Target": "a.TIF", "reference": "b/x2.png"}]', '{"target":"a.TIF","reference":"b/x2.png"}']
+)
+def test_pairs_as_json(text, tree):
+    (tree / "pairs.json").write_text(text)
+    (pair,) = read_pairs(tree / "pairs.json")
+    assert (pair.path.name, [r.name for r in pair.references]) == ("a.TIF", ["x2.png"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("picture;style\na.TIF;a.TIF\n", r"line 1: .*the columns are picture, style, parted by a semicolon"),
+        ("sep=;\npicture\tstyle\n", r"line 2: .*the columns are picture\\tstyle, parted by a semicolon"),
+        ("target,reference\n\n,\na.TIF,\n", "line 4: needs a target, and a reference or hints"),
+        ("", "no pairs in it"),
+        (",,\n\n", "no pairs in it"),
+    ],
+)
+def test_what_is_wrong_with_a_spreadsheet_is_said(text, said, tree):
+    (tree / "pairs.csv").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_pairs(tree / "pairs.csv")
+
+
+def test_letters_with_accents_in_one_sign_or_two(tree):
+    for form, other in (("NFC", "NFD"), ("NFD", "NFC")):
+        name = unicodedata.normalize(form, "café.png")
+        (tree / "a.TIF").rename(tree / name)
+        (tree / "pairs.csv").write_text(f"target,reference\n{unicodedata.normalize(other, name)},b/x2.png\n", "utf-8")
+        assert read_pairs(tree / "pairs.csv")[0].path.name in (name, unicodedata.normalize(other, name))
+        (tree / name).rename(tree / "a.TIF")
