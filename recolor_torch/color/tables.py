@@ -8,6 +8,7 @@ from torch import Tensor
 from recolor_torch.checks import check_image
 from recolor_torch.color.gamut import fit_gamut
 from recolor_torch.color.histogram import CHUNK, to_levels
+from recolor_torch.color.yuv import rgb_to_luminance
 
 _CUBE_1D_LIMIT = 65536
 
@@ -65,7 +66,7 @@ class LookUpTable:
         if not 2 <= self.levels <= _CUBE_1D_LIMIT:
             raise ValueError(f"A 1-D .cube file holds 2 to {_CUBE_1D_LIMIT} levels, got {self.levels}.")
         rows = self.values[0].expand(3, -1).T.tolist()
-        return _cube(title, f"LUT_1D_SIZE {self.levels}", rows)
+        return cube_text(f"LUT_1D_SIZE {self.levels}", rows, title)
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,26 @@ class ChromaTable:
         """The text of a 3-D ``.cube`` file: luminance kept, this chroma, fitted into the gamut."""
         if self.values.shape[0] != 1:
             raise ValueError(f"A .cube file holds one table, got a batch of {self.values.shape[0]}.")
-        axis = torch.linspace(0, 1, size, dtype=self.values.dtype, device=self.values.device)
-        blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")  # red varies fastest
-        luminance = (0.299 * red + 0.587 * green + 0.114 * blue).reshape(1, 1, 1, -1)
+        luminance = rgb_to_luminance(cube_grid(size).to(self.values))
         rows = fit_gamut(luminance, self.apply(luminance))[0, :, 0].T.tolist()
-        return _cube(title, f"LUT_3D_SIZE {size}", rows)
+        return cube_text(f"LUT_3D_SIZE {size}", rows, title)
 
 
-def _cube(title: str, size: str, rows: list[list[float]]) -> str:
+def cube_grid(size: int) -> Tensor:
+    """The colors of the rows of a 3-D ``.cube`` file, (1, 3, 1, size^3), float64: red varies fastest."""
+    axis = torch.linspace(0, 1, size, dtype=torch.float64)
+    blue, green, red = torch.meshgrid(axis, axis, axis, indexing="ij")
+    return torch.stack((red, green, blue)).view(1, 3, 1, -1)
+
+
+def cube_text(size: str, rows: list[list[float]], title: str = "recolor_torch") -> str:
+    """The text of a ``.cube`` file.
+
+    Args:
+        size: its line that states kind and size, as ``LUT_3D_SIZE 33``.
+        rows: three numbers each.
+        title: of the table.
+    """
     title = title.replace('"', "'").replace("\n", " ")
     lines = [f'TITLE "{title}"', size, "DOMAIN_MIN 0 0 0", "DOMAIN_MAX 1 1 1"]
     lines += [" ".join(f"{value:.6f}" for value in row) for row in rows]

@@ -6,122 +6,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_batch, check_choice, check_image, check_mask
+from recolor_torch.checks import check_choice
 from recolor_torch.color import fit_gamut, from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
-from recolor_torch.color.histogram import histogram, level_count, to_levels
+from recolor_torch.color.histogram import histogram
 from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
-from recolor_torch.guide import Guide, Reference, total_weight
+from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer, Table
+from recolor_torch.methods.color_maps import KINDS, apply_map, fit_map, lab_cube
+from recolor_torch.methods.histogram_chroma import fit_chroma_table, transfer_chroma
 from recolor_torch.methods.histogram_soft import match_histograms_soft
+from recolor_torch.methods.histogram_tables import fit_lookup_table, fit_table_to_counts, match_histograms
 from recolor_torch.precision import HALF, in_float32
 from recolor_torch.strips import Rows, strips
 
-CHROMA_LEVELS = 256
 Restore = Literal["report", "gamut"]
-
-
-def fit_lookup_table(
-    image: Tensor, references: tuple[Reference, ...], mask: Tensor | None = None, levels: int | None = None
-) -> LookUpTable:
-    r"""The monotonic table that gives ``image`` the histogram of the references (report, 2.1.2).
-
-    .. math:: \mathrm{LUT}[i] = \min \{ j : F_\mathrm{ref}(j) \ge F_\mathrm{image}(i) \}
-
-    with F the cumulative histogram as a fraction of the pixels. (The report's text swaps the two
-    names.) With one reference the comparison is made in integers and is exact; with several, F is
-    the weighted mean of theirs, in float64.
-
-    Args:
-        image: (B, C, H, W), float in [0, 1], uint8 or uint16; NaN is not counted.
-        references: pictures of any size with as many channels and the dtype kind of ``image``.
-        mask: pixels of ``image`` that count, (B or 1, 1, H, W).
-        levels: levels of the table; 256 for uint8, else 65,536.
-
-    Returns:
-        A table of shape (B, C, levels), float64.
-
-    Raises:
-        ValueError: there is no reference, a shape is wrong, or the weights are not positive.
-    """
-    if not references:
-        raise ValueError("A look-up table needs at least one reference, got none.")
-    for r in references:
-        _check_reference(r.image, image)
-    levels = level_count(image) if levels is None else levels
-    return fit_table_to_counts(histogram(image, levels, mask), references)
-
-
-def fit_table_to_counts(counted: Tensor, references: tuple[Reference, ...]) -> LookUpTable:
-    """``fit_lookup_table`` for a picture that is known by the counts of its levels, (B, C, levels)."""
-    levels = counted.shape[-1]
-    target = counted.cumsum(-1)
-    total = total_weight(references)
-    counts = [histogram(r.image, levels, r.mask).cumsum(-1) for r in references]
-    _check_counted(torch.stack([c[..., -1].amin() for c in counts]))
-    if len(counts) == 1:
-        source = counts[0].expand_as(target)
-        # F_ref(j) >= F_image(i), cross-multiplied: n^2 stays far below 2^63.
-        index = torch.searchsorted(source * target[..., -1:], target * source[..., -1:])
-    else:
-        fractions = [c.double() / c[..., -1:].clamp(min=1) * (r.weight / total) for c, r in zip(counts, references)]
-        wanted = target.double() / target[..., -1:].clamp(min=1)
-        summed = torch.stack([f.expand_as(wanted) for f in fractions]).sum(0)
-        # The sum of the weights may miss 1 by rounding; a fraction counts as reached within 1e-12.
-        index = torch.searchsorted((summed + 1e-12).contiguous(), wanted.contiguous())
-    # Where no pixel of the image counts there is nothing to go by: the table changes nothing.
-    index = torch.where(target[..., -1:] > 0, index, torch.arange(levels, device=index.device))
-    return LookUpTable(index.clamp_(max=levels - 1).double() / (levels - 1))
-
-
-def _check_reference(reference: Tensor, image: Tensor) -> None:
-    check_batch(reference, "reference", image)
-    if reference.ndim != 4 or reference.shape[1] != image.shape[1]:
-        wanted, got = (tuple(x.shape) for x in (image, reference))
-        raise ValueError(f"reference must have as many channels as image, {wanted[1]}, got the shape {got}.")
-    if reference.dtype != image.dtype and not (reference.is_floating_point() and image.is_floating_point()):
-        raise ValueError(f"reference must be of the type of image, {image.dtype}, got {reference.dtype}.")
-
-
-def _check_counted(counts: Tensor) -> None:
-    """Raise where a reference has no pixel that counts: its colors are not known, and black is not among them."""
-    if not bool((counts > 0).all()):
-        raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
-
-
-def match_histograms(
-    image: Tensor,
-    references: tuple[Reference, ...] | Tensor,
-    mask: Tensor | None = None,
-    levels: int | None = None,
-    counted: Tensor | None = None,
-) -> Tensor:
-    """Give each channel of ``image`` the histogram of the references: the report's look-up table.
-
-    The formula is stated in :func:`fit_lookup_table`. Floats go through 65,536 levels, which moves a
-    value by at most 1/131,070 before the table.
-
-    Args:
-        image: (B, C, H, W), float in [0, 1], uint8 or uint16; NaN stays NaN.
-        references: a picture (B or 1, C, H', W'), or several with masks and weights.
-        mask: pixels that are counted and changed, (B or 1, 1, H, W); the others are returned as they are.
-        levels: levels of the table; 256 for uint8, else 65,536.
-        counted: pixels that are counted, where those are not the ones that are changed.
-
-    Returns:
-        The shape and dtype of ``image``.
-
-    Example:
-        >>> x = torch.tensor([0.0, 0.0, 0.2, 0.4]).view(1, 1, 1, 4)
-        >>> match_histograms(x, 1 - x).flatten()
-        tensor([0.8000, 0.8000, 1.0000, 1.0000])
-    """
-    if isinstance(references, Tensor):
-        references = (Reference(references),)
-    if image.dtype in HALF:
-        return in_float32(match_histograms, image, references, mask, levels, counted)
-    matched = fit_lookup_table(image, references, mask if counted is None else counted, levels).apply(image)
-    return matched if mask is None else torch.where(mask > 0.5, matched, image)
+Mode = Literal["auto", "chroma", "rgb", "yuv", "lab", "soft", "moments", "monge", "sliced"]
+MODES = ("auto", "chroma", "rgb", "yuv", "lab", "soft", *KINDS)
+# Largest difference of R, G and B in a picture that is called gray: half of an 8-bit level.
+_GRAY = 0.5 / 255
 
 
 def match_in_space(
@@ -174,106 +77,6 @@ def restore_range(image: Tensor) -> Tensor:
     return lifted / lifted.amax((-2, -1), keepdim=True).clamp(min=1)
 
 
-def fit_chroma_table(references: tuple[Reference, ...], smoothing: float = 8.0) -> ChromaTable:
-    """The mean chroma of the references at each luminance, over 256 levels: the direct chroma table.
-
-    Args:
-        references: YUV pictures, (B or 1, 3, H', W'); pixels with NaN are not counted.
-        smoothing: standard deviation of a Gauss filter over the levels, in levels of 255, that keeps
-            rare luminances from taking the chroma of a handful of pixels; 0 turns it off.
-
-    Returns:
-        A table of shape (B, 2, 256). Levels that no reference has are interpolated from their neighbours.
-    """
-    if not references:
-        raise ValueError("A chroma table needs at least one reference, got none.")
-    total = total_weight(references)
-    first, *others = (_chroma_sums(r) * (r.weight / total) for r in references)
-    sums = sum(others, start=first)
-    if smoothing > 0:
-        sums = sums @ _gauss_matrix(CHROMA_LEVELS, smoothing, sums.device)
-    return ChromaTable(_fill_empty(sums[:, 1:], sums[:, :1]))
-
-
-def _chroma_sums(reference: Reference) -> Tensor:
-    """(B, 3, 256) float64: fraction of the pixels, and their U and V added up, at each level of luminance."""
-    image = reference.image
-    check_image(image, "reference", channels=3)
-    b = image.shape[0]
-    level = to_levels(image[:, 0].flatten(1), CHROMA_LEVELS)
-    drop = image.isnan().any(1).flatten(1)
-    if reference.mask is not None:
-        check_mask(reference.mask, "reference mask", image, "its reference")
-        drop = drop | (reference.mask.expand(b, -1, -1, -1).flatten(1) <= 0.5)
-    level = level.masked_fill(drop, CHROMA_LEVELS)
-    rows = CHROMA_LEVELS + 1
-    index = (level + rows * torch.arange(b, device=image.device).unsqueeze(1)).flatten()
-    count = torch.bincount(index, minlength=b * rows).double()
-    chroma = image[:, 1:].nan_to_num(nan=0.0).transpose(0, 1).flatten(1)
-    parts = [count, *(torch.bincount(index, weights=c.double(), minlength=b * rows) for c in chroma)]
-    sums = torch.stack(parts).view(3, b, rows).transpose(0, 1)[..., :CHROMA_LEVELS]
-    _check_counted(sums[:, 0].sum(-1))
-    return sums / sums[:, :1].sum(-1, keepdim=True)
-
-
-def _gauss_matrix(n: int, sigma: float, device: torch.device) -> Tensor:
-    x = torch.arange(n, dtype=torch.float64, device=device)
-    kernel = torch.exp(-0.5 * ((x[:, None] - x) / sigma) ** 2)
-    return kernel / kernel.sum(0)
-
-
-def _fill_empty(sums: Tensor, weight: Tensor) -> Tensor:
-    """Means from sums; levels of (nearly) no weight lie on the line between the nearest levels that have some."""
-    n = weight.shape[-1]
-    full = weight > 1e-9
-    mean = torch.where(full, sums / weight.clamp(min=1e-300), 0)
-    place = torch.arange(n, device=weight.device).expand_as(full)
-    before = torch.where(full, place, -1).cummax(-1).values
-    after = n - 1 - torch.where(full.flip(-1), place, -1).cummax(-1).values.flip(-1)
-    missing_before, missing_after = before < 0, after >= n
-    before, after = torch.where(missing_before, after, before), torch.where(missing_after, before, after)
-    before, after = before.clamp(0, n - 1), after.clamp(0, n - 1)
-    part = (place - before) / (after - before).clamp(min=1)
-    left, right = (mean.gather(-1, index.expand_as(mean)) for index in (before, after))
-    return torch.lerp(left, right, part.to(left))
-
-
-def transfer_chroma(
-    image: Tensor,
-    references: tuple[Reference, ...],
-    mask: Tensor | None = None,
-    rank: bool = False,
-    smoothing: float = 8.0,
-    counted: Tensor | None = None,
-) -> Tensor:
-    """Give each pixel the mean chroma that the references have at its luminance; luminance stays.
-
-    Args:
-        image: YUV, (B, 3, H, W).
-        references: YUV pictures of any size.
-        mask: pixels that are counted (with ``rank``) and changed.
-        rank: look chroma up by rank, that is at the luminance that the target's has after matching
-            it to the references', instead of at the luminance itself.
-        smoothing: see :func:`fit_chroma_table`.
-        counted: pixels that are counted, where those are not the ones that are changed.
-
-    Returns:
-        YUV, (B, 3, H, W); it may lie outside the sRGB gamut.
-    """
-    check_image(image, "image", channels=3)
-    if image.dtype in HALF:
-        return in_float32(transfer_chroma, image, references, mask, rank, smoothing, counted)
-    table = fit_chroma_table(references, smoothing)
-    luminance = image[:, :1]
-    if rank:
-        gray = tuple(replace(r, image=r.image[:, :1]) for r in references)
-        luminance = match_histograms(luminance, gray, mask, counted=counted)
-    chroma = table.apply(luminance)
-    if mask is not None:
-        chroma = torch.where(mask > 0.5, chroma, image[:, 1:])
-    return torch.cat([image[:, :1], chroma], dim=1)
-
-
 def _to_unit(image: Tensor, space: str) -> Tensor:
     scale, shift = _unit_range(image, space)
     return image * scale + shift
@@ -308,14 +111,23 @@ def _count(rows: Rows, full: tuple[int, int], mask: Rows | None, channels: int) 
     return counts
 
 
+def _is_gray(image: Tensor) -> Tensor:
+    """Which pictures of an sRGB batch have no color, (B, 1, 1, 1)."""
+    return ((image.amax(1) - image.amin(1)).flatten(1).amax(1) <= _GRAY).view(-1, 1, 1, 1)
+
+
 class HistogramTransfer(Recolorizer):
     """Colour by histogram from one or more references: instant, no weights needed.
 
     Args:
-        mode: ``chroma`` gives each luminance the mean chroma that the references have there (the
-            direct chroma table, the most accurate of the four on real pairs); ``rgb`` is the
-            report's look-up table in each channel; ``yuv`` and ``lab`` match RGB first, then the
-            channels of that space; ``soft`` is ``rgb`` with gradients.
+        mode: ``auto`` is ``chroma`` for gray targets and ``monge`` for colored ones. ``chroma`` gives
+            each luminance the mean chroma that the references have there (the direct chroma table,
+            the most accurate on real pairs); ``rgb`` is the report's look-up table in each channel;
+            ``yuv`` and ``lab`` match RGB first, then the channels of that space; ``soft`` is ``rgb``
+            with gradients. Color to color, for ``--target color``, are smooth maps in Lab:
+            ``moments`` (mean and spread of each channel, Reinhard et al.), ``monge`` (the linear
+            Monge-Kantorovich map, Pitie and Kokaram) and ``sliced`` (the whole distribution, axis by
+            axis in many rotations).
         rank: with ``chroma``, look chroma up by the rank of a luminance instead of its value; for
             pictures of very different exposure.
         smoothing: with ``chroma``, width of the Gauss filter over the table, in levels of 255.
@@ -330,14 +142,14 @@ class HistogramTransfer(Recolorizer):
 
     def __init__(
         self,
-        mode: Literal["chroma", "rgb", "yuv", "lab", "soft"] = "chroma",
+        mode: Mode = "auto",
         rank: bool = False,
         smoothing: float = 8.0,
         restore: Restore = "report",
         edge_threshold: float | None = None,
     ) -> None:
         super().__init__()
-        check_choice(mode, "mode", ("chroma", "rgb", "yuv", "lab", "soft"))
+        check_choice(mode, "mode", MODES)
         check_choice(restore, "restore", ("report", "gamut"))
         if smoothing < 0:
             raise ValueError(f"smoothing must be 0 or more, got {smoothing}.")
@@ -354,22 +166,53 @@ class HistogramTransfer(Recolorizer):
         if self.edge_threshold is not None:
             references = tuple(replace(r, mask=self._edge_free(r.image, r.mask)) for r in references)
             counted = self._edge_free(image, mask)
+        gray = _is_gray(image)
+        modes = [self.mode]
+        if self.mode == "auto":
+            modes = [mode for mode, there in (("chroma", gray.any()), ("monge", (~gray).any())) if there]
         if self.keep_stages:
-            self.stages["table.cube"] = self._cube(image, references, counted)
-        if self.mode == "chroma":
-            return transfer_chroma(image, references, mask, self.rank, self.smoothing, counted)
-        if self.mode == "rgb":
+            self.stages["table.cube"] = self._cube(modes[0], image, references, counted)
+        results = [self._by(mode, image, references, mask, counted) for mode in modes]
+        return results[0] if len(results) == 1 else torch.where(gray, *results)
+
+    def _by(
+        self,
+        mode: str,
+        image: Tensor,
+        references: tuple[Reference, ...],
+        mask: Tensor | None,
+        counted: Tensor | None,
+    ) -> Tensor:
+        """The result of one mode; statistics are taken where ``counted`` is over one half."""
+        if mode == "chroma":
+            return self._by_chroma(image, references, mask, counted)
+        if mode == "rgb":
             return match_histograms(image, references, mask, counted=counted)
-        if self.mode == "soft":
+        if mode == "soft":
             return match_histograms_soft(image, references, mask if counted is None else counted)
-        return match_in_space(image, references, self.mode, mask, self.restore, counted)
+        if mode in KINDS:
+            color_map = fit_map(image, references, mode, mask if counted is None else counted)
+            return apply_map(image, color_map, mask)
+        return match_in_space(image, references, mode, mask, self.restore, counted)
+
+    def _by_chroma(
+        self, image: Tensor, references: tuple[Reference, ...], mask: Tensor | None, counted: Tensor | None
+    ) -> Tensor:
+        """``transfer_chroma`` in the space of this method."""
+        if self.space == "yuv":
+            return transfer_chroma(image, references, mask, self.rank, self.smoothing, counted)
+        yuv, pictures = from_rgb(image, "yuv"), self._in_yuv(references)
+        return to_rgb(transfer_chroma(yuv, pictures, mask, self.rank, self.smoothing, counted), "yuv")
 
     def table(self, rows: Rows, full: tuple[int, int], guide: Guide, mask: Rows | None) -> Table | None:
         """The chroma table, and the look-up table in RGB; the other modes look at pixels together."""
         self.require(guide)
-        if self.edge_threshold is not None or self.keep_stages or self.mode not in ("chroma", "rgb"):
+        if self.edge_threshold is not None or self.keep_stages or self.mode not in ("auto", "chroma", "rgb"):
             return None
         references = guide.references
+        if self.mode == "auto":
+            gray = all(bool(_is_gray(rows(top, bottom)).all()) for top, bottom in strips(full[0], full[1]))
+            return self._chroma_table(rows, full, self._in_yuv(references), mask) if gray else None
         if self.mode == "rgb":
             lookup = fit_table_to_counts(_count(rows, full, mask, 3), references)
 
@@ -378,13 +221,19 @@ class HistogramTransfer(Recolorizer):
                 return matched if where is None else torch.where(where > 0.5, matched, image)
 
             return match
+        return self._chroma_table(rows, full, references, mask)
+
+    def _chroma_table(
+        self, rows: Rows, full: tuple[int, int], references: tuple[Reference, ...], mask: Rows | None
+    ) -> Table:
         chroma_table = fit_chroma_table(references, self.smoothing)
         ranks: LookUpTable | None = None
         if self.rank:
             gray = tuple(replace(r, image=r.image[:, :1]) for r in references)
-            ranks = fit_table_to_counts(_count(rows, full, mask, 1), gray)
+            ranks = fit_table_to_counts(_count(self._luminance(rows), full, mask, 1), gray)
 
         def color(image: Tensor, where: Tensor | None) -> Tensor:
+            image = from_rgb(image, "yuv") if self.space == "rgb" else image
             luminance = image[:, :1]
             known = luminance if ranks is None else ranks.apply(luminance)
             if where is not None and ranks is not None:
@@ -392,9 +241,21 @@ class HistogramTransfer(Recolorizer):
             chroma = chroma_table.apply(known)
             if where is not None:
                 chroma = torch.where(where > 0.5, chroma, image[:, 1:])
-            return torch.cat([luminance, chroma], dim=1)
+            colored = torch.cat([luminance, chroma], dim=1)
+            return to_rgb(colored, "yuv") if self.space == "rgb" else colored
 
         return color
+
+    def _luminance(self, rows: Rows) -> Rows:
+        """Rows of luminance of rows in the space of this method."""
+        if self.space == "yuv":
+            return rows
+        return lambda top, bottom: rgb_to_luminance(rows(top, bottom))
+
+    def _in_yuv(self, references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+        if self.space == "yuv":
+            return references
+        return tuple(replace(r, image=from_rgb(r.image, "yuv")) for r in references)
 
     def _edge_free(self, image: Tensor, mask: Tensor | None) -> Tensor:
         """The pixels of ``mask`` that lie on no edge."""
@@ -403,9 +264,11 @@ class HistogramTransfer(Recolorizer):
         free = edge_free(edge_probability(luminance), self.edge_threshold)
         return free if mask is None else free * (mask > 0.5)
 
-    def _cube(self, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
+    def _cube(self, mode: str, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
         """The table that colours the first of this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
-        if self.mode == "chroma":
-            return ChromaTable(fit_chroma_table(references, self.smoothing).values[:1]).to_cube()
+        if mode == "chroma":
+            return ChromaTable(fit_chroma_table(self._in_yuv(references), self.smoothing).values[:1]).to_cube()
+        if mode in KINDS:
+            return lab_cube(fit_map(image, references, mode, counted))
         table = fit_lookup_table(image, references, counted, levels=1024)
         return LookUpTable(table.values[:1]).to_cube()

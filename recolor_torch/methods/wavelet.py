@@ -16,7 +16,9 @@ from recolor_torch.filters.wavelet import Pyramid
 from recolor_torch.filters.wavelet_bank import check_boundary
 from recolor_torch.guide import Guide, Reference, total_weight
 from recolor_torch.methods.base import Recolorizer
-from recolor_torch.methods.histogram import match_histograms, match_in_space, transfer_chroma
+from recolor_torch.methods.histogram import match_in_space
+from recolor_torch.methods.histogram_chroma import transfer_chroma
+from recolor_torch.methods.histogram_tables import match_histograms
 from recolor_torch.methods.wavelet_schedule import check_weights, read_schedule, schedule_weights
 
 Transform = Literal["dwt", "stationary"]

@@ -18,7 +18,7 @@ import torch
 from skimage.exposure import match_histograms as skimage_match
 
 from recolor_torch.color.histogram import order_distance
-from recolor_torch.methods.histogram import match_histograms
+from recolor_torch.methods.histogram_tables import match_histograms
 
 
 def pictures(megapixels: float, dtype: str) -> tuple[np.ndarray, np.ndarray]:

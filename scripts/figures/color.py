@@ -6,7 +6,8 @@ from torch import Tensor
 
 from recolor_torch.color import rgb_to_yuv, yuv_to_rgb
 from recolor_torch.guide import Reference
-from recolor_torch.methods.histogram import match_histograms, match_in_space
+from recolor_torch.methods.histogram import match_in_space
+from recolor_torch.methods.histogram_tables import match_histograms
 from recolor_torch.plots.figures import plot_histogram, plot_strip
 from scripts.figures.registry import Pictures, figure
 

@@ -11,7 +11,7 @@ from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.filters import amplify_contrast, dwt2
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import WaveletMerging
-from recolor_torch.methods.histogram import match_histograms
+from recolor_torch.methods.histogram_tables import match_histograms
 from recolor_torch.methods.wavelet import merge_wavelets, splice_wavelets
 from recolor_torch.pipeline import recolor
 from recolor_torch.plots.figures import plot_lambda, plot_strip, plot_wavelet

@@ -5,19 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.exposure import match_histograms as skimage_match
 
-from recolor_torch.color import from_rgb, rgb_to_yuv
+from recolor_torch.color import from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
 from recolor_torch.color.histogram import histogram
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import HistogramTransfer
-from recolor_torch.methods.histogram import (
-    fit_chroma_table,
-    fit_lookup_table,
-    match_histograms,
-    match_in_space,
-    restore_range,
-    transfer_chroma,
-)
+from recolor_torch.methods.color_maps import map_colors
+from recolor_torch.methods.histogram import match_in_space, restore_range
+from recolor_torch.methods.histogram_chroma import fit_chroma_table, transfer_chroma
 from recolor_torch.methods.histogram_soft import match_histograms_soft
+from recolor_torch.methods.histogram_tables import fit_lookup_table, match_histograms
 
 
 def test_report_table_worked_by_hand():
@@ -204,8 +200,20 @@ def test_module_is_the_function(rgb, mode):
     torch.testing.assert_close(out, expected)
 
 
+def test_auto_takes_a_map_where_there_is_color(rgb):
+    reference = (Reference(rgb.flip(0)),)
+    mixed = torch.cat((rgb[:1], rgb_to_luminance(rgb[1:]).expand(-1, 3, -1, -1)))
+    out = HistogramTransfer()(mixed, Guide(reference))
+    torch.testing.assert_close(out[:1], map_colors(mixed, reference, "monge")[:1])
+    pictures = (Reference(from_rgb(rgb.flip(0), "yuv")),)
+    chroma = to_rgb(transfer_chroma(from_rgb(mixed, "yuv"), pictures), "yuv")
+    torch.testing.assert_close(out[1:], chroma[1:])
+    alone = HistogramTransfer()(mixed[1:], Guide((Reference(rgb.flip(0)[1:]),)))
+    torch.testing.assert_close(alone, out[1:])
+
+
 def test_bad_settings():
-    with pytest.raises(ValueError, match=r"Unknown mode 'rbg'. Known: chroma, rgb, yuv, lab, soft."):
+    with pytest.raises(ValueError, match="Unknown mode 'rbg'. Known: auto, chroma, "):
         HistogramTransfer(mode="rbg")
     with pytest.raises(ValueError, match="smoothing must be 0 or more"):
         HistogramTransfer(smoothing=-1)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.filters import blockiness
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.histogram import match_histograms, transfer_chroma
+from recolor_torch.methods.histogram_chroma import transfer_chroma
+from recolor_torch.methods.histogram_tables import match_histograms
 from recolor_torch.methods.wavelet import WaveletMerging, merge_wavelets, place_references, splice_wavelets
 from recolor_torch.methods.wavelet_schedule import schedule_weights
 from recolor_torch.pictures import read_picture

@@ -25,7 +25,7 @@ from recolor_torch.methods.correspondence.confidence import (
 )
 from recolor_torch.methods.correspondence.features import LAYERS, STRIDE, describe, feature_blocks, working_picture
 from recolor_torch.methods.correspondence.match import find_matches, with_penalty
-from recolor_torch.methods.histogram import fit_chroma_table
+from recolor_torch.methods.histogram_chroma import fit_chroma_table
 from recolor_torch.methods.levin import checked
 
 # What a difference of luminance of one standard deviation, and of one picture height, costs of the score.

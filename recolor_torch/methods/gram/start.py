@@ -11,7 +11,8 @@ from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv, yuv_to_rgb
 from recolor_torch.filters import gauss_filter
 from recolor_torch.guide import Reference
-from recolor_torch.methods.histogram import match_histograms, transfer_chroma
+from recolor_torch.methods.histogram_chroma import transfer_chroma
+from recolor_torch.methods.histogram_tables import match_histograms
 from recolor_torch.methods.wavelet import place_references
 
 Start = Literal["target", "source", "average", "noise", "rank-colour"]
