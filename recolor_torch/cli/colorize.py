@@ -63,7 +63,7 @@ def make_parser(own: str | None = None) -> Parser:
     )
     add("--target-mask", type=str, metavar="PICTURE", help="white where to recolour; resized to each target")
     add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
-    add("--sequence", action="store_true", help="targets are frames of a clip: hints on some are carried to all")
+    add("--sequence", action="store_true", help="targets are frames of a clip, which are coloured as a film")
     add(
         "--target",
         choices=["gray", "color"],
@@ -220,9 +220,9 @@ def _build(name: str, args: Namespace) -> Recolorizer:
 def _settings(name: str, args: Namespace) -> dict[str, Any]:
     """The method's settings from its flags, and from the flags that set one whatever the method."""
     settings = args[name].as_dict()
-    for flag in ("sequence", "weights", "download", "vgg_preprocessing"):
+    for flag in ("weights", "download", "vgg_preprocessing"):
         if args[flag]:
-            if flag not in settings and not (args.gallery and flag != "sequence"):
+            if flag not in settings and not args.gallery:
                 can = ", ".join(method for method in METHODS if flag in args[method])
                 raise UsageError(f"{name} has no use for --{flag.replace('_', '-')}, which is for {can or 'none yet'}.")
             if flag in settings:

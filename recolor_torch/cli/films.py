@@ -44,15 +44,16 @@ def colorize_films(
         references=tuple(as_path(r) for r in args.reference or ()),
         hints=None if args.hints is None else as_path(args.hints),
         first_number=settings.first_number,
-        find=_finder(args),
+        find=find_in_galleries(args),
         shots=None if args.shots is None else as_path(args.shots),
     )
     for path in (*guidance.references, guidance.hints, guidance.shots):
         if path is not None and not exists(path):
             raise UsageError(f"No such file or folder: {path}.")
-    facts = _facts(method, sources)
+    facts = describe_sources(sources)
     key = record.settings_hash({**facts, "settings": repr(settings), "guidance": _hashes(guidance, args)})
     output = as_path(args.output)
+    place = torch_place(device)
     if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:
         single = False
     jobs = plan_films(films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite)
@@ -69,13 +70,6 @@ def colorize_films(
     try:
         with screen:
             todo = [job for job in jobs if job.status == "do"]
-            place = {"gpu": "cuda"}.get(device[0], "cpu" if device[0] == "auto" else device[0])
-            if device[0] == "auto":
-                import torch
-
-                place = "cuda" if torch.cuda.is_available() else "cpu"
-            elif isinstance(device[1], list):
-                place = f"cuda:{device[1][0]}"
             done = run_films(
                 todo, sources, guidance, settings, key=key, facts=facts, device=place,
                 on_plan=screen.plan, on_progress=screen.step,
@@ -86,6 +80,18 @@ def colorize_films(
     except KeyboardInterrupt:
         counts["interrupted"] = 1
     return counts
+
+
+def torch_place(device: tuple[str, Any]) -> str:
+    """torch's name for a device in Lightning's words."""
+    kind, index = device
+    if kind == "auto":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "gpu":
+        return f"cuda:{index[0]}" if isinstance(index, list) else "cuda"
+    return kind
 
 
 def _refuse(args: Namespace) -> None:
@@ -103,7 +109,7 @@ def _refuse(args: Namespace) -> None:
             raise UsageError(f"{flag} is not for films.")
 
 
-def _finder(args: Namespace) -> Any:
+def find_in_galleries(args: Namespace) -> Any:
     """References for a frame from the galleries, or None."""
     if not args.gallery:
         return None
@@ -122,8 +128,8 @@ def _finder(args: Namespace) -> Any:
     return find
 
 
-def _facts(method: Recolorizer, sources: Sources) -> dict[str, Any]:
-    """What the record says of the method."""
+def describe_sources(sources: Sources) -> dict[str, Any]:
+    """What the record says of the sources of colors."""
     used = {"network": sources.network, "correspondence": sources.match, "other": sources.other}
     return {
         "method": "film",

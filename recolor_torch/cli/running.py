@@ -12,6 +12,7 @@ import torch
 from jsonargparse import Namespace
 from rich.console import Console
 
+from recolor_torch.cli.clips import color_clip
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.reporting import Reporter, say_plan
 from recolor_torch.cli.terminal import print_json
@@ -45,6 +46,8 @@ def colorize(
     if args.seed is not None:
         seed_everything(args.seed)
     run = describe_run(args, method)
+    if args.sequence:
+        return color_clip(run, method, args, device, start)
     console = Console(stderr=True, quiet=args.quiet)
     settings = describe_method(method, run.coloring)
     with console.status("Looking at the targets ...") as status:
@@ -89,7 +92,7 @@ def describe_run(args: Namespace, method: Recolorizer) -> Run:
         galleries = tuple(as_path(g) for g in args.gallery)
         gallery = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
     return Run(
-        Targets(tuple(args.targets), _path(args.list), _path(args.pairs), method.sequence),
+        Targets(tuple(args.targets), _path(args.list), _path(args.pairs), args.sequence),
         Output(as_path(args.output), args.suffix, args.ext, args.overwrite, args.save_stages),
         Guidance(
             tuple(as_path(r) for r in args.reference or ()),

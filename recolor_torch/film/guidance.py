@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class FilmGuidance:
     Args:
         references: colored pictures. One whose name ends in a number (or a time, as ``_1m12.5s``) is that frame.
         hints: a folder with strokes for frames, by number or time in the name; or a file for the first frame.
+        hinted: files with strokes by frame, for one who knows them already.
         first_number: the number of the film's first frame in such names.
         find: references for a frame, sRGB (1, 3, H, W), from a gallery.
         shots: a file of shots.
@@ -43,6 +44,7 @@ class FilmGuidance:
 
     references: tuple[Path, ...] = ()
     hints: Path | None = None
+    hinted: Mapping[int, Path] = field(default_factory=dict)
     first_number: int = 1
     find: Callable[[Tensor], list[Path]] | None = None
     shots: Path | None = None
@@ -93,7 +95,7 @@ class Guide:
             number = self._frame(path)
             if number is not None and number not in self.numbered:
                 self.numbered[number] = path
-        self.hinted: dict[int, Path] = {}
+        self.hinted: dict[int, Path] = dict(self.guidance.hinted)
         hints = self.guidance.hints
         if hints is not None and hints.is_dir():
             suffixes = {".json", *Image.registered_extensions()}

@@ -13,7 +13,6 @@ from recolor_torch.run import record
 from recolor_torch.run.description import Guidance, Run
 from recolor_torch.run.plan import Plan, make_plan, refuse_inputs
 from recolor_torch.run.retrieval import Retrieval
-from recolor_torch.run.sequences import clip_windows
 from recolor_torch.run.targets import Target, read_list, read_pairs, targets_of
 
 
@@ -52,8 +51,6 @@ def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int],
     if retrieval is not None:
         plan.jobs = retrieval.find(plan.jobs, run.loading.max_pixels, on_search)
         refuse_inputs(plan.jobs)
-    if run.targets.sequence:
-        clip_windows(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels)  # refuses what cannot be held
     return plan
 
 

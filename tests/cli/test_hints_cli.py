@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.color import rgb_to_yuv
@@ -209,7 +210,7 @@ def test_a_sequence_colours_frames_without_hints(recolor, hints, entries):
     lines = entries("out")
     hints = [e["hints"] and e["hints"]["path"] for e in sorted(lines, key=lambda e: e["output"])]
     assert hints == ["hints/frame_0.json", None, None]
-    assert all(e["parameters"]["sequence"] for e in lines)
+    assert all(e["method"] == "film" for e in lines)
     assert recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")[1].startswith("0 done, 3 skipped")
 
 
@@ -229,11 +230,40 @@ def test_a_damaged_frame_fails_alone(recolor, hints):
     assert "in/frame_1.png" in err
 
 
+def test_a_clip_of_20_frames_is_coloured_to_its_end(recolor, hints, entries):
+    """Colour is carried past the sixteenth frame, whatever the batch."""
+    for i in range(20):
+        save_picture(hints / f"clip/f{i + 1:02}.png", mode="L", seed=1)
+    (hints / "strokes").mkdir()
+    points = [{"x": 5, "y": 5, "radius": 2, "color": "#cc2200"}]
+    (hints / "strokes/f01.json").write_text(json.dumps({"size": [24, 16], "points": points}))
+    for out in ("a", "b"):
+        extra = ("--batch-size", 1) if out == "b" else ()
+        args = ("clip", "--hints", "strokes", "-m", "levin", "--sequence", "-o", out, *extra)
+        code, said, err = recolor("colorize", *args)
+        assert (code, err) == (0, "")
+        assert said.startswith("20 done, 0 skipped, 0 failed")
+    red = [np.asarray(Image.open(hints / f"a/f{i:02}.png").convert("RGB")).astype(int)[5, 5] for i in (1, 16, 20)]
+    assert all(r[0] - r[2] > 40 for r in red)
+    assert (hints / "a/f20.png").read_bytes() == (hints / "b/f20.png").read_bytes()
+
+
+def test_a_reference_with_a_frames_number_is_exact_there(recolor, hints):
+    for i in range(6):
+        save_picture(hints / f"clip/f{i + 1:02}.png", mode="L", seed=1)
+    gray = np.asarray(Image.open(hints / "clip/f03.png").convert("RGB")).astype(int)
+    colored = (gray + np.array([20, 0, -20])).clip(0, 255).astype(np.uint8)
+    Image.fromarray(colored).save(hints / "ref_0003.png")
+    assert recolor("colorize", "clip", "-r", "ref_0003.png", "--sequence", "-o", "out")[0] == 0
+    out = np.asarray(Image.open(hints / "out/f03.png")).astype(int)
+    luma = colored.astype(int) @ [299, 587, 114] // 1000
+    inner = (luma > 40) & (luma < 215)
+    assert np.abs((out[..., 0] - out[..., 2]) - 40)[inner].mean() < 6
+
+
 def test_clips_that_cannot_be(recolor, hints):
     code, _, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
     assert (code, "frames of a clip must have one size" in err) == (2, True)
-    code, _, err = recolor("colorize", "in", "-r", "ref.jpg", "-m", "histogram", "--sequence", "-o", "out")
-    assert (code, "no use for --sequence, which is for levin" in err) == (2, True)
     code, _, err = recolor("colorize", "in", "-m", "levin", "--sequence", "-o", "out")
     assert (code, "needs hints" in err) == (2, True)
 

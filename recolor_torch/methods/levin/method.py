@@ -1,6 +1,7 @@
 """Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -126,6 +127,11 @@ class LevinColorization(Recolorizer):
         self.pull, self.tolerance, self.sequence = pull, tolerance, sequence
         self.carried: Carried | None = None
 
+    def require(self, guide: Guide) -> None:
+        """Hints are needed, but for a clip whose earlier frames had some: their color is carried on."""
+        if not self.sequence or self.carried is None:
+            super().require(guide)
+
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
         self.require(guide)
@@ -145,6 +151,8 @@ class LevinColorization(Recolorizer):
         return {name: value for name, value in self.settings().items() if name != "sequence"}
 
     def _spread_in_time(self, image: Tensor, guide: Guide) -> Tensor:
+        if guide.hints is None:
+            guide = replace(guide, hints=torch.zeros_like(image), hint_mask=torch.zeros_like(image[:, :1]))
         hints, mask = given(image, guide, all_pictures=False)
         before = self.carried
         if before is not None and before.luminance.shape[-2:] != image.shape[-2:]:
