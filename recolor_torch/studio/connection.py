@@ -1,6 +1,7 @@
 """One socket: a page and the picture that it shows."""
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -115,7 +116,12 @@ class Connection:
             self._suggest(message)
         elif isinstance(message, Stop):
             self.studio.slow.cancel(("learn", id(self)))
-            self.tell({"type": "progress", "text": ""})
+            self._stay()
+
+    def _stay(self) -> None:
+        """What was chosen last does not come: the page goes back to the recipe that holds."""
+        self.tell({"type": "progress", "text": ""})
+        self.tell({"type": "recipe", "recipe": asdict(self.recipe)})
 
     def paint(self, moving: bool) -> None:
         """Solve for the marks and the recipe as they are."""
@@ -154,7 +160,7 @@ class Connection:
                 if not stale():
                     session.engine.learn(recipe.references, pictures, self.studio.desk.weights)
             except (PictureError, UsageError, WeightsMissing, ArithmeticError, RuntimeError, ValueError) as error:
-                self.tell({"type": "progress", "text": ""})
+                self._stay()
                 self.tell({"type": "error", "text": f"The reference cannot be used: {_sentence(error)}"})
                 return
             if not stale():

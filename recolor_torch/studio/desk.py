@@ -159,7 +159,9 @@ def make_desk(
     if not names:
         raise UsageError("Name a picture or a folder: recolor studio old.jpg")
     out = Path(output).expanduser() if output else None
-    targets = [t for t in find_targets(names, skip=out) if _within(t, names)]
+    first = Path(names[0]).expanduser()
+    beside = (first if first.is_dir() else first.parent) / FOLDER
+    targets = [t for t in find_targets(names, skip=out or beside) if _within(t, names)]
     if not targets:
         raise UsageError(f"No pictures in {', '.join(names)}.")
     given = Path(hints).expanduser() if hints else None
@@ -172,7 +174,7 @@ def make_desk(
         if not path.exists():
             raise UsageError(f"No such file or folder: {path}.")
     single = len(targets) == 1 and out is not None and out.suffix.lower() in FORMATS and not out.is_dir()
-    folder = out if out is not None else targets[0].path.parent / FOLDER
+    folder = out if out is not None else beside
     items = []
     for target in targets:
         where = out if single and out is not None else folder / _output_name(target, max_pixels)

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Session:
             "marks": self.marks.to_page(),
             "state": item.state(),
             "output": str(item.output),
+            "recipe": asdict(self.recipe),
             "proposals": [name for name, _ in PROPOSALS],
         }
 

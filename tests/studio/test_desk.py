@@ -42,6 +42,16 @@ def test_without_an_output_results_go_beside_the_pictures(folder):
     assert make_desk([str(folder / "scans" / "a.png")]).items[0].output == folder / "scans" / "recolored" / "a.png"
 
 
+def test_results_beside_the_pictures_are_no_pictures_of_the_next_start(folder):
+    names = [str(folder / "scans")]
+    first = make_desk(names)
+    for item in first.items:
+        item.output.parent.mkdir(parents=True, exist_ok=True)
+        gray_picture(64, 48).save(item.output)
+    assert [i.target for i in make_desk(names).items] == [i.target for i in first.items]
+    assert {i.state() for i in make_desk(names).items} == {"done"}
+
+
 def test_given_hints_are_gone_on_with(folder):
     own = folder / "own.hints.json"
     own.write_text(json.dumps({"size": [128, 96], "points": [{"x": 20, "y": 20, "radius": 4, "color": "#00ff00"}]}))

@@ -248,6 +248,20 @@ def test_reload_restores(room, place):
     assert np.abs(r.pixel(LEFT) - shown).max() <= 2
 
 
+def test_strength_and_proposal_are_those_of_the_picture(room):
+    r = room(4)
+    r.page.locator("#proposals .card", has_text="Vivid").click()
+    r.settled()
+    r.page.evaluate(
+        "(() => { const s = document.getElementById('strength'); s.value = 40; s.oninput(); s.onchange(); })()"
+    )
+    r.settled()
+    again = room(4)
+    assert again.page.evaluate("[studio.recipe.sample, studio.recipe.strength]") == [1, 0.4]
+    assert again.page.locator("#proposals [aria-checked=true]").inner_text() == "Vivid"
+    assert again.page.input_value("#strength") == "40"
+
+
 def test_two_pages_on_one_picture_agree_and_on_another_are_left_alone(room):
     a, b, other = room(8), room(8), room(9)
     a.color("#b03020")

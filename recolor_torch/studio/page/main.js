@@ -18,6 +18,9 @@ const LUMA_SIDE = 1024;
 // As recolor_torch/studio/library.py has it.
 const LARGEST_UPLOAD = 64 * 2 ** 20;
 
+/** The factor on the trust that a place of its slider stands for. */
+function trustOf(place) { return Math.round(1000 * 10 ** (place / 100)) / 1000; }
+
 class App {
   constructor() {
     placeIcons();
@@ -33,7 +36,7 @@ class App {
     this.link = new Link({
       hello: (m) => this.hello(m), chroma: (h, half) => this.chromaCame(h, half), suggestions: (m) => this.suggested(m), error: (m) => this.notice(m.text),
       saved: (m) => this.saved(m), marks: (m) => this.othersMarks(m), progress: (m) => this.busy(m.text), refused: (m) => this.refused(m.text),
-      gone: () => this.gone(), here: () => this.here(),
+      recipe: (m) => this.adopt(m.recipe), gone: () => this.gone(), here: () => this.here(),
     });
     this.view.changed = () => { $("zoom").textContent = `${Math.round(this.view.scale * this.ratio * 100)}%`; this.redraw(); };
     this.history.changed = () => { this.dirty = true; this.listed(); this.redraw(); };
@@ -91,7 +94,7 @@ class App {
       this.loadPixels();
     } else if (this.dirty) { this.send(false); this.link.choose(this.recipe); }
     else this.history.open(m.marks);
-    this.showProposals();
+    if (m.first) this.adopt(m.recipe); else this.showProposals();
     if (this.desk.gallery && this.found !== m.index) this.askGallery(m.index);
   }
 
@@ -334,6 +337,21 @@ class App {
     this.showProposals();
   }
 
+  /** The recipe that the server holds. */
+  adopt(recipe) {
+    this.recipe = { ...recipe };
+    $("strength").value = Math.round(100 * recipe.strength);
+    $("trust").value = Math.round(100 * Math.log10(recipe.trust));
+    this.showSliders();
+    this.showProposals();
+  }
+
+  showSliders() {
+    $("strength-out").textContent = `${$("strength").value}%`;
+    const trust = trustOf($("trust").value);
+    $("trust-out").textContent = trust === 1 ? "as it is" : `× ${trust.toFixed(2)}`;
+  }
+
   showProposals() {
     const strip = $("proposals"), i = this.index, r = this.recipe, cards = [];
     const add = (options, recipe, on) => { const c = card({ ...options, role: "radio", press: () => this.choose(recipe) }); c.setAttribute("aria-checked", String(on)); cards.push(c); return c; };
@@ -449,13 +467,11 @@ class App {
     $("hex").oninput = () => this.takeHex($("hex").value);
     $("hex").onchange = () => { $("hex").blur(); this.showColor(); };
     $("size").oninput = () => { const most = this.picture ? Math.max(this.picture.width, this.picture.height) / 8 : 200; this.setRadius(0.5 * (most / 0.5) ** ($("size").value / 100)); };
-    const trust = (v) => Math.round(1000 * 10 ** (v / 100)) / 1000;
-    const show = () => { $("strength-out").textContent = `${$("strength").value}%`; const t = trust($("trust").value); $("trust-out").textContent = t === 1 ? "as it is" : `× ${t.toFixed(2)}`; };
-    $("strength").oninput = () => { this.recipe.strength = $("strength").value / 100; show(); this.redraw(); };
+    $("strength").oninput = () => { this.recipe.strength = $("strength").value / 100; this.showSliders(); this.redraw(); };
     $("strength").onchange = () => this.choose({});
-    $("trust").oninput = show;
-    $("trust").onchange = () => this.choose({ trust: trust($("trust").value) });
-    show();
+    $("trust").oninput = () => this.showSliders();
+    $("trust").onchange = () => this.choose({ trust: trustOf($("trust").value) });
+    this.showSliders();
     $("file").onchange = () => { if ($("file").files[0]) this.addReference($("file").files[0]); $("file").value = ""; };
     const split = $("split");
     split.onpointerdown = (e) => split.setPointerCapture(e.pointerId);
