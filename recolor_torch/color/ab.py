@@ -1,11 +1,19 @@
 """From a and b of Lab to the chroma of YUV, where the luminance is given."""
 
-import kornia.color as kc
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.color.yuv import rgb_to_luminance, rgb_to_yuv
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import kornia.color as kc
+else:
+    kc = LazyModule("kornia.color")
+
 
 _STEPS = 12
 """Of bisection: L is exact to 0.03."""

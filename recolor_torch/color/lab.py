@@ -1,9 +1,16 @@
 """CIE Lab (D65), by kornia."""
 
-import kornia.color as kc
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
 from recolor_torch.checks import check_image
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import kornia.color as kc
+else:
+    kc = LazyModule("kornia.color")
 
 
 def rgb_to_lab(image: Tensor) -> Tensor:

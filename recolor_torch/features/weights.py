@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from recolor_torch.errors import UsageError, WeightsMissing
@@ -140,6 +139,8 @@ def save_vgg19(weights: VggWeights, path: str | Path, dtype: torch.dtype = torch
     """Write weights as safetensors that ``find_vgg19`` reads, preprocessing and widths included."""
     said = f"{weights.scale!r}*(rgb-mean)/std, rgb in [0,1], mean={weights.mean!r}, std={weights.std!r}"
     metadata = {"format": "pt", "input": said, "widths": " ".join(map(str, weights.widths))}
+    from safetensors.torch import save_file
+
     save_file({k: v.to(dtype).contiguous() for k, v in weights.state.items()}, path, metadata)
 
 

@@ -1,15 +1,21 @@
 """Edges: the report's kernels, an edge probability, and its distances of content and of style (2.3)."""
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
-from kornia.filters import canny, filter2d, sobel
 from torch import Tensor
 
 from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size
 from recolor_torch.filters.smoothing import Border, gauss_filter
 from recolor_torch.filters.soft_histogram import soft_cdf
+from recolor_torch.lazy import LazyModule
 from recolor_torch.precision import HALF, in_float32
+
+if TYPE_CHECKING:
+    import kornia.filters as kf
+else:
+    kf = LazyModule("kornia.filters")
+
 
 EdgeKernel = Literal["across", "down", "cross", "square"]
 EdgeDetector = Literal["across", "down", "cross", "square", "sobel", "canny"]
@@ -47,7 +53,7 @@ def edge_filter(x: Tensor, kernel: EdgeKernel = "cross", border: Border = "repli
     check_image(x, "x")
     check_choice(kernel, "kernel", tuple(EDGE_KERNELS))
     weights = torch.tensor(EDGE_KERNELS[kernel], dtype=x.dtype, device=x.device)[None]
-    return filter2d(x, weights, border)
+    return kf.filter2d(x, weights, border)
 
 
 def edge_probability(
@@ -91,11 +97,11 @@ def edge_probability(
         return in_float32(edge_probability, luminance, detector, radius, beta, quantile)
     x = gauss_filter(luminance, radius, beta) if radius else luminance
     if detector == "canny":
-        return canny(x)[1].to(luminance.dtype)
+        return kf.canny(x)[1].to(luminance.dtype)
     # Sobel's root needs a floor for its gradient; the floor is taken off again, so that flat is 0.
     if detector == "sobel":
         floor = 1e-12 if x.dtype == torch.float64 else 1e-10
-        response = (sobel(x, eps=floor) - floor**0.5).clamp_min(0)
+        response = (kf.sobel(x, eps=floor) - floor**0.5).clamp_min(0)
     else:
         response = edge_filter(x, detector).abs()
     values = response.flatten(1)

@@ -1,13 +1,19 @@
 """Differences of eq. 3 and the mean and Gauss filters of eq. 5, with borders said aloud."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from kornia.filters import filter2d_separable
 from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_image
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import kornia.filters as kf
+else:
+    kf = LazyModule("kornia.filters")
+
 
 Border = Literal["constant", "reflect", "replicate", "circular"]
 Axis = Literal["down", "across"]
@@ -76,7 +82,7 @@ def mean_filter(x: Tensor, radius: int = 1, border: Border = "replicate") -> Ten
     """
     check_image(x, "x")
     kernel = torch.full((1, 2 * radius + 1), 1 / (2 * radius + 1), dtype=x.dtype, device=x.device)
-    return filter2d_separable(x, kernel, kernel, border)
+    return kf.filter2d_separable(x, kernel, kernel, border)
 
 
 def gauss_filter(x: Tensor, radius: int = 2, beta: float = 0.5, border: Border = "replicate") -> Tensor:
@@ -96,4 +102,4 @@ def gauss_filter(x: Tensor, radius: int = 2, beta: float = 0.5, border: Border =
     s = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-beta * s**2)
     kernel = (kernel / kernel.sum())[None]
-    return filter2d_separable(x, kernel, kernel, border)
+    return kf.filter2d_separable(x, kernel, kernel, border)

@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import pywt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import pywt
+else:
+    pywt = LazyModule("pywt")
+
 
 Boundary = Literal["zero", "symmetric", "reflect", "periodization"]
 

@@ -1,17 +1,25 @@
 """Sparse direct solves on the CPU, in float64: the reference, and what the iterations fall back to."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
-from scipy.sparse.linalg import MatrixRankWarning, SuperLU, splu
 from torch import Tensor
 
+from recolor_torch.lazy import LazyModule
 from recolor_torch.linalg.probes import Probes
 from recolor_torch.linalg.system import GridSystem
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import SuperLU
+else:
+    sp = LazyModule("scipy.sparse")
+
 
 Factors = Callable[[np.ndarray], np.ndarray]
 
@@ -102,6 +110,8 @@ def _unsquared_factors(own: GridSystem) -> Factors | None:
 
 
 def _lu(matrix: sp.csc_matrix, **options: Any) -> SuperLU | None:
+    from scipy.sparse.linalg import MatrixRankWarning, splu
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MatrixRankWarning)
         try:

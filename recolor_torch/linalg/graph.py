@@ -1,12 +1,22 @@
 """Sparse graphs of the coarse levels: compressed rows, strength, maximal independent sets, aggregates."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import scipy.sparse as sp
 import torch
 from torch import Tensor
+
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+else:
+    sp = LazyModule("scipy.sparse")
+
 
 # Rounds of the independent set; a handful suffices, what is left over becomes a root.
 MAX_ROUNDS = 20

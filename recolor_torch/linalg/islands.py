@@ -6,14 +6,21 @@ as much as by its own weak ties: a sum over n pixels with ties of about d is unc
 float64.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import scipy.sparse as sp
 import torch
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from recolor_torch.lazy import LazyModule
 from recolor_torch.linalg.stencil import neighbour_sum, windows
 from recolor_torch.linalg.system import GridSystem
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+else:
+    sp = LazyModule("scipy.sparse")
+
 
 # What leaves a region has to be this many times the uncertainty of a sum over it.
 MARGIN = 64.0
@@ -76,6 +83,8 @@ def _has_loose_region(system: GridSystem, ties: Tensor, image: int, eps: float) 
     for share in SHARES:
         strong = weights >= share * total[rows]
         graph = sp.csr_matrix((np.ones(strong.sum(), bool), (rows[strong], cols[strong])), (fixed.size, fixed.size))
+        from scipy.sparse.csgraph import connected_components
+
         count, region = connected_components(graph, directed=True, connection="strong")
         leaving = region[rows] != region[cols]
         escape = np.bincount(region[rows[leaving]], weights[leaving], count)

@@ -6,20 +6,29 @@ coarse matrices change by the difference that this makes, which involves those f
 the exact variational one for its transfers; the answer is that of the system at hand, whatever the preconditioner.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from recolor_torch.lazy import LazyModule
 from recolor_torch.linalg.graph import compressed
 from recolor_torch.linalg.hierarchy import AggregationHierarchy, GraphLevel
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import ConjugateGradients
 from recolor_torch.linalg.phases import PhaseOperator
 from recolor_torch.linalg.system import GridSystem, Solution
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+else:
+    sp = LazyModule("scipy.sparse")
+
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
 SAFETY = 3.0

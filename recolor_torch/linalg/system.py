@@ -1,13 +1,15 @@
 """What an energy hands to a solver, and what a solver hands back."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from recolor_torch.lazy import LazyModule
 from recolor_torch.linalg.stencil import (
     Offset,
     Weights,
@@ -16,6 +18,11 @@ from recolor_torch.linalg.stencil import (
     neighbour_sum,
     windows,
 )
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+else:
+    sp = LazyModule("scipy.sparse")
 
 
 class NotConverged(ArithmeticError):
@@ -77,7 +84,7 @@ class GridSystem:
         """Everything that a gradient may be asked for."""
         return (*self.weights, self.mass, self.source, self.values)
 
-    def detach(self) -> "GridSystem":
+    def detach(self) -> GridSystem:
         """The same system without its history."""
         return replace(
             self,
@@ -87,17 +94,17 @@ class GridSystem:
             values=self.values.detach(),
         )
 
-    def with_tensors(self, tensors: tuple[Tensor, ...]) -> "GridSystem":
+    def with_tensors(self, tensors: tuple[Tensor, ...]) -> GridSystem:
         """The same system with these in place of its ``tensors``."""
         *weights, mass, source, values = tensors
         return replace(self, weights=tuple(weights), mass=mass, source=source, values=values)
 
-    def to(self, like: torch.dtype | torch.device) -> "GridSystem":
+    def to(self, like: torch.dtype | torch.device) -> GridSystem:
         """The same system in another type, or on another device."""
         moved = self.with_tensors(tuple(t.to(like) for t in self.tensors))
         return moved if isinstance(like, torch.dtype) else replace(moved, fixed=self.fixed.to(like))
 
-    def select(self, image: int) -> "GridSystem":
+    def select(self, image: int) -> GridSystem:
         """The system of one image of the batch."""
 
         def one(x: Tensor) -> Tensor:
@@ -143,7 +150,7 @@ class GridSystem:
             diag = diag.square() + incoming
         return (diag + self.mass).masked_fill(self.fixed, 1)
 
-    def matrix(self, image: int) -> tuple[sp.csc_matrix, "torch.Tensor"]:
+    def matrix(self, image: int) -> tuple[sp.csc_matrix, torch.Tensor]:
         """The matrix of the free pixels of one image in float64, and their positions in the picture."""
         mass = self.mass[min(image, self.mass.shape[0] - 1)].detach().reshape(-1).double().cpu().numpy()
         part, keep = self.root(image)

@@ -134,7 +134,7 @@ class PictureDataModule(pl.LightningDataModule):
         """Batches of the plan's jobs, shared out to the processes."""
         assert self.plan is not None
         assert self.trainer is not None
-        dataset = batches_of(self.plan, self.run)
+        dataset: Any = batches_of(self.plan, self.run)
         workers = default_readers(len(dataset)) if self.run.loading.workers < 0 else self.run.loading.workers
         share = _Share(dataset, self.trainer.world_size, self.trainer.global_rank, shuffle=False)
         ahead = 1 if workers else None

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recolor_torch.checks import check_choice
@@ -61,6 +60,8 @@ def load_into(network: nn.Module, path: str | Path) -> None:
 def save_network(network: nn.Module, path: str | Path) -> None:
     """Write the weights as safetensors, in half the bits, as ``load_network`` reads them."""
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    from safetensors.torch import save_file
+
     save_file({k: v.contiguous().cpu() for k, v in state.items()}, path, {"format": "pt"})
 
 

@@ -4,6 +4,8 @@ Those are 16-bit channels stored in planes, 16-bit gray with alpha, colour in fl
 half or double precision. Everything else goes through Pillow, whose libtiff knows every compression.
 """
 
+from __future__ import annotations
+
 import ctypes
 import logging
 import os
@@ -11,11 +13,18 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from PIL import Image
+
+from recolor_torch.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import tifffile
+else:
+    tifffile = LazyModule("tifffile")
+
 
 _MAGIC = (b"II\x2a\x00", b"MM\x00\x2a", b"II\x2b\x00", b"MM\x00\x2b")
 _COLOURS = {0: "gray", 1: "gray", 2: "rgb"}

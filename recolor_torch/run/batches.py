@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
@@ -104,7 +103,7 @@ class Result:
         return self
 
 
-class BatchDataset(Dataset[PictureBatch]):
+class BatchDataset:
     """Item i is a whole batch: jobs whose pictures and references have equal sizes.
 
     Args:
