@@ -20,6 +20,7 @@ DESCRIPTION = """Put colour into pictures.
 
   recolor colorize old.jpg -r colour.jpg -o new.jpg
   recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
+  recolor colorize old.jpg -r dawn.jpg -r noon.jpg --each-reference -o looks/
   recolor colorize scans/ --gallery photos.gallery -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
@@ -55,6 +56,7 @@ def make_parser(own: str | None = None) -> Parser:
         metavar="PICTURE",
         help="picture whose colours are wanted; may be repeated",
     )
+    add("--each-reference", action="store_true", help="a result from each -r, named after it, not one from all")
     add("--gallery", action="append", metavar="DIR", help="folder of recolor gallery: finds each target's references")
     add("--gallery-count", type=int, default=3, metavar="K", help="references that each target gets from the gallery")
     add("--reference-weights", type=str, metavar="a,b", help="share of each reference, as 2,1")

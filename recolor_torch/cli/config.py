@@ -24,6 +24,7 @@ DATA: dict[str, tuple[str, Any]] = {
     "references": ("reference", list[str] | None),
     "reference_weights": ("reference_weights", list[float] | None),
     "reference_masks": ("reference_mask", list[str] | None),
+    "each_reference": ("each_reference", bool),
     "target_mask": ("target_mask", str | None),
     "hints": ("hints", str | None),
     "sequence": ("sequence", bool),

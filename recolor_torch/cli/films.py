@@ -103,6 +103,7 @@ def _refuse(args: Namespace) -> None:
         ("--reference-mask", args.reference_mask, None),
         ("--reference-weights", args.reference_weights, None),
         ("--pairs", args.pairs, None),
+        ("--each-reference", args.each_reference, False),
         ("--save-stages", args.save_stages, False),
     ):
         if value != default:

@@ -100,6 +100,7 @@ def describe_run(args: Namespace, method: Recolorizer) -> Run:
             tuple(as_path(m) for m in args.reference_mask or ()),
             _path(args.target_mask),
             _path(args.hints),
+            args.each_reference,
         ),
         gallery,
         Coloring(args.target, args.keep, args.strength, args.max_side),

@@ -39,6 +39,7 @@ class PictureDataModule(pl.LightningDataModule):
         references: pictures whose colours are wanted, for all targets.
         reference_weights: share of each reference; equal without it.
         reference_masks: for each reference a picture of its size, white where its colours count.
+        each_reference: a result from each reference, named after it, in place of one from all of them.
         target_mask: picture, white where targets are to be recoloured; it is resized to each target.
         target_list: text file with a target a line.
         hints: file of given colours for one target, or a folder with a file of the same stem for each.
@@ -66,6 +67,7 @@ class PictureDataModule(pl.LightningDataModule):
         references: list[Path] | None = None,
         reference_weights: list[float] | None = None,
         reference_masks: list[Path] | None = None,
+        each_reference: bool = False,
         target_mask: Path | None = None,
         target_list: Path | None = None,
         hints: Path | None = None,
@@ -95,6 +97,7 @@ class PictureDataModule(pl.LightningDataModule):
                 tuple(as_path(m) for m in reference_masks or ()),
                 _path(target_mask),
                 _path(hints),
+                each_reference,
             ),
             GallerySource(tuple(as_path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing)
             if gallery

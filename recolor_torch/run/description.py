@@ -44,6 +44,7 @@ class Guidance:
         reference_masks: for each reference a picture of its size, white where its colors count.
         target_mask: picture, white where targets are recolored; it is resized to each target.
         hints: file of given colors for one target, or a folder with a file of the same stem for each.
+        each: a result from each reference, named after it, in place of one from all of them.
     """
 
     references: tuple[Path, ...] = ()
@@ -51,8 +52,13 @@ class Guidance:
     reference_masks: tuple[Path, ...] = ()
     target_mask: Path | None = None
     hints: Path | None = None
+    each: bool = False
 
     def __post_init__(self) -> None:
+        if self.each and not self.references:
+            raise UsageError("A look from each reference needs references: name them with -r.")
+        if self.each and self.weights:
+            raise UsageError("Each reference is alone: give weights, or a look from each reference, not both.")
         if self.weights and len(self.weights) != len(self.references):
             raise UsageError(f"{len(self.weights)} reference weights were given for {len(self.references)} references.")
         # A weight that is not a number compares as false.

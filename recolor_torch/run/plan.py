@@ -99,7 +99,8 @@ def make_plan(
     jobs = []
     for target in targets:
         info = _probe(target.path, max_pixels)
-        relative = Path(name) if name else _named(target.relative, info, suffix, ext)
+        look = f"_{target.look}" if target.look else ""
+        relative = Path(name) if name else _named(target.relative, info, look + suffix, ext)
         jobs.append(_job(target, folder / relative, folder, info, guidance, hints, settings))
     if sequence:
         _check_frames(jobs)
@@ -177,7 +178,7 @@ def _job(
     own = bool(target.references)
     references = target.references or guidance.references
     weights = () if own else guidance.weights
-    masks = () if own else guidance.reference_masks
+    masks = target.reference_masks if own else guidance.reference_masks
     hints, problem = finder.find(target)
     if (reserved := reserved_part(output)) is not None:
         problem = f"Windows has no files named {reserved}"

@@ -13,7 +13,7 @@ from recolor_torch.run import record
 from recolor_torch.run.description import Guidance, Run
 from recolor_torch.run.plan import Plan, make_plan, refuse_inputs
 from recolor_torch.run.retrieval import Retrieval
-from recolor_torch.run.targets import Target, read_list, read_pairs, targets_of
+from recolor_torch.run.targets import Target, one_each, read_list, read_pairs, targets_of
 
 
 def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
@@ -34,6 +34,10 @@ def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int],
     if retrieval is not None:
         settings = {**settings, **retrieval.settings()}
     targets, closed = _find_targets(run, run.output.path)
+    if run.guidance.each:
+        if run.targets.sequence:
+            raise UsageError("A clip has one look: give either a sequence, or a look from each reference.")
+        targets = one_each(targets, run.guidance.references, run.guidance.reference_masks)
     names = run.targets.names
     plan = make_plan(
         targets,

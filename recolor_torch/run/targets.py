@@ -23,12 +23,16 @@ class Target:
         relative: where its output lies below the output folder, as a path with the target's own name.
         references: pictures for this target alone (a list of pairs names them), else empty.
         hints: hints for this target alone, else None.
+        reference_masks: masks of ``references``; none where empty.
+        look: what sets this result apart from others of the same target; it is put behind the name.
     """
 
     path: Path
     relative: Path
     references: tuple[Path, ...] = ()
     hints: Path | None = None
+    reference_masks: tuple[Path, ...] = ()
+    look: str = ""
 
 
 def find_targets(names: list[str], skip: Path | None = None) -> list[Target]:
@@ -40,6 +44,24 @@ def targets_of(search: Search) -> list[Target]:
     """What a search found, as targets; equal names from two folders get their folders in front."""
     targets = [Target(file, relative) for file, relative in search.files]
     return with_folders_back(targets, search.roots)
+
+
+def one_each(targets: list[Target], references: tuple[Path, ...], masks: tuple[Path, ...]) -> list[Target]:
+    """Each target once for each reference, with the name of the reference behind its own.
+
+    Args:
+        targets: the targets.
+        references: pictures whose colors are wanted; where two have one name, all are numbered.
+        masks: masks of the references, or none.
+    """
+    stems = [r.stem for r in references]
+    numbered = len({s.casefold() for s in stems}) < len(stems)
+    looks = [f"{i}_{stem}" if numbered else stem for i, stem in enumerate(stems, start=1)]
+    return [
+        replace(target, references=(reference,), reference_masks=masks[i : i + 1], look=look)
+        for target in targets
+        for i, (reference, look) in enumerate(zip(references, looks))
+    ]
 
 
 def with_folders_back(targets: list[Target], roots: list[Path]) -> list[Target]:

@@ -40,7 +40,7 @@ def test_a_gray_picture_becomes_coloured(recolor, folder, entries):
     assert rgb_to_yuv(read_picture("new.png").image)[:, 1:].abs().mean() > 0.05
     (entry,) = entries(".")
     assert entry["method"] == "histogram"
-    assert entry["parameters"]["mode"] == "chroma"
+    assert entry["parameters"]["mode"] == "auto"
     assert entry["references"][0]["path"] == "ref.jpg"
     assert len(entry["input_sha256"]) == len(entry["references"][0]["sha256"]) == 64
     assert entry["width"] == 24
@@ -439,3 +439,32 @@ def test_a_result_without_colour_says_so(folder, recolor, entries):
     assert "hardly any colour" in entries("out")[0]["notes"][-1]
     code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-m", "histogram", "-o", "out2")
     assert (code, err) == (0, "")
+
+
+def test_each_reference_is_a_look_of_its_own(recolor, folder, entries):
+    save_picture(folder / "noon.png", 30, 20, seed=5)
+    command = ("colorize", "old.png", "-r", "ref.jpg", "-r", "noon.png", "--each-reference", "-o", "looks/")
+    assert recolor(*command)[0] == 0
+    assert sorted(p.name for p in (folder / "looks").glob("*.png")) == ["old_noon.png", "old_ref.png"]
+    recolor("colorize", "old.png", "-r", "noon.png", "-o", "alone.png")
+    assert (folder / "looks/old_noon.png").read_bytes() == (folder / "alone.png").read_bytes()
+    assert {e["references"][0]["path"] for e in entries("looks")} == {"ref.jpg", "noon.png"}
+    assert recolor(*command)[1].startswith("0 done, 2 skipped")
+    # References of one name are told apart by their number.
+    save_picture(folder / "other/ref.jpg", 30, 20, seed=6)
+    command = ("colorize", "old.png", "-r", "ref.jpg", "-r", "other/ref.jpg", "--each-reference", "-o", "two/")
+    assert recolor(*command)[0] == 0
+    assert sorted(p.name for p in (folder / "two").glob("*.png")) == ["old_1_ref.png", "old_2_ref.png"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ((), "A look from each reference needs references"),
+        (("-r", "ref.jpg", "-r", "ref.jpg", "--reference-weights", "1,2"), "give weights, or a look from each"),
+    ],
+)
+def test_each_reference_is_refused_where_it_means_nothing(recolor, more, message):
+    code, _, err = recolor("colorize", "old.png", "--each-reference", *more, "-o", "looks/", *QUICK[: 2 * bool(more)])
+    assert code == 2
+    assert message in err

@@ -69,7 +69,9 @@ def test_broken_pictures_are_named(recolor, photos):
 
 
 def test_types_give_the_space():
-    assert default_space("histogram")["mode"] == Choices(("chroma", "rgb", "yuv", "lab", "soft"))
+    assert default_space("histogram")["mode"] == Choices(
+        ("auto", "chroma", "rgb", "yuv", "lab", "soft", "moments", "monge", "sliced")
+    )
     assert "sequence" not in default_space("levin")
     for name in METHODS:
         assert all(isinstance(what, Choices) and len(what.values) > 1 for what in default_space(name).values())
