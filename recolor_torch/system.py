@@ -1,6 +1,8 @@
 """What Linux, macOS and Windows do each in its own way, at one door."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,6 +68,30 @@ def is_alive(process: int) -> bool:
     except OSError:
         return True  # it is somebody else's
     return True
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP stop what runs in the block as Ctrl-C does; a second one ends the process at once.
+
+    A signal that is ignored (by ``nohup``) stays so. Only the main thread can do this; in others the block just runs.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = []
+    if threading.current_thread() is threading.main_thread():
+        before = [(n, signal.getsignal(n)) for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+    for number, _ in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def usable_cores() -> int:

@@ -62,9 +62,11 @@ def main(argv: list[str] | None = None) -> int:
 def _run(verb: str, args: list[str]) -> int:
     from recolor_torch.errors import UsageError, WeightsMissing
     from recolor_torch.paths import printable, reason, show_path
+    from recolor_torch.system import stopped_by_signals
 
     try:
-        return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
+        with stopped_by_signals():
+            return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
     except (UsageError, WeightsMissing) as error:
         print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
         return 4 if isinstance(error, WeightsMissing) else 2
@@ -89,6 +91,13 @@ def _run(verb: str, args: list[str]) -> int:
         name = f"{show_path(error.filename)}: " if isinstance(error.filename, str) else ""
         print(f"recolor {verb}: {name}{reason(error)}.", file=sys.stderr)
         return 2
+    except Exception as error:
+        # Only a verb that has loaded the pictures can meet their error.
+        pictures = sys.modules.get("recolor_torch.pictures.opening")
+        if pictures is None or not isinstance(error, pictures.PictureError):
+            raise
+        print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
+        return 2 if isinstance(error.__cause__, OSError) else 3
 
 
 if __name__ == "__main__":

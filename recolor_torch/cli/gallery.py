@@ -1,5 +1,6 @@
 """``recolor gallery``: a collection of pictures in which the reference for a target is found by itself."""
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,10 @@ or RECOLOR_VGG19. recolor gallery ACTION --help has the settings of an action.
 """
 
 
+# No space, a quota, a largest size of files, a disk that is for reading only.
+FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS") if hasattr(errno, name))
+
+
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     if not argv or argv[0] in ("-h", "--help"):
@@ -63,7 +68,12 @@ def main(argv: list[str]) -> int:
     }
     if argv[0] not in actions:
         raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.")
-    return actions[argv[0]](argv[1:])
+    try:
+        return actions[argv[0]](argv[1:])
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UsageError(f"cannot write the gallery ({error.strerror}); it is as it was before.") from error
 
 
 def _query(argv: list[str]) -> int:

@@ -172,6 +172,8 @@ def quiet_lightning() -> None:
     """Keep Lightning's remarks on hardware, tips and its own warnings off the terminal."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Where one of several processes was killed, this one says why the others end.
+    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.filterwarnings("ignore", category=PictureWarning)
 

@@ -1,7 +1,6 @@
 """One engine for every face: batches read ahead, colored, written and recorded, on one device."""
 
 import random
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +18,7 @@ from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.sequences import SequenceDataset
 from recolor_torch.run.writer import ResultWriter, clear_leftovers
-from recolor_torch.system import usable_cores
+from recolor_torch.system import stopped_by_signals, usable_cores
 
 Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
 
@@ -77,7 +76,7 @@ def color_run(
             if on_entry is not None:
                 on_entry(entry)
 
-    stoppable, arithmetic = _stopped_by_signals(), _arithmetic(precision, device)
+    stoppable, arithmetic = stopped_by_signals(), _arithmetic(precision, device)
     with stoppable, torch.inference_mode(), arithmetic, ThreadPoolExecutor(WRITERS) as pool:
         written: Iterator[dict[str, Any]] = iter(())
         for batch in read_ahead(batches_of(plan, run), run.loading.workers):
@@ -156,22 +155,3 @@ def _arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(default)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP stop a run as Ctrl-C does. (Only the main thread may say so.)"""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    try:
-        before = [(number, signal.signal(number, stop)) for number in names]
-    except ValueError:  # not the main thread
-        before = []
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

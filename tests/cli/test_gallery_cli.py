@@ -141,3 +141,12 @@ def test_two_processes_share_a_build(folder, vgg19_path):
     assert run.returncode == 0, run.stderr[-2000:]
     assert run.stdout.startswith("4 added")
     assert main(["gallery", "verify", str(folder / "g")]) == 0
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch, capsys):
+    def fill(argv):
+        raise OSError(28, "No space left on device", "pending/x")
+
+    monkeypatch.setattr("recolor_torch.cli.gallery.build", fill)
+    assert main(["gallery", "build", "g", "pictures"]) == 2
+    assert "cannot write the gallery (No space left on device)" in capsys.readouterr().err

@@ -46,3 +46,14 @@ def test_unknown_verb_lists_the_known(capsys):
 def test_no_verb_shows_the_help(capsys):
     assert main([]) == 2
     assert "examples:" in capsys.readouterr().out
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence(monkeypatch, capsys):
+    from recolor_torch.pictures import PictureError
+
+    def fill(argv):
+        raise PictureError("r/a.png: cannot write this file (No space left on device).") from OSError(28, "No space")
+
+    monkeypatch.setattr("recolor_torch.cli.evaluate.main", fill)
+    assert main(["evaluate", "x"]) == 2
+    assert capsys.readouterr().err == "recolor evaluate: r/a.png: cannot write this file (No space left on device).\n"

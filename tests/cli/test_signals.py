@@ -1,0 +1,114 @@
+"""Signals end a run as Ctrl-C does: within a batch, nothing half, one sentence; the same command goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pictures import save_picture
+
+from recolor_torch.system import stopped_by_signals
+
+ROOT = Path(__file__).parents[2]
+COLORIZE = ["colorize", "in", "-r", "ref.png", "-m", "histogram", "-o", "out", "--batch-size", "1"]
+PREDICT = ["predict", "--config", str(ROOT / "configs/methods/histogram.yaml"), "--data.targets", "[in]"]
+PREDICT += ["--data.references", "[ref.png]", "--data.output", "out", "--data.batch_size", "1", "--data.workers", "0"]
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for n in range(60):
+        save_picture(tmp_path / f"in/{n}.png", 300, 300, seed=n)
+    save_picture(tmp_path / "ref.png", 30, 20, seed=99)
+    return tmp_path
+
+
+def start(folder, command, ignore_hangup=False):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if ignore_hangup else None
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "recolor_torch", *command],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGHUP, before)
+
+
+def wait_for_results(folder, process):
+    end = time.monotonic() + 240
+    while not list(folder.glob("out/*.png")):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def written(folder):
+    lines = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
+    return {line["output"] for line in lines}, {p.name for p in folder.glob("out/*.png")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [COLORIZE, PREDICT], ids=["colorize", "predict"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_run_that_then_goes_on(folder, command, number):
+    process = start(folder, command)
+    wait_for_results(folder, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "nterrupted" in err
+    assert "Traceback" not in err
+    assert list(folder.glob("out/.recolor-*")) == []
+    recorded, there = written(folder)
+    assert there <= recorded
+    assert len(there) < 60
+    again = subprocess.run(
+        [sys.executable, "-m", "recolor_torch", *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert again.returncode == 0, again.stderr
+    assert f"{len(there)} skipped" in again.stdout
+    assert len(written(folder)[1]) == 60
+
+
+@pytest.mark.slow
+def test_a_hangup_that_is_ignored_stays_so(folder):
+    process = start(folder, COLORIZE, ignore_hangup=True)
+    wait_for_results(folder, process)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert "60 done" in out
+
+
+def hit(number, seen):
+    """Receive a signal, and note what the next of its kind would do."""
+    with stopped_by_signals():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(1)
+        finally:
+            seen.append(signal.getsignal(number))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_second_signal_has_its_own_meaning_again(number):
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        hit(number, seen)
+    assert seen == [signal.SIG_DFL]
+    assert signal.getsignal(number) == signal.SIG_DFL
