@@ -10,7 +10,7 @@ from recolor_torch.color import from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
 from recolor_torch.compose import Keep, compose, join
 from recolor_torch.guide import Guide
 from recolor_torch.methods import Recolorizer, build_method
-from recolor_torch.precision import HALF, in_float32
+from recolor_torch.precision import HALF, in_float32, in_single
 from recolor_torch.resize import resize, resize_hints, working_size
 from recolor_torch.strips import Rows, resized_rows, shrink
 
@@ -66,7 +66,7 @@ def recolor(
     work = resize(image, size).clamp(0, 1)
     if target == "gray":
         work = rgb_to_luminance(work).expand(-1, 3, -1, -1)
-    result = method(from_rgb(work, method.space), guide_in_space(guide.to(image), method.space, size))
+    result = _run(method, from_rgb(work, method.space), guide_in_space(guide.to(image), method.space, size))
     return compose(image, to_rgb(result, method.space), keep, strength, guide.to(image).target_mask)
 
 
@@ -111,7 +111,7 @@ def recolor_strips(
         table = method.table(lambda top, bottom: seen(rows(top, bottom)), full, inner, mask)
     small: Tensor | None = None
     if table is None:
-        small = to_rgb(method(seen(shrink(rows, full, size).clamp(0, 1)), inner), method.space)
+        small = to_rgb(_run(method, seen(shrink(rows, full, size).clamp(0, 1)), inner), method.space)
         small = rgb_to_yuv(small)[:, 1:] if keep == "luma" else small
 
     def result(top: int, bottom: int) -> Tensor:
@@ -124,6 +124,10 @@ def recolor_strips(
         return join(image, resized_rows(small, full, top, bottom), keep, strength, there)
 
     return result
+
+
+def _run(method: Recolorizer, image: Tensor, guide: Guide) -> Tensor:
+    return in_single(method, image, guide) if method.single else method(image, guide)
 
 
 def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recolor_torch.errors import UsageError
 
@@ -34,6 +34,31 @@ def widened(value: Any) -> Any:
         return tuple(widened(v) for v in value)
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: widened(getattr(value, f.name)) for f in fields(value) if f.init})
+    return value
+
+
+def in_single(module: nn.Module, first: Tensor, second: Any) -> Tensor:
+    """``module(first, second)`` in float32 where ``first`` is float64, and the result in float64 again.
+
+    For modules whose weights are made for float32; a run in float64 has widened them, and what they make anew.
+    """
+    if first.dtype != torch.float64:
+        return module(first, second)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        return module.float()(first.float(), _narrowed(second)).double()
+    finally:
+        torch.set_default_dtype(default)
+
+
+def _narrowed(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.float() if value.dtype == torch.float64 else value
+    if type(value) is tuple:
+        return tuple(_narrowed(v) for v in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _narrowed(getattr(value, f.name)) for f in fields(value) if f.init})
     return value
 
 

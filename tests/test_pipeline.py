@@ -1,8 +1,9 @@
+import pytest
 import torch
 
 from recolor_torch import Guide, Reference, recolor
 from recolor_torch.color import rgb_to_luminance
-from recolor_torch.methods import HistogramTransfer, Recolorizer
+from recolor_torch.methods import HistogramTransfer, Recolorizer, build_method
 from recolor_torch.resize import resize_hints
 
 
@@ -75,3 +76,22 @@ def test_nan_in_a_target_stays_where_it_is(rgb):
     out = recolor(holed, "histogram", Guide(references=(Reference(rgb[1:]),)))
     assert out[0, :, 3, 4].isnan().all()
     assert out.isnan().sum() == 3
+
+
+@pytest.mark.parametrize("name", ["correspondence", "network", "semi_interactive"])
+def test_methods_of_single_precision_take_float64(name, rgb):
+    """Under ``64-true`` Lightning and the engine widen what they can reach, and the default type with it."""
+    image = rgb[:1].double()
+    mask = torch.zeros_like(image[:, :1])
+    mask[..., 5, 5] = 1
+    guide = Guide((Reference(image.flip(1)),), hints=image, hint_mask=mask)
+    method = build_method(name)
+    method.prepare()
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        wide = recolor(image, method.double(), guide)
+    finally:
+        torch.set_default_dtype(default)
+    assert wide.dtype == torch.float64
+    torch.testing.assert_close(wide.float(), recolor(image.float(), build_method(name), guide), atol=1e-4, rtol=0)

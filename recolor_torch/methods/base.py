@@ -26,6 +26,7 @@ class Recolorizer(nn.Module):
     ``largest_side`` is the longer side at which larger pictures are worked on unless the user names another.
     ``reports_progress`` is true where a batch takes so long that ``on_progress`` is told the share that is done.
     ``sequence`` is true where the pictures of a run are the frames of a clip, batch after batch.
+    ``single`` says that the method's weights are made for float32, in which it works whatever it is given.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     """
@@ -35,6 +36,7 @@ class Recolorizer(nn.Module):
     bytes_per_pixel: ClassVar[int] = 100
     largest_side: ClassVar[int | None] = None
     reports_progress: ClassVar[bool] = False
+    single: ClassVar[bool] = False
     sequence: bool = False
 
     def __init__(self) -> None:

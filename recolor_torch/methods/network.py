@@ -65,6 +65,7 @@ class NetworkColorization(Recolorizer):
     """
 
     space = "yuv"
+    single = True
     bytes_per_pixel = 350
     largest_side: ClassVar[int] = 2048
 

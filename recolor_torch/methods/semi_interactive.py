@@ -132,6 +132,7 @@ class SemiInteractive(Recolorizer):
     """
 
     space = "yuv"
+    single = True
     needs = ("reference", "hints")
     bytes_per_pixel = 500
     largest_side: ClassVar[int] = 1024

@@ -27,10 +27,11 @@ from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm
 from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.icc import Profile, from_srgb, parse_profile
+from recolor_torch.pictures.keeping import Keeper
 from recolor_torch.pictures.opening import PictureError, show_path
 from recolor_torch.pictures.raster import Raster, as_raster
 from recolor_torch.pictures.read import Picture, Scan
-from recolor_torch.strips import strips
+from recolor_torch.strips import Rows, strips
 
 # Called with the whole temporary file, and with what the format cannot hold, a sentence each.
 BeforeReplace = Callable[[Path, tuple[str, ...]], None]
@@ -43,6 +44,7 @@ def write_picture(
     like: Picture | Scan | None = None,
     *,
     description: str | None = None,
+    kept: Rows | None = None,
     before_replace: BeforeReplace | None = None,
 ) -> tuple[str, ...]:
     """Write an image to a picture file, which appears under its name only when whole.
@@ -52,6 +54,8 @@ def write_picture(
         image: (1, 3, H, W) or (3, H, W), sRGB in [0, 1], any float type and device; clipped. NaN is written as 0.
         like: the picture whose depth, alpha, EXIF, resolution and profile to restore.
         description: what made the picture, written to the field "Software".
+        kept: rows ``top`` to ``bottom`` of the share, (1, 1, h, W) in [0, 1], in which ``image`` is ``like.image``:
+            where it is 1, the stored values come back, colors outside of sRGB too.
         before_replace: called with the whole temporary file, and with what the format cannot hold, just before it
             takes its name.
 
@@ -69,7 +73,8 @@ def write_picture(
     image = image.detach().reshape(1, 3, *image.shape[-2:])
     height, width = image.shape[-2:]
     bands = (image[:, :, top:bottom] for top, bottom in strips(height, width))
-    return write_rows(path, bands, (height, width), like, description=description, before_replace=before_replace)
+    more = {"description": description, "kept": kept, "before_replace": before_replace}
+    return write_rows(path, bands, (height, width), like, **more)  # type: ignore[arg-type]
 
 
 def write_rows(
@@ -79,6 +84,7 @@ def write_rows(
     like: Picture | Scan | None = None,
     *,
     description: str | None = None,
+    kept: Rows | None = None,
     before_replace: BeforeReplace | None = None,
 ) -> tuple[str, ...]:
     """Write a picture that comes in bands of rows from the top, (1, 3, h, W) as ``write_picture`` has them.
@@ -99,7 +105,11 @@ def write_rows(
     if like is not None and like.tag_srgb:
         icc = srgb_profile()
     dtype = np.dtype(np.uint16 if deep else np.uint8)
-    pixels = Raster((height, width, 3 if alpha is None else 4), dtype, _quantised(bands, alpha, dtype, profile))
+    keeper = None
+    if kept is not None and like is not None and profile is not None and not profile.is_srgb:
+        keeper = Keeper(like, kept, partial(_in_profile, dtype=dtype, profile=profile))
+    quantised = _quantised(bands, alpha, dtype, profile, keeper)
+    pixels = Raster((height, width, 3 if alpha is None else 4), dtype, quantised)
     lossless = like is not None and like.info.lossless
     return _write(path, format, pixels, icc, like, description, lossless, before_replace)
 
@@ -163,24 +173,36 @@ def _format(path: str | os.PathLike, width: int, height: int) -> str:
 
 
 def _quantised(
-    bands: Iterable[Tensor], alpha: Picture | Scan | None, dtype: np.dtype, profile: Profile | None
+    bands: Iterable[Tensor],
+    alpha: Picture | Scan | None,
+    dtype: np.dtype,
+    profile: Profile | None,
+    keeper: Keeper | None,
 ) -> Iterator[np.ndarray]:
     """Bands of pixels for the file, (h, W, 3 or 4), in the colours of ``profile``."""
     top = 0
     for band in bands:
-        band = band[0].to(device="cpu", dtype=torch.float32).nan_to_num(0.0).clamp(0, 1)
         height, width = band.shape[-2:]
-        if profile is not None and profile.matrix is not None and not profile.is_srgb:
-            band = from_srgb(band, profile)
         pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
-        pixels[..., :3] = _integers(band, dtype).transpose(1, 2, 0)
-        if profile is not None and profile.matrix is None:
-            _apply_tables(pixels, profile)
+        pixels[..., :3] = _in_profile(band[0], dtype, profile)
+        if keeper is not None:
+            keeper.give_back(pixels, top)
         if alpha is not None:
             values = alpha.alpha_rows(top, top + height)[0, 0]
             pixels[..., 3] = _integers(values.detach().to(device="cpu", dtype=torch.float32), dtype)
         yield pixels
         top += height
+
+
+def _in_profile(band: Tensor, dtype: np.dtype, profile: Profile | None) -> np.ndarray:
+    """Integers (h, W, 3) in the colours of ``profile`` for sRGB values (3, h, W)."""
+    band = band.to(device="cpu", dtype=torch.float32).nan_to_num(0.0).clamp(0, 1)
+    if profile is not None and profile.matrix is not None and not profile.is_srgb:
+        band = from_srgb(band, profile)
+    pixels = np.ascontiguousarray(_integers(band, dtype).transpose(1, 2, 0))
+    if profile is not None and profile.matrix is None:
+        _apply_tables(pixels, profile)
+    return pixels
 
 
 def _integers(values: Tensor, dtype: np.dtype) -> np.ndarray:

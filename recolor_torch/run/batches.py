@@ -19,6 +19,7 @@ from recolor_torch.pictures.read import Picture, PictureError, Scan, probe, read
 from recolor_torch.resize import resize
 from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, load_large
 from recolor_torch.run.plan import Job
+from recolor_torch.strips import Rows
 
 HARDLY_ANY = 0.01
 """Mean length of (U, V) below which a result passes for gray, and its record says so."""
@@ -78,6 +79,7 @@ class Result:
         hash: SHA-256 of the target's bytes, or None.
         image: (1, 3, H, W) sRGB on the CPU.
         large: in place of ``image``, what gives it in rows.
+        kept: rows of the share in which the result is the target itself; None where it is so nowhere.
         error: one sentence where the job failed.
         copy: strength 0: the input itself is the result.
         seconds: computing time, the picture's share of its batch's.
@@ -91,6 +93,7 @@ class Result:
     hash: str | None = None
     image: Tensor | None = None
     large: LargeResult | None = None
+    kept: Rows | None = None
     error: str | None = None
     copy: bool = False
     seconds: float = 0.0

@@ -16,7 +16,8 @@ from recolor_torch.pipeline import recolor
 from recolor_torch.resize import working_size
 from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
-from recolor_torch.run.large import LargeResult, LargeTarget
+from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
+from recolor_torch.strips import Rows
 
 # Bytes a pixel at the target's full size, beside the method's own: reading, composing, writing (measured).
 BYTES_PER_PIXEL = 120
@@ -124,12 +125,21 @@ def _color(
             _noted(batch.pictures[i], guide) if gray[k] else batch.pictures[i],
             batch.hashes[i],
             out[k : k + 1],
+            kept=kept_share(coloring.strength, _mask_of(guide.target_mask, k)),
             seconds=seconds,
             working_size=size,
             stages={name: _of_sample(stage, k) for name, stage in stages.items()},
         )
         for k, i in enumerate(indices)
     ]
+
+
+def _mask_of(mask: Tensor | None, sample: int) -> Rows | None:
+    """Rows of one picture's target mask."""
+    if mask is None:
+        return None
+    one = mask[sample if len(mask) > 1 else 0][None].cpu()
+    return lambda top, bottom: one[..., top:bottom, :]
 
 
 def _noted(picture: Picture, guide: Guide) -> Picture:

@@ -102,6 +102,7 @@ class LargeResult:
         size: height and width of the picture.
         working_size: height and width at which the method worked.
         colorfulness: mean length of (U, V), once all rows have come.
+        kept: rows of the share in which the result is the target itself; None where it is so nowhere.
         seconds: that the method took.
     """
 
@@ -121,6 +122,7 @@ class LargeResult:
             max_side=coloring.max_side,
             mask=None if large.mask is None else _on(_mask_rows(large.mask), place),
         )
+        self.kept = kept_share(coloring.strength, None if large.mask is None else _mask_rows(large.mask))
         self.seconds = time.perf_counter() - start
 
     def bands(self) -> Iterator[Tensor]:
@@ -138,6 +140,13 @@ class LargeResult:
                 raise NotNumbers(f"{self.target}: the result has values that are not numbers.")
             yield band
         self.colorfulness = total / (self.size[0] * self.size[1])
+
+
+def kept_share(strength: float, mask: Rows | None) -> Rows | None:
+    """Rows of the share in which a result is its target: all but the strength, where the mask is. None for nowhere."""
+    if mask is None:
+        return None if strength == 1 else lambda top, bottom: torch.full((1, 1, 1, 1), 1 - strength)
+    return lambda top, bottom: 1 - strength * mask(top, bottom)
 
 
 def _on(rows: Rows, place: Tensor) -> Rows:

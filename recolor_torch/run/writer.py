@@ -73,7 +73,8 @@ class ResultWriter:
                 return f"{show_path(job.target)}: the result has values that are not numbers."
             if self.save_stages:
                 self._write_stages(result)
-            write_picture(job.output, result.image, picture, description=self._description(), before_replace=note)
+            more = {"description": self._description(), "kept": result.kept, "before_replace": note}
+            write_picture(job.output, result.image, picture, **more)  # type: ignore[arg-type]
         except (PictureError, NotNumbers) as error:
             return str(error)
         except UsageError:
@@ -91,8 +92,8 @@ class ResultWriter:
         def note_all(part: Path, lost: tuple[str, ...]) -> None:
             note(part, (*([result.if_gray] if large.colorfulness < HARDLY_ANY else []), *lost))
 
-        bands, size, software = large.bands(), large.size, self._description()
-        write_rows(result.job.output, bands, size, picture, description=software, before_replace=note_all)
+        more = {"description": self._description(), "kept": large.kept, "before_replace": note_all}
+        write_rows(result.job.output, large.bands(), large.size, picture, **more)  # type: ignore[arg-type]
 
     def _write_stages(self, result: Result) -> None:
         folder = result.job.output.with_name(f"{result.job.output.name}.stages")

@@ -160,6 +160,7 @@ class Correspondence(Recolorizer):
     """
 
     space = "yuv"
+    single = True
     needs = ("reference",)
     bytes_per_pixel = 400
     # Chroma solved at this size and enlarged is as good as chroma solved in full, see LevinColorization.
