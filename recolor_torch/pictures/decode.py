@@ -24,6 +24,7 @@ from recolor_torch.pictures.metadata import (
     without_description,
 )
 from recolor_torch.pictures.opening import open_picture, quiet
+from recolor_torch.pictures.png_color import png_profile
 from recolor_torch.pictures.ranges import ROUNDED, is_signed, spread_floats, spread_integers, spread_signed
 from recolor_torch.pictures.tiff import OddTiff
 
@@ -78,8 +79,10 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
             orientation, exif = read_exif(image)
             info = read_info(image, path, orientation)
             profile = read_profile(image)
+            notes: list[str] = []
+            if image.format == "PNG":
+                profile = png_profile(image, profile, notes)
             texts = read_texts(image) if info.format != "PNG" else NO_TEXTS
-        notes: list[str] = []
         if exif and describes_its_file(exif):  # words of a program on pages and value ranges, which the result lacks
             exif = without_description(exif)
         frames = getattr(image, "n_frames", 1)

@@ -109,7 +109,7 @@ def test_what_is_no_picture(tmp_path):
     (tmp_path / "loop.png").symlink_to("loop.png")
     fails(tmp_path / "loop.png", "loop")
     fails("nul\0.png", "there is no such file")
-    fails(str(tmp_path / ("x" * 300)), "name too long")
+    fails(str(tmp_path / ("x" * 300)), "name is too long")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
