@@ -71,7 +71,7 @@ def test_colorize_imports_what_its_method_needs(folder):
         assert set(modules) <= may
 
 
-@pytest.mark.parametrize("verb", ["hints", "plot", "gallery"])
+@pytest.mark.parametrize("verb", ["hints", "plot", "gallery", "studio"])
 def test_help_of_a_verb_brings_no_lightning_and_no_plots(folder, verb):
     ((code, modules),) = run(folder, [verb, "--help"])
     assert code == 0
