@@ -46,6 +46,19 @@ class Guide:
             if not isinstance(r, Reference):
                 raise TypeError(f"references must hold Reference(image) objects, got {type(r).__name__}.")
 
+    def select(self, index: int) -> "Guide":
+        """What the guide tells of one picture of a batch."""
+
+        def one(x: Tensor) -> Tensor:
+            return x if x.shape[0] == 1 else x[index : index + 1]
+
+        def own(x: Tensor | None) -> Tensor | None:
+            return None if x is None else one(x)
+
+        references = tuple(replace(r, image=one(r.image), mask=own(r.mask)) for r in self.references)
+        tensors = ("target_mask", "hints", "hint_mask", "prior", "confidence")
+        return Guide(references, **{name: own(getattr(self, name)) for name in tensors})
+
     def to(self, like: Tensor) -> "Guide":
         """The same guide with its tensors on the device and in the dtype of ``like``."""
 

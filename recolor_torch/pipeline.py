@@ -1,8 +1,11 @@
 """The way of a picture: into the method's space, through the method, and back into a picture."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
@@ -39,7 +42,8 @@ def recolor(
             size; the method's ``largest_side`` (``levin``: 2048) where it is not given.
 
     Returns:
-        sRGB, (B, 3, H, W), [0, 1], on the device and in the dtype of ``image``.
+        sRGB, (B, 3, H, W), [0, 1], on the device and in the dtype of ``image``. On a CPU each picture of a batch is the
+        one that it is alone, to the last bit.
 
     Raises:
         TypeError: a tensor is not floating point.
@@ -53,8 +57,8 @@ def recolor(
         torch.Size([1, 3, 8, 8])
     """
     check_image(image, "image", channels=3)
+    settings: dict[str, Any] = {"target": target, "keep": keep, "strength": strength, "max_side": max_side}
     if image.dtype in HALF:
-        settings: dict[str, Any] = {"target": target, "keep": keep, "strength": strength, "max_side": max_side}
         return in_float32(lambda x, g: recolor(x, method, g, **settings), image, guide)
     check_choice(target, "target", ("gray", "color"))
     method = build_method(method) if isinstance(method, str) else method
@@ -63,6 +67,8 @@ def recolor(
 
     height, width = image.shape[-2:]
     size = working_size(height, width, method.working_side(max_side))
+    if image.device.type == "cpu" and len(image) > 1 and not method.whole_batches:
+        return _one_by_one(image, method, guide, partial(recolor, **settings))
     work = resize(image, size).clamp(0, 1)
     if target == "gray":
         work = rgb_to_luminance(work).expand(-1, 3, -1, -1)
@@ -128,6 +134,22 @@ def recolor_strips(
 
 def _run(method: Recolorizer, image: Tensor, guide: Guide) -> Tensor:
     return in_single(method, image, guide) if method.single else method(image, guide)
+
+
+def _one_by_one(image: Tensor, method: Recolorizer, guide: Guide, recolor_one: Callable[..., Tensor]) -> Tensor:
+    """Each picture alone, so that its company changes nothing; the stages of all are put together."""
+    results, stages = [], []
+    for i in range(len(image)):
+        method.stages = {}
+        results.append(recolor_one(image[i : i + 1], method, guide.select(i)))
+        stages.append(method.stages)
+    method.stages = {name: _together([s[name] for s in stages]) for name in stages[0]}
+    return torch.cat(results)
+
+
+def _together(parts: Sequence[Tensor | str]) -> Tensor | str:
+    tensors = [p for p in parts if isinstance(p, Tensor)]
+    return torch.cat(tensors) if tensors else "".join(p for p in parts if isinstance(p, str))
 
 
 def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:

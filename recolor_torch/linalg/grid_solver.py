@@ -19,8 +19,8 @@ Method = Literal["auto", "geometric", "aggregation", "direct"]
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
 SAFETY = 3.0
-# Pictures of at most this many pixels are solved directly on a CPU: a hierarchy costs more.
-SMALL = 2500
+# Pictures of at most this many pixels are solved directly on a CPU: below 100 x 100 a hierarchy costs more.
+SMALL = 10_000
 # The same for systems that take float64 and probes, on any device: a direct solve is the surest.
 SMALL_AND_HARD = 100_000
 # An estimate this many times the first one, or growing so long, counts as divergence.
@@ -74,7 +74,8 @@ class GridSolver:
         self.hard = (
             method != "direct" and not (method == "auto" and small) and (system.squared or any(loosely_held(system)))
         )
-        if method == "geometric" and (not system.symmetric or self.hard):
+        # A coarser pixel grid loses small clusters of like pixels, and the estimate of the error loses them with it.
+        if method == "geometric" and not (system.symmetric and system.mild and not self.hard):
             method = "aggregation"
         self.method = _choose(system, small, self.hard) if method == "auto" else method
         if self.hard and system.mass.device.type == "mps":  # it has no float64

@@ -27,6 +27,9 @@ class Recolorizer(nn.Module):
     ``reports_progress`` is true where a batch takes so long that ``on_progress`` is told the share that is done.
     ``sequence`` is true where the pictures of a run are the frames of a clip, batch after batch.
     ``single`` says that the method's weights are made for float32, in which it works whatever it is given.
+    ``whole_batches`` says that ``forward`` takes a batch at once on a CPU: each picture comes out as it does alone, to
+    the last bit, or the pictures belong together. Without it ``recolor`` hands them over one by one, because kernels of
+    convolutions, products and transcendental functions round by the size of the batch.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     """
@@ -41,6 +44,7 @@ class Recolorizer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.whole_batches = False
         self.keep_stages = False
         self.stages: dict[str, Tensor | str] = {}
         self.on_progress: Callable[[float], None] | None = None

@@ -158,6 +158,8 @@ class HistogramTransfer(Recolorizer):
         self.mode, self.rank, self.smoothing, self.restore = mode, rank, smoothing, restore
         self.edge_threshold = edge_threshold
         self.space = "yuv" if mode == "chroma" else "rgb"
+        # Counts, tables and linear maps: nothing rounds by the size of the batch, and references are counted once.
+        self.whole_batches = mode in ("chroma", "rgb", "yuv")
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Transfer the colours of ``guide.references`` to ``image``, (B, 3, H, W), in ``space``."""

@@ -32,7 +32,8 @@ def fit_chroma_table(references: tuple[Reference, ...], smoothing: float = 8.0) 
     first, *others = (_chroma_sums(r) * (r.weight / total) for r in references)
     sums = sum(others, start=first)
     if smoothing > 0:
-        sums = sums @ _gauss_matrix(CHROMA_LEVELS, smoothing, sums.device)
+        kernel = _gauss_matrix(CHROMA_LEVELS, smoothing, sums.device)
+        sums = torch.stack([one @ kernel for one in sums])  # a product of all rounds by their number
     return ChromaTable(_fill_empty(sums[:, 1:], sums[:, :1]))
 
 

@@ -63,6 +63,7 @@ class PoissonMerging(Recolorizer):
 
     def __init__(self, lam: float = 1e10, order: int = 1, tolerance: float = 0.5) -> None:
         super().__init__()
+        self.whole_batches = True  # ``solve`` takes them one by one
         if not 0 <= lam < float("inf"):
             raise ValueError(f"lam must be finite and 0 or more, got {lam:g}.")
         if order not in (1, 2):

@@ -127,6 +127,7 @@ class GramTransfer(Recolorizer):
         vgg_preprocessing: Preprocessing | None = None,
     ) -> None:
         super().__init__()
+        self.whole_batches = True  # taken one by one inside
         check_choice(optimize, "optimize", ("chroma", "rgb"))
         if match is not None:
             check_choice(match, "match", ("picture", "color"))

@@ -112,6 +112,7 @@ class LevinColorization(Recolorizer):
         sequence: bool = False,
     ) -> None:
         super().__init__()
+        self.whole_batches = sequence  # a clip
         for name, value in (("sigma", sigma), ("kappa", kappa), ("tolerance", tolerance)):
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be more than 0, got {value:g}.")
