@@ -31,7 +31,7 @@ def solve(
 
     Differentiable with respect to the tensors of the energy, to any order: each derivative is one more solve, with the
     transposed operator. Nothing inside an iteration waits for the device; the look at the error every ``check_every``
-    does. On a CPU the pictures of a batch are solved one by one, so that the result of each is the same in any company,
+    does. On a CPU the pictures of a batch are solved one by one, so that a system has the same solution in any company,
     to the last bit; elsewhere each stops on its own error.
 
     Systems with a region that float32 cannot tell the value of, and squared ones, are solved in float64, with unknowns
