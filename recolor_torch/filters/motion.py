@@ -7,8 +7,11 @@ from torch.nn import functional as F
 from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.precision import HALF, in_float32
 
-# In units of squared luminance slopes: below it a window is flat, and keeps the motion of the coarser level.
-FLAT = 1e-5
+# In units of squared slopes of normalized luminance: below it a window is flat, and keeps the coarser level's motion.
+FLAT = 5e-5
+# Pixels of the windows in which the light is normalized, the contrast (standard deviation of luminance) that grain has,
+# and the contrast that a window has afterwards.
+LIGHT_WINDOW, GRAIN, CONTRAST = 15, 0.03, 0.1
 
 
 def warp(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +70,8 @@ def optical_flow(a: Tensor, b: Tensor, steps: int = 3, window: int = 9) -> Tenso
 
     Lucas and Kanade (1981), from coarse to fine: at each level a few steps that solve the 2 x 2
     equations of every window at once, each taken where it brings the window closer. The coarsest level
-    opens with the better of no motion and ``phase_correlation``.
+    opens with the better of no motion and ``phase_correlation``. Before that the light is normalized: each window's
+    mean is taken away and its contrast made alike, because old films flicker.
 
     Args:
         a: luminance, (B, 1, H, W), [0, 1].
@@ -82,13 +86,19 @@ def optical_flow(a: Tensor, b: Tensor, steps: int = 3, window: int = 9) -> Tenso
     check_same_size(b, "b", a, "a")
     if a.dtype in HALF:
         return in_float32(optical_flow, a, b, steps, window)
-    levels = [(a, b)]
+    levels = [(_normalized(a), _normalized(b))]
     while min(levels[-1][0].shape[-2:]) >= 32:
         levels.append(tuple(F.avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1]))  # type: ignore[arg-type]
     flow = _start(*levels[-1])
     for fine_a, fine_b in reversed(levels):
         flow = _refine(fine_a, fine_b, _enlarge(flow, fine_a), steps, window)
     return flow
+
+
+def _normalized(x: Tensor) -> Tensor:
+    """Luminance without what a change of the light, or of the exposure, does to a window of it."""
+    detail = x - _box(x, LIGHT_WINDOW)
+    return CONTRAST * detail / (_box(detail.square(), LIGHT_WINDOW) + GRAIN**2).sqrt()
 
 
 def _refine(a: Tensor, b: Tensor, flow: Tensor, steps: int, window: int) -> Tensor:

@@ -173,6 +173,7 @@ print(report.resumed)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(clip, tmp_path):
     write_picture(tmp_path / "ref_0001.png", clip[1][:1])
 

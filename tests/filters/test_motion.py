@@ -77,3 +77,16 @@ def test_wrong_shapes_are_refused():
         warp(scene(8, 8), torch.zeros(1, 3, 8, 8))
     with pytest.raises(ValueError, match="b must be"):
         optical_flow(scene(8, 8), scene(8, 9))
+
+
+def test_flow_does_not_mind_the_light_and_grain():
+    """Old films flicker: a change of gain and level, and grain, move nothing."""
+    b = scene(dtype=torch.float32)
+    a, _ = warp(b, constant((2.3, -1.2), b))
+    g = torch.Generator().manual_seed(5)
+    a, b = (
+        x * gain + level + 0.01 * torch.randn(x.shape, generator=g) for x, gain, level in ((a, 1, 0), (b, 0.85, 0.05))
+    )
+    error = (optical_flow(a, b) - constant((2.3, -1.2), b)).square().sum(1).sqrt()[..., 12:-12, 16:-16]
+    assert error.median() < 0.5
+    assert (error > 1.5).double().mean() < 0.1

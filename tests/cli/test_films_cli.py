@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+from film.clips import make_clip
+
+SMALL = ("--film.side", 48, "-m", "levin")
+
+
+@pytest.fixture
+def films(folder):
+    """A folder with two films and something that is none."""
+    (folder / "reels/1931").mkdir(parents=True)
+    make_clip(folder / "reels/a.mp4", 6, codec="libx264")
+    make_clip(folder / "reels/1931/b.avi", 5)
+    (folder / "reels/c.mp4").write_text("no film")
+    points = [{"x": 30, "y": 20, "radius": 3, "color": "#cc2200"}]
+    (folder / "strokes.json").write_text(json.dumps({"size": [64, 48], "points": points}))
+    return folder
+
+
+def test_a_folder_of_films(recolor, films, entries):
+    code, out, err = recolor("colorize", "reels", "--hints", "strokes.json", *SMALL, "-o", "out")
+    assert code == 3
+    assert out.startswith("2 done, 0 skipped, 1 failed of 3 films")
+    assert "reels/c.mp4: not a film, or damaged" in err
+    lines = {e["output"]: e for e in entries("out")}
+    assert set(lines) == {"a.mp4", "c.mp4", "1931/b.mkv"}
+    assert (lines["a.mp4"]["status"], lines["a.mp4"]["frames"], lines["a.mp4"]["codec"]) == ("done", 6, "h264")
+    assert lines["a.mp4"]["shots"] == [{"first": 0, "last": 5, "begins": "start"}]
+    assert sorted(p.name for p in (films / "out").iterdir()) == ["1931", "a.mp4", "run.jsonl"]
+    code, out, _ = recolor("colorize", "reels", "--hints", "strokes.json", *SMALL, "-o", "out")
+    assert out.startswith("0 done, 2 skipped, 1 failed")
+
+
+def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):
+    from recolor_torch.film import probe_film, read_frames
+
+    args = ("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "out.mkv", "--film.codec", "ffv1")
+    assert recolor(*args)[0] == 0
+    info = probe_film(films / "out.mkv")
+    before = next(read_frames(probe_film(films / "reels/a.mp4"))).planes[0]
+    frame = next(read_frames(info))
+    np.testing.assert_array_equal(frame.planes[0], before)
+    assert int(frame.planes[2][10, 15]) > 140  # red
+    old = (films / "out.mkv").read_bytes()
+    code, out, err = recolor(*args[:-2], "--film.codec", "h264")
+    assert (code, out[:17]) == (0, "0 done, 1 skipped")
+    assert "--overwrite replaces it" in err
+    assert (films / "out.mkv").read_bytes() == old
+
+
+def test_a_dry_run_says_what_a_film_takes(recolor, films):
+    args = ("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "out.mp4", "--dry-run")
+    code, out, _ = recolor(*args)
+    assert code == 0
+    assert "6 frames in 1 shot, 64x48, worked on at 48x36, written as h264; about" in out
+    code, out, _ = recolor(*args, "--json")
+    assert json.loads(out.split("\n")[0])["frames"] == 6
+    assert not (films / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--film.codec", "ffv1"), "does not hold ffv1; .mkv does"),
+        (("--keep", "none"), "--keep is not for films"),
+        (("--film.quality", "best"), "quality"),
+        (("--shots", "no.csv"), "No such file or folder: no.csv"),
+    ],
+)
+def test_what_does_not_go_with_films(recolor, films, args, words):
+    code, _, err = recolor("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, *args, "-o", "out.mp4")
+    assert (code, words in err) == (2, True)
+
+
+def test_a_film_never_replaces_itself(recolor, films):
+    code, _, err = recolor("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "reels/a.mp4")
+    assert (code, "inputs are never overwritten" in err) == (2, True)
