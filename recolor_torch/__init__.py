@@ -1,6 +1,18 @@
-"""Put colour into grayscale photographs and change the colour of coloured ones.
+"""Put color into grayscale photographs and films, and change the color of colored ones.
 
-The public names below are imported on first use, so that ``import recolor_torch`` costs nothing.
+Names and subpackages are imported when they are first used, so that ``import recolor_torch as rt`` costs nothing:
+``rt.recolor(image, reference=other)``, ``rt.color.rgb_to_yuv``, ``rt.linalg.solve``, ``rt.methods.spread_chroma``.
+
+Ten words:
+
+* *target*: the picture that is colored; *reference*: a picture whose colors are wanted.
+* *hints*: colors that a person gave at some pixels; *mask*: 1 where there is one, else 0.
+* *luminance*: Y of full-range BT.601 YUV, [0, 1]; *lightness*: L of CIE Lab, [0, 100].
+* *chroma*: the other two channels, U and V in +-0.5, or a and b.
+* *guide*: all that a method may be told: references, hints, masks, a soft estimate.
+* *prior*: a soft estimate of the chroma, believed by its *confidence*.
+* *gallery*: a folder in which the reference for a target is found by what the pictures show.
+* *run record*: ``run.jsonl`` beside the results, from which the same command goes on.
 """
 
 from importlib import import_module
@@ -22,7 +34,27 @@ _PUBLIC = {
     "write_picture": "recolor_torch.pictures",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+_SUBPACKAGES = (
+    "color",
+    "energies",
+    "evaluation",
+    "features",
+    "film",
+    "filters",
+    "gallery",
+    "hints",
+    "linalg",
+    "lit",
+    "losses",
+    "methods",
+    "networks",
+    "pictures",
+    "plots",
+    "run",
+    "training",
+)
+
+__all__ = ["__version__", *_PUBLIC, *_SUBPACKAGES]
 
 if TYPE_CHECKING:
     from recolor_torch.guide import Guide as Guide
@@ -37,6 +69,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"recolor_torch.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'recolor_torch' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

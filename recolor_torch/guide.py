@@ -1,9 +1,12 @@
 """What a method may be told about the colours that are wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,67 @@ class Guide:
         return Guide(references, **{name: move(getattr(self, name)) for name in tensors})
 
 
+def make_guide(
+    guide: Guide | None = None,
+    reference: "Tensor | Reference | Sequence[Tensor | Reference] | None" = None,
+    hints: tuple[Tensor, Tensor] | None = None,
+) -> Guide:
+    """A guide from what a person has at hand; tensors may be (C, H, W) or (B, C, H, W).
+
+    Args:
+        guide: what is known already; the rest is added to it.
+        reference: a picture whose colors are wanted, or several.
+        hints: colors and their mask, 1 where a color is given.
+
+    Example:
+        >>> make_guide(reference=torch.rand(3, 8, 9)).references[0].image.shape
+        torch.Size([1, 3, 8, 9])
+    """
+    given = Guide() if guide is None else guide
+    several = (reference,) if isinstance(reference, Tensor | Reference) else tuple(reference or ())
+    new = tuple(r if isinstance(r, Reference) else Reference(r) for r in several)
+    references = tuple(
+        replace(r, image=batched(r.image), mask=None if r.mask is None else batched(r.mask))
+        for r in given.references + new
+    )
+    names = ("target_mask", "hints", "hint_mask", "prior", "confidence")
+    tensors = {name: getattr(given, name) for name in names}
+    if hints is not None:
+        tensors["hints"], tensors["hint_mask"] = hints
+    return Guide(references, **{name: None if x is None else batched(x) for name, x in tensors.items()})
+
+
+def batched(x: Tensor) -> Tensor:
+    """(C, H, W) as (1, C, H, W); other tensors as they are."""
+    return x[None] if x.ndim == 3 else x
+
+
 def total_weight(references: tuple[Reference, ...]) -> float:
     """Sum of the weights; raises ``ValueError`` where it is not positive or a weight is negative."""
     weights = [r.weight for r in references]
     if min(weights) < 0 or sum(weights) <= 0 or not all(torch.isfinite(torch.tensor(weights))):
         raise ValueError(f"Reference weights must be 0 or more and not all 0, got {weights}.")
     return float(sum(weights))
+
+
+def _flatten_reference(reference: Reference) -> tuple[list[Any], float]:
+    return [reference.image, reference.mask], reference.weight
+
+
+def _unflatten_reference(parts: Any, weight: float) -> Reference:
+    image, mask = parts
+    return Reference(image, mask, weight)
+
+
+def _flatten_guide(guide: Guide) -> tuple[list[Any], None]:
+    return [getattr(guide, name) for name in _PARTS], None
+
+
+def _unflatten_guide(parts: Any, _: None) -> Guide:
+    return Guide(*parts)
+
+
+_PARTS = ("references", "target_mask", "hints", "hint_mask", "prior", "confidence")
+# So that vmap, func and compile take guides apart as they do lists.
+pytree.register_pytree_node(Reference, _flatten_reference, _unflatten_reference)
+pytree.register_pytree_node(Guide, _flatten_guide, _unflatten_guide)

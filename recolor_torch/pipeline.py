@@ -11,8 +11,8 @@ from torch import Tensor
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
 from recolor_torch.color import from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
 from recolor_torch.compose import Keep, compose, join
-from recolor_torch.guide import Guide
-from recolor_torch.methods import Recolorizer, build_method
+from recolor_torch.guide import Guide, Reference, make_guide
+from recolor_torch.methods import Recolorizer, build_method, choose_method
 from recolor_torch.precision import HALF, in_float32, in_single
 from recolor_torch.resize import resize, resize_hints, working_size
 from recolor_torch.strips import Rows, resized_rows, shrink
@@ -20,20 +20,24 @@ from recolor_torch.strips import Rows, resized_rows, shrink
 
 def recolor(
     image: Tensor,
-    method: Recolorizer | str,
-    guide: Guide,
+    method: Recolorizer | str | None = None,
+    guide: Guide | None = None,
     *,
+    reference: Tensor | Reference | Sequence[Tensor | Reference] | None = None,
+    hints: tuple[Tensor, Tensor] | None = None,
     target: Literal["gray", "color"] = "gray",
     keep: Keep = "luma",
     strength: float = 1.0,
     max_side: int | None = None,
 ) -> Tensor:
-    """Recolour a batch of pictures.
+    """Recolor a picture or a batch of pictures.
 
     Args:
-        image: the targets, sRGB, (B, 3, H, W), [0, 1]; a gray picture has three equal channels.
-        method: a method, or the name of one with its default settings.
+        image: the targets, sRGB, (B, 3, H, W) or (3, H, W), [0, 1]; a gray picture has three equal channels.
+        method: a method, or the name of one with its default settings; chosen by what is given where None.
         guide: references and hints in sRGB, masks in [0, 1], prior chroma in YUV.
+        reference: a picture whose colors are wanted, or several, beside those of ``guide``.
+        hints: colors, (3, H, W) or (B, 3, H, W), and their mask, in place of those of ``guide``.
         target: ``gray`` drops the colour that the target has (scans are often tinted), ``color``
             lets the method see it.
         keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
@@ -42,7 +46,7 @@ def recolor(
             size; the method's ``largest_side`` (``levin``: 2048) where it is not given.
 
     Returns:
-        sRGB, (B, 3, H, W), [0, 1], on the device and in the dtype of ``image``. On a CPU each picture of a batch is the
+        sRGB, [0, 1], in the shape and the dtype and on the device of ``image``. On a CPU each picture of a batch is the
         one that it is alone, to the last bit.
 
     Raises:
@@ -51,11 +55,16 @@ def recolor(
 
     Example:
         >>> import torch
-        >>> from recolor_torch.guide import Guide, Reference
         >>> old, colored = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 9, 7)
-        >>> recolor(old, "histogram", Guide(references=(Reference(colored),))).shape
+        >>> recolor(old, "histogram", reference=colored).shape
         torch.Size([1, 3, 8, 8])
     """
+    guide = make_guide(guide, reference, hints)
+    if image.ndim == 3:
+        whole = recolor(image[None], method, guide, target=target, keep=keep, strength=strength, max_side=max_side)
+        return whole[0]
+    if method is None:
+        method = choose_method(bool(guide.references), guide.hints is not None)
     check_image(image, "image", channels=3)
     settings: dict[str, Any] = {"target": target, "keep": keep, "strength": strength, "max_side": max_side}
     if image.dtype in HALF:

@@ -67,3 +67,15 @@ def test_public_names_are_there():
     for name in recolor_torch.__all__:
         assert getattr(recolor_torch, name) is not None
     assert set(recolor_torch.__all__) <= set(dir(recolor_torch))
+
+
+def test_subpackages_are_found_by_tab_completion_and_say_what_is_public():
+    import recolor_torch as rt
+
+    assert {"color", "energies", "linalg", "losses", "methods", "gallery"} <= set(dir(rt))
+    for name in ("color", "energies", "features", "filters", "gallery", "hints", "linalg", "losses", "methods"):
+        module = getattr(rt, name)
+        for public in module.__all__:
+            assert getattr(module, public) is not None
+    assert callable(rt.linalg.solve)
+    assert callable(rt.methods.spread_chroma)

@@ -99,3 +99,42 @@ def test_methods_of_single_precision_take_float64(name, rgb):
         torch.set_default_dtype(default)
     assert wide.dtype == torch.float64
     torch.testing.assert_close(wide.float(), recolor(image.float(), build_method(name), guide), atol=1e-4, rtol=0)
+
+
+def test_a_picture_without_a_batch_and_a_reference_without_a_guide():
+    g = torch.Generator().manual_seed(5)
+    old, other = torch.rand(3, 20, 24, generator=g), torch.rand(3, 18, 30, generator=g)
+    plain = recolor(old[None], "histogram", Guide(references=(Reference(other[None]),)))
+    torch.testing.assert_close(recolor(old, "histogram", reference=other), plain[0], rtol=0, atol=0)
+    torch.testing.assert_close(recolor(old[None], "histogram", reference=[other]), plain, rtol=0, atol=0)
+    both = Guide(references=(Reference(other[None]), Reference(old[None], weight=2.0)))
+    added = recolor(old, "histogram", Guide(references=(Reference(other),)), reference=Reference(old, weight=2.0))
+    torch.testing.assert_close(added, recolor(old[None], "histogram", both)[0], rtol=0, atol=0)
+
+
+def test_hints_without_a_guide():
+    g = torch.Generator().manual_seed(5)
+    old, colors = torch.rand(3, 20, 24, generator=g), torch.rand(3, 20, 24, generator=g)
+    mask = (torch.rand(1, 20, 24, generator=g) > 0.9).float()
+    given = Guide(hints=colors[None], hint_mask=mask[None])
+    plain = recolor(old[None], "levin", given)[0]
+    torch.testing.assert_close(recolor(old, hints=(colors, mask)), plain, rtol=0, atol=0)
+    torch.testing.assert_close(recolor(old, "levin", hints=(colors, mask)), plain, rtol=0, atol=0)
+
+
+def test_a_guide_is_a_pytree():
+    from torch.utils import _pytree as pytree
+
+    guide = Guide((Reference(torch.ones(1, 3, 2, 2), None, 2.0),), hints=torch.zeros(1, 3, 4, 4))
+    leaves, spec = pytree.tree_flatten(guide)
+    assert sum(isinstance(leaf, torch.Tensor) for leaf in leaves) == 2
+    again = pytree.tree_unflatten([leaf if leaf is None else leaf + 1 for leaf in leaves], spec)
+    assert again.references[0].weight == 2.0
+    assert float(again.references[0].image.mean()) == 2.0
+    assert float(again.hints.mean()) == 1.0
+
+
+def test_repr_of_a_method_shows_its_settings():
+    from recolor_torch.methods import build_method
+
+    assert "mode='rgb'" in repr(build_method("histogram", mode="rgb"))

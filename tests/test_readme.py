@@ -21,6 +21,17 @@ COMMANDS = [
 ]
 
 
+OWN = """
+from recolor_torch import Recolorizer
+
+
+class MyMethod(Recolorizer):
+    def __init__(self, strength: float = 1.0) -> None:
+        super().__init__()
+        self.strength = strength
+"""
+
+
 def test_the_python_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -33,17 +44,21 @@ def test_the_python_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_commands_parse(command):
+def test_the_commands_parse(command, tmp_path, monkeypatch):
     _, verb, *args = shlex.split(command)
     assert verb in VERBS
     if verb == "colorize":
-        make_parser().parse_args(args)
+        own = [a for a in args if a == "my_module.MyMethod"]
+        if own:
+            (tmp_path / "my_module.py").write_text(OWN)
+            monkeypatch.syspath_prepend(tmp_path)
+        make_parser(*own).parse_args(args)
 
 
 def test_the_scripts_are_there():
     modules = [m.replace(".", "/") + ".py" for m in re.findall(r"-m (scripts(?:\.\w+)+)", README)]
     assert modules
-    for script in modules + re.findall(r"scripts(?:/\w+)+(?:\.py)?", README):
+    for script in modules + re.findall(r"scripts(?:/\w+)+(?:\.\w+)?", README):
         assert (ROOT / script).exists(), script
 
 

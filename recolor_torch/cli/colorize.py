@@ -11,7 +11,7 @@ from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FilmSettings
-from recolor_torch.methods import METHODS, Recolorizer, build_method, find_method, name_of
+from recolor_torch.methods import METHODS, Recolorizer, build_method, choose_method, find_method, name_of
 from recolor_torch.paths import as_path
 from recolor_torch.run.film_targets import split_films
 from recolor_torch.run.targets import read_pairs
@@ -129,7 +129,7 @@ def main(argv: list[str]) -> int:
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
     references, hints = _kinds_given(args)
-    name = name_of(find_method(args.method)) if args.method else _choose_method(references, hints)
+    name = name_of(find_method(args.method)) if args.method else choose_method(references, hints)
     _refuse_other_settings(argv, name)
     device = _device(args.device)
 
@@ -237,12 +237,6 @@ def _kinds_given(args: Namespace) -> tuple[bool, bool]:
     pairs = read_pairs(Path(args.pairs)) if args.pairs else []
     references = bool(args.reference or args.gallery) or any(p.references for p in pairs)
     return references, bool(args.hints) or any(p.hints for p in pairs)
-
-
-def _choose_method(references: bool, hints: bool) -> str:
-    if references:
-        return "semi_interactive" if hints else "correspondence"
-    return "levin" if hints else "network"
 
 
 def _device(name: str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer
-from recolor_torch.methods.levin import LevinColorization
+from recolor_torch.methods.levin import LevinColorization, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.poisson import PoissonMerging
 from recolor_torch.methods.semi_interactive import SemiInteractive
@@ -41,9 +41,11 @@ __all__ = [
     "SemiInteractive",
     "WaveletMerging",
     "build_method",
+    "choose_method",
     "find_method",
     "method_name",
     "name_of",
+    "spread_chroma",
 ]
 
 
@@ -84,6 +86,18 @@ def find_method(name: str) -> type[Recolorizer]:
     if not (isinstance(found, type) and issubclass(found, Recolorizer)):
         raise ValueError(f"{name} is no method: it must be a class derived from recolor_torch.Recolorizer.")
     return found
+
+
+def choose_method(references: bool, hints: bool) -> str:
+    """The name of the method for what is given, where none is named.
+
+    Args:
+        references: there are references, or a gallery.
+        hints: there are hints.
+    """
+    if references:
+        return "semi_interactive" if hints else "correspondence"
+    return "levin" if hints else "network"
 
 
 def name_of(cls: type[Recolorizer]) -> str:

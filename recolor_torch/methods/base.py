@@ -92,6 +92,13 @@ class Recolorizer(nn.Module):
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in names}
 
+    def extra_repr(self) -> str:
+        """The settings, for ``repr``."""
+        try:
+            return ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
+        except AttributeError:  # a method of a user's that does not keep its arguments
+            return ""
+
     def working_side(self, max_side: int | None) -> int | None:
         """The longer side to work at: ``max_side`` where the user names one, else the method's own limit."""
         return self.largest_side if max_side is None else max_side
