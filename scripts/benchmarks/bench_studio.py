@@ -4,8 +4,9 @@
 
 Each picture is opened by a server of its own process at each working side, and ten strokes are painted with a moving
 brush. Printed for each side, over all pictures and strokes but each first one: the milliseconds from the end of the
-stroke until the first new colors and until the final ones have arrived, the updates a second while the brush moves,
-and the largest difference of the final colors from a fresh solve through the pipeline, in 8-bit levels.
+stroke until the first new colors and until the final ones have arrived (and, on Linux, the processor time that the
+server took for them: on a busy machine this is the number to read), the updates a second while the brush moves, and
+the largest difference of the final colors from a fresh solve through the pipeline, in 8-bit levels.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,23 +65,33 @@ def header_of(frame: bytes) -> tuple[dict, np.ndarray]:
     return header, pixels.astype(np.float32).transpose(2, 0, 1)
 
 
-async def paint(url: str, size: tuple[int, int], recipe: dict | None) -> dict[str, list]:
+def processor_time(pid: int) -> float:
+    """Seconds that a process has computed, on Linux; elsewhere 0."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def paint(url: str, pid: int, size: tuple[int, int], recipe: dict | None) -> dict[str, list]:
     """Paint the strokes; times in seconds, and the last colors."""
-    first, final, rates = [], [], []
+    first, final, rates, first_cpu, final_cpu = [], [], [], [], []
     origin = "/".join(url.split("/")[:3])
     async with connect("ws" + url.removeprefix("http") + "socket/0", origin=origin, max_size=None) as ws:
         seq = 0
 
-        async def until_final() -> tuple[float, float, np.ndarray]:
-            early = 0.0
+        async def until_final() -> tuple[float, float, float, float, np.ndarray]:
+            early = early_cpu = 0.0
             while True:
                 message = await ws.recv()
                 if isinstance(message, bytes):
                     header, chroma = header_of(message)
                     if header["seq"] == seq:
                         early = early or time.perf_counter()
+                        early_cpu = early_cpu or processor_time(pid)
                         if header["final"]:
-                            return early, time.perf_counter(), chroma
+                            return early, time.perf_counter(), early_cpu, processor_time(pid), chroma
                 elif json.loads(message)["type"] == "error":
                     raise SystemExit(message)
 
@@ -107,16 +119,19 @@ async def paint(url: str, size: tuple[int, int], recipe: dict | None) -> dict[st
                         frames += isinstance(await asyncio.wait_for(ws.recv(), left), bytes)
                     except TimeoutError:
                         break
-            ended = time.perf_counter()
+            ended, ended_cpu = time.perf_counter(), processor_time(pid)
             rates.append(frames / (ended - begun))
             strokes.append(stroke)
-            early, late, chroma = await until_final()
+            early, late, early_cpu, late_cpu, chroma = await until_final()
+            first_cpu.append(early_cpu - ended_cpu)
+            final_cpu.append(late_cpu - ended_cpu)
             first.append(early - ended)
             final.append(late - ended)
     shapes = HintShapes(
         size, strokes=tuple(Stroke(tuple(map(tuple, s["points"])), s["radius"], s["color"]) for s in strokes)
     )
-    return {"first": first[1:], "final": final[1:], "rates": rates[1:], "chroma": [chroma], "shapes": [shapes]}
+    found = {"first": first, "final": final, "rates": rates, "first_cpu": first_cpu, "final_cpu": final_cpu}
+    return {**{name: values[1:] for name, values in found.items()}, "chroma": [chroma], "shapes": [shapes]}
 
 
 def fresh(path: str, shapes: HintShapes, side: int, method: str, references: list[str]) -> np.ndarray:
@@ -146,7 +161,7 @@ def run(path: str, side: int, references: list[str]) -> dict[str, list]:
             if found is None:
                 raise SystemExit("The studio did not start.")
             recipe = {"kind": "reference", "references": ["r0"]} if references else None
-            result = asyncio.run(paint(found.group(), (info.width, info.height), recipe))
+            result = asyncio.run(paint(found.group(), process.pid, (info.width, info.height), recipe))
         finally:
             process.terminate()
             process.wait()
@@ -164,15 +179,17 @@ def main() -> None:
     args = parser.parse_args()
     prior = "reference" if args.reference else "network"
     print(f"{len(args.pictures)} pictures, {len(STROKES)} strokes each, over a {prior} prior, {os.cpu_count()} cores")
-    print("| side | first p50 | first p95 | final p50 | final p95 | updates/s | from a fresh solve |")
+    print("| side | first p50, p95 | processor | final p50, p95 | processor | updates/s | from a fresh solve |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for side in args.sides:
         rows = [run(path, side, args.reference) for path in args.pictures]
-        first, final, rates = (1e3 * np.concatenate([r[k] for r in rows]) for k in ("first", "final", "rates"))
-        cells = [*np.percentile(first, (50, 95)), *np.percentile(final, (50, 95))]
+        cells = []
+        for name in ("first", "first_cpu", "final", "final_cpu"):
+            low, high = np.percentile(1e3 * np.concatenate([r[name] for r in rows]), (50, 95))
+            cells.append(f"{low:.0f}, {high:.0f} ms")
+        rate = np.median(np.concatenate([r["rates"] for r in rows]))
         gap = max(r["gap"][0] for r in rows)
-        times = " | ".join(f"{c:.0f} ms" for c in cells)
-        print(f"| {side} | {times} | {np.median(rates) / 1e3:.1f} | {gap:.2f} levels |", flush=True)
+        print(f"| {side} | {' | '.join(cells)} | {rate:.1f} | {gap:.2f} levels |", flush=True)
 
 
 if __name__ == "__main__":

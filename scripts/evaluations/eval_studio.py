@@ -58,7 +58,7 @@ def paint(page: Page, strokes: list[list[Any]]) -> None:
 
 def scores(result: Image.Image, truth: Image.Image) -> tuple[float, float]:
     """PSNR of RGB and mean CIEDE2000."""
-    a, b = (torch.from_numpy(np.asarray(x)).permute(2, 0, 1)[None].double() / 255 for x in (result, truth))
+    a, b = (torch.from_numpy(np.array(x)).permute(2, 0, 1)[None].double() / 255 for x in (result, truth))
     psnr = -10 * torch.log10((a - b).square().mean())
     return float(psnr), float(ciede2000(rgb_to_lab(a), rgb_to_lab(b)).mean())
 
