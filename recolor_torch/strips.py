@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Pixels in a strip: large enough for the arithmetic, small beside a photograph.
-PIXELS = 1 << 19
+PIXELS = 1 << 18
 
 Rows = Callable[[int, int], Tensor]
 """Rows ``top`` to ``bottom`` of a picture, (1, C, bottom - top, W)."""

@@ -10,8 +10,8 @@ from recolor_torch.cli.terminal import print_json
 from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
-from recolor_torch.run.coloring import BYTES_PER_PIXEL
 from recolor_torch.run.description import Coloring
+from recolor_torch.run.memory import estimate_memory
 from recolor_torch.run.plan import Job, Plan
 
 
@@ -81,6 +81,6 @@ def _plan_entry(job: Job, done: bool, method: Recolorizer, coloring: Coloring) -
     if job.info is not None:
         height, width = job.info.height, job.info.width
         size = working_size(height, width, method.working_side(coloring.max_side))
-        total = height * width * BYTES_PER_PIXEL + size[0] * size[1] * method.bytes_per_pixel
+        total = estimate_memory(job, method, coloring.max_side)
         entry |= {"width": width, "height": height, "working_size": size, "memory_mb": round(total / 1e6)}
     return entry

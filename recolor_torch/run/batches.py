@@ -21,6 +21,9 @@ from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, l
 from recolor_torch.run.plan import Job
 from recolor_torch.strips import Rows
 
+BYTES_WHOLE = 120
+"""Bytes a pixel of a target that is colored as floats, beside the method's own (measured)."""
+
 HARDLY_ANY = 0.01
 """Mean length of (U, V) below which a result passes for gray, and its record says so."""
 

@@ -19,9 +19,6 @@ from recolor_torch.run.description import Coloring
 from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
 from recolor_torch.strips import Rows
 
-# Bytes a pixel at the target's full size, beside the method's own: reading, composing, writing (measured).
-BYTES_PER_PIXEL = 120
-
 
 def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
     """What the run record says of the method, and what a result depends on; loads what the method needs."""

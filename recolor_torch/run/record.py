@@ -37,7 +37,7 @@ def _write_whole(handle: int, line: str) -> None:
     try:
         data = line.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a surrogate pair, from a JSON file: written as JSON's escape
-        data = json.dumps(json.loads(line)).encode("ascii") + b"\n"
+        data = b"\n" * line.startswith("\n") + json.dumps(json.loads(line)).encode("ascii") + b"\n"
     while data:
         data = data[os.write(handle, data) :]
 
@@ -61,8 +61,8 @@ def _lines(path: Path) -> Iterator[Any]:
         for line in file:
             try:
                 yield json.loads(line.decode("utf-8", "surrogateescape"))
-            except ValueError:
-                continue  # what a kill cut short
+            except (ValueError, RecursionError):
+                continue  # what a kill cut short, or what is no line of ours
 
 
 def settings_hash(settings: dict[str, Any]) -> str:
