@@ -120,15 +120,28 @@ class _Step(torch.autograd.Function):
     kept, which a loss on this layer keeps anyway. Autograd's own graph would keep the output of ReLU as well.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pooled: bool) -> Tensor:
+    def forward(x: Tensor, weight: Tensor, bias: Tensor, pooled: bool) -> Tensor:
         y = F.relu(x)
         if pooled:
             y = F.avg_pool2d(y, 2)
-        out = F.conv2d(y, weight, bias, padding=1)
+        return F.conv2d(y, weight, bias, padding=1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, bool], output: Tensor) -> None:
+        x, weight, _, ctx.pooled = inputs
         ctx.save_for_backward(x, weight)
-        ctx.pooled, ctx.size, ctx.dtype = pooled, y.shape, out.dtype
-        return out
+        ctx.save_for_forward(x, weight)
+        # Of what the convolution reads: it keeps the height and width.
+        ctx.size, ctx.dtype = (*x.shape[:2], *output.shape[2:]), output.dtype
+
+    @staticmethod
+    def jvp(ctx: Any, change: Tensor, *_: Any) -> Tensor:
+        x, weight = ctx.saved_tensors
+        change = change * (x > 0)
+        return F.conv2d(F.avg_pool2d(change, 2) if ctx.pooled else change, weight, padding=1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -113,9 +113,13 @@ class _SplineCounts(torch.autograd.Function):
     """(B, C, N) values and (B, 1, N) weights to (B, C, bins) counts; keeps nothing but its inputs."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, bins: int, lo: float, hi: float) -> Tensor:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, weights, *grid = inputs
         ctx.save_for_backward(x, weights)
-        ctx.grid = bins, lo, hi
+        ctx.grid = grid
+
+    @staticmethod
+    def forward(x: Tensor, weights: Tensor, bins: int, lo: float, hi: float) -> Tensor:
         # Float32 stops counting at 2**24, and is off by percents before.
         wide = x.dtype if x.device.type == "mps" else torch.float64
         counts = x.new_zeros((*x.shape[:2], bins), dtype=wide)

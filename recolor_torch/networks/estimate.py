@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -18,3 +19,7 @@ class Estimate:
     logits: Tensor | None
     chroma: Tensor | None
     vivid: Tensor | None = None
+
+
+# So that torch.export, torch.func and the like look inside.
+torch.export.register_dataclass(Estimate, serialized_type_name="recolor_torch.Estimate")
