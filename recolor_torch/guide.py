@@ -17,11 +17,13 @@ class Reference:
         image: (B or 1, 3, H', W'), any size, in the space of the method that reads it.
         mask: pixels that count, (B or 1, 1, H', W') with 1 where a pixel counts; all count without it.
         weight: share of this reference among several; only ratios matter.
+        found: a search found it, as in a gallery, and no person chose it: it has to earn being believed.
     """
 
     image: Tensor
     mask: Tensor | None = None
     weight: float = 1.0
+    found: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from recolor_torch.filters.blockiness import blockiness
 from recolor_torch.filters.contrast import amplify_contrast
+from recolor_torch.filters.denoising import denoise, measure_noise
 from recolor_torch.filters.edges import (
     EDGE_KERNELS,
     EdgeDetector,
@@ -35,6 +36,7 @@ __all__ = [
     "Pyramid",
     "amplify_contrast",
     "blockiness",
+    "denoise",
     "difference",
     "dwt2",
     "edge_content_distance",
@@ -48,6 +50,7 @@ __all__ = [
     "laplacian",
     "max_levels",
     "mean_filter",
+    "measure_noise",
     "second_difference",
     "soft_cdf",
     "soft_histogram",

@@ -122,6 +122,18 @@ class ColorUNet(nn.Module):
             unit_to_chroma(vivid)[..., :height, :width],
         )
 
+    def semantics(self, luminance: Tensor) -> list[Tensor]:
+        """What the encoder sees in pictures without hints: features at 1/8, 1/16 and 1/32 of the side.
+
+        Args:
+            luminance: (B, 1, H, W), [0, 1].
+
+        Returns:
+            Three tensors (B, C, h, w), of the picture continued to multiples of 32.
+        """
+        x = torch.cat((luminance_to_unit(luminance), _given(luminance, None, None)), 1)
+        return self.encoder(pad_to_multiple(x, STRIDE))[2:]
+
 
 class Join(nn.Module):
     """Bring features to the size of the hints, and convolve them with a skip connection and the hints.

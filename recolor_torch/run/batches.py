@@ -153,7 +153,7 @@ def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Ite
     for job in jobs:
         size = (0, 0) if job.info is None else (job.info.height, job.info.width)
         references = tuple(_size_of(r) for r in job.references)
-        groups.setdefault((size, references, job.hints is None), []).append(job)
+        groups.setdefault((size, references, job.weights, job.found, job.hints is None), []).append(job)
     for ((height, width), *_), members in groups.items():
         room = 1 if height * width > LARGE else int(batch_megapixels * 1e6 / max(1, height * width))
         most = max(1, min(batch_size, room))
@@ -211,7 +211,7 @@ def _load_large(job: Job, max_pixels: int) -> LargeTarget:
 def _references(job: Job, max_pixels: int) -> tuple[Reference, ...]:
     with _SHARED:
         return tuple(
-            replace(read_reference(path, mask, max_pixels), weight=weight)
+            replace(read_reference(path, mask, max_pixels), weight=weight, found=job.found)
             for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
         )
 
@@ -241,7 +241,7 @@ def _join_guides(guides: list[Guide]) -> Guide:
         mask = None
         if any(m is not None for m in masks):
             mask = _shared_or_stacked([torch.ones_like(r.image[:, :1]) if r.mask is None else r.mask for r in slot])
-        references.append(Reference(_shared_or_stacked(images), mask, slot[0].weight))
+        references.append(Reference(_shared_or_stacked(images), mask, slot[0].weight, slot[0].found))
 
     def join(name: str) -> Tensor | None:
         tensors = [getattr(g, name) for g in guides]

@@ -27,6 +27,7 @@ class Job:
         folder: where the run record lies.
         info: what the target's header says, or None where it could not be read.
         references: reference pictures, with ``weights`` and ``reference_masks`` (each possibly None).
+        found: the references come from a gallery, and no person chose them.
         target_mask: picture that is white where the target is to be recoloured.
         hints: file of given colours.
         problem: why this job cannot be done, a clause; it fails with it.
@@ -40,6 +41,7 @@ class Job:
     references: tuple[Path, ...] = ()
     weights: tuple[float, ...] = ()
     reference_masks: tuple[Path | None, ...] = ()
+    found: bool = False
     target_mask: Path | None = None
     hints: Path | None = None
     problem: str | None = None

@@ -80,4 +80,5 @@ class Retrieval:
         if not paths:
             return replace(job, problem="the gallery has no picture for it that is still on the disk")
         equal = (1.0,) * len(paths)
-        return replace(job, references=tuple(paths), weights=equal, reference_masks=(None,) * len(paths))
+        masks = (None,) * len(paths)
+        return replace(job, references=tuple(paths), weights=equal, reference_masks=masks, found=True)

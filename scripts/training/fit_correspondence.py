@@ -6,8 +6,10 @@ r"""Fit the coefficients by which the candidates of a correspondence share: meth
 TRAIN is a folder with ``index.csv`` and tar shards of photographs; pairs are made of them: two views of one (moved,
 turned, scaled, with other gamma, contrast and saturation), its two halves, two pictures with one label, and two
 unrelated ones. PAIRS is a folder of pairs (see eval_correspondence.py), of which the half ``tune`` is used, as it is
-and shuffled. The gate minimises the mean colour difference (CIE94's weights) of the mixed chroma; the error line is a
-least squares fit to the logarithm of the distance that remains.
+and shuffled. What no reference knows is the estimate of the colorization network, as when the method runs; pictures
+that the network was trained on would flatter it, so targets are those that its training held out. The gate minimises
+the mean color difference (CIE94's weights) of the mixed chroma; the error line is a least squares fit to the logarithm
+of the distance that remains.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import io
 import math
 import os
 import random
+import zlib
 from pathlib import Path
 
 import torch
@@ -26,8 +29,11 @@ from torch.nn import functional as F
 from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
-from recolor_torch.methods.correspondence import find_candidates
+from recolor_torch.methods.correspondence import Networks, find_candidates
 from recolor_torch.methods.correspondence.features import LAYERS
+from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
+from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.networks import ColorUNet
 from scripts.common import load_pairs
 
 KINDS = ("near", "random", "overlap", "halves", "random", "label", "overlap", "random")
@@ -54,6 +60,8 @@ class PairMaker:
         with open(folder / "index.csv") as f:
             rows = [r for r in csv.DictReader(f) if r["shard"] == "train_00.tar" and float(r["mean_chroma"]) >= 6]
         self.rows = [r for r in rows if min(int(r["width"]), int(r["height"])) >= 140]
+        # The rule by which training holds pictures out, see TrainingDataModule.
+        self.held_out = [r for r in self.rows if zlib.crc32(Path(r["name"]).name.encode()) % 10_000 < 500]
         groups: dict[tuple[str, str], list[dict[str, str]]] = {}
         for r in self.rows:
             groups.setdefault((r["subset"], r["label"]), []).append(r)
@@ -62,9 +70,10 @@ class PairMaker:
     def make(self, kind: str) -> tuple[Tensor, Tensor]:
         """Target and reference, sRGB."""
         if kind == "label":
-            a, b = self.dice.sample(self.dice.choice(self.groups), 2)
-            return self.load(a), self.load(b)
-        x = self.load(self.dice.choice(self.rows))
+            held_out = [(a, group) for group in self.groups for a in group if a in self.held_out]
+            a, group = self.dice.choice(held_out)
+            return self.load(a), self.load(self.dice.choice([b for b in group if b is not a]))
+        x = self.load(self.dice.choice(self.held_out))
         if kind == "random":
             return x, self.load(self.dice.choice(self.rows))
         if kind == "halves":
@@ -101,14 +110,18 @@ class PairMaker:
         return (fit_gamut(luminance, chroma) + dice.uniform(0, 0.012) * torch.randn_like(x)).clamp(0, 1)
 
 
-def examine(network: VGG19, kind: str, target: Tensor, reference: Tensor, side: int) -> dict[str, Tensor]:
+def examine(
+    networks: Networks, network: NetworkColorization, kind: str, target: Tensor, reference: Tensor, side: int
+) -> dict[str, Tensor]:
     """Evidence, candidates, true chroma, luminance and weight of some locations of a pair."""
     luminance = rgb_to_luminance(target)
-    found, size = find_candidates(network, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
+    found, size = find_candidates(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
     pooled = F.adaptive_avg_pool2d(rgb_to_yuv(target), size).flatten(2)[0].T
+    guess = F.adaptive_avg_pool2d(network.prior(luminance)[0], size).flatten(2)[0].T
+    chroma = torch.cat((found.chroma[0], guess[:, None]), 1)
     some = torch.randperm(pooled.shape[0])[:LOCATIONS]
     weight = torch.full((len(some),), WEIGHT[kind] / len(some))
-    parts = {"evidence": found.evidence[0], "chroma": found.chroma[0], "y": pooled[:, 0], "truth": pooled[:, 1:]}
+    parts = {"evidence": found.evidence[0], "chroma": chroma, "y": pooled[:, 0], "truth": pooled[:, 1:]}
     return {name: x[some] for name, x in parts.items()} | {"weight": weight}
 
 
@@ -153,7 +166,7 @@ def fit(data: dict[str, Tensor], steps: int = 250, decay: float = 3e-4) -> tuple
 def mix(evidence: Tensor, gate: Tensor, chroma: Tensor) -> Tensor:
     """Chroma of the candidates by their shares."""
     shares = (evidence @ gate.T).softmax(1)
-    return (shares[:, :-1, None] * chroma).sum(1)
+    return (shares[:, :, None] * chroma).sum(1)
 
 
 def main() -> None:
@@ -161,21 +174,25 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("--pairs", type=Path, help="folder of pairs with known colours")
     parser.add_argument("--count", type=int, default=96, help="pairs made of the photographs")
-    parser.add_argument("--side", type=int, default=384, help="at which the made pairs are searched")
+    parser.add_argument("--side", type=int, default=368, help="at which pairs are searched")
     parser.add_argument("--weights", help="VGG-19 weights, else RECOLOR_VGG19 or torchvision's")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     torch.manual_seed(0)
-    network = VGG19(find_vgg19(args.weights or os.environ.get("RECOLOR_VGG19"), depth=5), LAYERS)
+    network = NetworkColorization(vividness=FILL_VIVIDNESS)
+    network.prepare()
+    assert isinstance(network.loaded, ColorUNet)
+    vgg = VGG19(find_vgg19(args.weights or os.environ.get("RECOLOR_VGG19"), depth=5), LAYERS)
+    networks = Networks(vgg, network.loaded)
     maker, data = PairMaker(args.train), []
     with torch.no_grad():
         for name, shuffled in (("true", False), ("shuffled", True)) if args.pairs else ():
             for _, target, reference in load_pairs(args.pairs, "tune", 256, ["video", "multi_view"], shuffled):
-                data.append(examine(network, name, target, reference, 512))
+                data.append(examine(networks, network, name, target, reference, args.side))
                 print(name, len(data), flush=True)
         for i in range(args.count):
             kind = KINDS[i % len(KINDS)]
-            data.append(examine(network, kind, *maker.make(kind), args.side))
+            data.append(examine(networks, network, kind, *maker.make(kind), args.side))
             print(kind, len(data), flush=True)
     gate, line = fit({name: torch.cat([d[name] for d in data]) for name in data[0]})
     rows = [f"    ({', '.join(f'{x:.3f}' for x in row.tolist())}),  # {name}\n" for row, name in zip(gate, NAMES)]

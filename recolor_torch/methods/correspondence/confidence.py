@@ -115,40 +115,40 @@ def confidence_of(error: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Estimate:
-    """One chroma for each location, and how far to believe it.
+    """What is believed of the chroma of each location.
 
     Args:
-        chroma: (B, N, 2).
-        error: expected distance of ``chroma`` to the truth, (B, N), in units of U and V.
-        shares: of the matches, the regression, the table and the fallback in it, (B, N, 4).
+        chroma: (B, N, 2), what is believed times ``belief``: what is left of 1 is for another source to fill.
+        error: expected distance of the believed chroma to the truth, (B, N), in units of U and V.
+        shares: of the matches, the regression, the table and another source, (B, N, 4).
     """
 
     chroma: Tensor
     error: Tensor
     shares: Tensor
 
+    @property
+    def belief(self) -> Tensor:
+        """How far the references are believed, (B, N)."""
+        return self.shares[..., :3].sum(2)
 
-def blend_candidates(candidates: Candidates, fallback: Tensor | None = None, rejection: float = 1.0) -> Estimate:
+
+def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Estimate:
     """Mix the candidates by the evidence.
 
     The shares are a softmax of linear functions of the evidence, and the expected error is the exponential of
-    another, with the coefficients of ``gate.py``, fitted to pairs with known colours. Where nothing
-    fits, the share goes to the fallback.
+    another, with the coefficients of ``gate.py``, fitted to pairs with known colors, where the estimate of the
+    colorization network took the place of what no reference knows.
 
     Args:
         candidates: from ``find_candidates``.
-        fallback: chroma (B, N, 2) for where no candidate is believed; neutral without it.
-        rejection: odds of the fallback against what was fitted: at 0 only the candidates share.
-
-    Returns:
-        Chroma, expected error and shares.
+        rejection: odds against the candidates: 1 as fitted, at 0 they are all that counts.
     """
     evidence = candidates.evidence
     gate = torch.tensor(GATE, dtype=evidence.dtype, device=evidence.device)
     logits = evidence @ gate[:, :-1].T + gate[:, -1]
     odds = torch.tensor([1.0, 1.0, 1.0, rejection], dtype=evidence.dtype, device=evidence.device)
     shares = (logits + odds.log()).softmax(2)
-    last = torch.zeros_like(candidates.chroma[:, :, 0]) if fallback is None else fallback
-    chroma = (shares.unsqueeze(3) * torch.cat((candidates.chroma, last.unsqueeze(2)), 2)).sum(2)
+    chroma = (shares[..., :3, None] * candidates.chroma).sum(2)
     line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)
     return Estimate(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares)

@@ -7,16 +7,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.features import VGG19
+from recolor_torch.filters import denoise
+from recolor_torch.networks import ColorUNet
 
 LAYERS = ("relu_2", "relu_4", "relu_5")
 STRIDE = 4
+SEMANTIC_STRIDES = (8, 16, 32)
 # Zero padding reaches this far into conv_5; pictures are continued by reflection before it and cut after.
 MARGIN = 16
 # Pooling windows of the last layer, as shares of the longer side.
 WINDOWS = (0.08, 0.2)
-# The share of each block in the score, and how many principal components of it are searched.
-BLOCK_WEIGHTS = (0.5, 0.7, 1.0, 0.8, 0.8)
-BLOCK_SIZES = (12, 24, 40, 28, 24)
+# The weight of each block in the score (its square counts), and how many principal components of it are searched: five
+# of texture, from VGG-19, and three of meaning, from the encoder at 1/8, 1/16 and 1/32 of the side. Fitted to pairs of
+# one scene and of one label; those of one scene are as good without meaning, those of one label gain a tenth.
+BLOCK_WEIGHTS = (0.5, 0.7, 1.0, 0.8, 0.55, 0.4, 0.65, 1.05)
+BLOCK_SIZES = (12, 24, 40, 24, 16, 16, 24, 36)
 # A channel that hardly varies is noise; without a floor it would count as much as the others.
 LEAST_DEVIATION = 1e-3
 # About this many locations of each picture give the principal components.
@@ -41,6 +46,25 @@ def feature_blocks(network: VGG19, luminance: Tensor) -> list[Tensor]:
     inner = [x[..., m : m + height // STRIDE, m : m + width // STRIDE] for x in whole]
     side = max(height, width) / STRIDE
     return inner + [pool_window(inner[2], 2 * round(side * share / 2) + 1) for share in WINDOWS]
+
+
+def semantic_blocks(encoder: ColorUNet, luminance: Tensor) -> list[Tensor]:
+    """Features of a gray picture that know what is seen, at a stride of 4.
+
+    Args:
+        encoder: the colorization network, whose encoder has learned from gray photographs.
+        luminance: (B, 1, H, W) in [0, 1], sides multiples of 4.
+
+    Returns:
+        Three tensors (B, C, H/4, W/4), float32.
+    """
+    height, width = luminance.shape[-2:]
+    found = []
+    for x, stride in zip(encoder.semantics(luminance.float()), SEMANTIC_STRIDES):
+        times = stride // STRIDE
+        x = F.interpolate(x, scale_factor=times, mode="bilinear", align_corners=False)
+        found.append(x[..., : height // STRIDE, : width // STRIDE])
+    return found
 
 
 def pad_reflecting(x: Tensor, margin: int) -> Tensor:
@@ -120,6 +144,23 @@ def _principal(a: Tensor, b: Tensor, size: int) -> Tensor:
         return torch.eye(a.shape[2], dtype=a.dtype, device=a.device).expand(a.shape[0], -1, -1)
     sample = torch.cat([x[:, :: max(1, x.shape[1] // PCA_LOCATIONS)] for x in (a, b)], 1)
     return torch.linalg.eigh(sample.transpose(1, 2) @ sample).eigenvectors[..., -size:]
+
+
+def searched_picture(yuv: Tensor, side: int) -> Tensor:
+    """A picture at its working size, its luminance without grain: that is what the features see.
+
+    Args:
+        yuv: (B, C, H, W), luminance first.
+        side: longer side in pixels.
+    """
+    small = side < max(yuv.shape[-2:])
+    # Enlarged grain is no longer white, so it is taken off before a picture is enlarged, and after it is reduced.
+    found = working_picture(yuv if small else _without_grain(yuv), side)
+    return _without_grain(found) if small else found
+
+
+def _without_grain(yuv: Tensor) -> Tensor:
+    return torch.cat((denoise(yuv[:, :1].clamp(0, 1)), yuv[:, 1:]), 1)
 
 
 def working_picture(yuv: Tensor, side: int) -> Tensor:

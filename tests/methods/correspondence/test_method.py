@@ -7,9 +7,10 @@ from recolor_torch.color import rgb_to_yuv
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods import Correspondence, HistogramTransfer
+from recolor_torch.methods import Correspondence, HistogramTransfer, NetworkColorization
 from recolor_torch.methods.correspondence.confidence import Candidates, blend_candidates, regress_chroma
 from recolor_torch.methods.correspondence.features import describe, pad_reflecting, pool_window, working_picture
+from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.pipeline import recolor
 
 
@@ -47,11 +48,58 @@ def test_a_picture_gets_its_own_colours_from_its_mirror_cut_apart(method, photos
 def test_an_unrelated_reference_is_rejected(method, photos):
     target, other = photos
     guide = Guide((Reference(other),))
-    believed = Correspondence(side=96, rejection=0.0, weights=method.weights)
-    results = [recolor(target, m, guide) for m in (method, believed)]
+    careful, credulous = (Correspondence(side=96, rejection=r, fill="none", weights=method.weights) for r in (3.0, 0.0))
+    results = [recolor(target, m, guide) for m in (careful, credulous)]
     chroma = [rgb_to_yuv(x)[:, 1:].abs().mean() for x in results]
     assert chroma[0] < 0.6 * chroma[1]
     assert color_error(results[0], target) < color_error(results[1], target) - 1
+
+
+def test_where_no_reference_is_believed_the_network_colors(method, photos):
+    target, other = photos
+    wall = Guide((Reference(torch.full_like(other, 0.5)),))
+    alone = recolor(target, NetworkColorization(vividness=FILL_VIVIDNESS), Guide())
+    filled = recolor(target, Correspondence(side=96, rejection=1e6, weights=method.weights), wall)
+    empty = recolor(target, Correspondence(side=96, rejection=1e6, fill="none", weights=method.weights), wall)
+    assert color_error(filled, alone) < 0.1 * color_error(empty, alone)
+    assert rgb_to_yuv(empty)[:, 1:].abs().max() < 0.01
+
+
+def test_a_target_in_color_keeps_its_own_where_no_reference_is_believed(method, photos):
+    target, other = photos
+    careful = Correspondence(side=96, rejection=1e6, weights=method.weights)
+    kept = recolor(target, careful, Guide((Reference(other),)), target="color")
+    assert color_error(kept, target) < 0.2 * color_error(gray_of(target), target)
+    gray = gray_of(target)
+    as_color, as_gray = (recolor(gray, careful, Guide((Reference(other),)), target=t) for t in ("color", "gray"))
+    torch.testing.assert_close(as_color, as_gray, atol=1 / 255, rtol=0)
+
+
+def test_trust_orders_how_much_color_a_reference_gives(method, photos):
+    target, other = photos
+
+    def chroma(trust, found=False):
+        m = Correspondence(side=96, trust=trust, fill="none", weights=method.weights)
+        result = recolor(target, m, Guide((Reference(other, found=found),)))
+        return float(rgb_to_yuv(result)[:, 1:].norm(dim=1).mean())
+
+    low, normal, high = (chroma(t) for t in ("low", "normal", "high"))
+    assert low < normal < high
+    assert chroma("normal", found=True) < normal
+
+
+def test_grain_takes_little_away(method, photos):
+    """The target is given grain of 10 levels; its colors come from a clean copy with its halves changed."""
+    picture = photos[0]
+    swapped = torch.cat((picture[..., 48:], picture[..., :48]), 3)
+    noise = 10 / 255 * torch.randn(gray_of(picture)[:, :1].shape, generator=torch.Generator().manual_seed(0))
+    grainy = (picture + noise).clamp(0, 1)
+    gray = gray_of(grainy)
+    result = recolor(gray, method, Guide((Reference(swapped),)))
+    clean = recolor(gray_of(picture), method, Guide((Reference(swapped),)))
+    # The chroma alone is compared: the luminance of the result is the target's own, grain and all.
+    loss = [(rgb_to_yuv(x)[:, 1:] - rgb_to_yuv(picture)[:, 1:]).norm(dim=1).mean() for x in (result, clean)]
+    assert loss[0] < 1.5 * loss[1]
 
 
 def test_what_is_rejected_takes_the_prior(method, photos):
@@ -69,7 +117,8 @@ def test_masked_pixels_of_a_reference_give_no_colour(method, photos):
     false = half.flip(1)
     mask = torch.cat((torch.ones_like(half[:, :1]), torch.zeros_like(half[:, :1])), 3)
     references = [Reference(torch.cat((half, false), 3), m) for m in (mask, None)]
-    masked, plain = (recolor(half, method, Guide((r,))) for r in references)
+    believing = Correspondence(side=96, rejection=0.0, weights=method.weights)
+    masked, plain = (recolor(half, believing, Guide((r,))) for r in references)
     assert color_error(masked, half) < 0.8 * color_error(plain, half)
 
 
@@ -104,7 +153,7 @@ def test_mirrors_find_what_faces_the_other_way(vgg19_path, photos):
 def test_stages(method, photos):
     method.keep_stages = True
     recolor(photos[0], method, Guide((Reference(photos[1]),)))
-    assert set(method.stages) == {"matches", "confidence", "prior", "result"}
+    assert set(method.stages) == {"matches", "belief", "confidence", "prior", "result"}
     assert all(x.shape == (1, 3, 72, 96) for x in method.stages.values())
 
 
@@ -133,7 +182,7 @@ def test_without_weights_it_takes_the_slim_network(monkeypatch, tmp_path, rgb):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     method = Correspondence()
     assert recolor(rgb, method, Guide((Reference(rgb),))).isfinite().all()
-    assert set(method.provenance()) == {"slim_vgg"}
+    assert set(method.provenance()) == {"slim_vgg", "network"}
     monkeypatch.setenv("RECOLOR_VGG19", str(tmp_path / "gone.pth"))
     with pytest.raises(WeightsMissing, match="gone.pth: there is no such file"):
         recolor(rgb, "correspondence", Guide((Reference(rgb),)))
@@ -142,6 +191,10 @@ def test_without_weights_it_takes_the_slim_network(monkeypatch, tmp_path, rgb):
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="Unknown several 'most'"):
         Correspondence(several="most")
+    with pytest.raises(ValueError, match="Unknown trust 'blind'"):
+        Correspondence(trust="blind")
+    with pytest.raises(ValueError, match="Unknown fill 'gray'"):
+        Correspondence(fill="gray")
     with pytest.raises(ValueError, match="side must be 16 or more, got 3"):
         Correspondence(side=3)
 
@@ -166,7 +219,7 @@ def test_regression_recovers_a_linear_rule():
 def test_good_evidence_is_believed_and_bad_is_not():
     chroma = torch.tensor([[0.1, 0.1], [0.2, 0.0], [0.0, 0.2]]).expand(1, 2, 3, 2)
     good = torch.tensor([2.0, 1, 1, -2, -2, 1.5, 1, -2])
-    evidence = torch.stack((good, torch.tensor([-2.0, 1, 0, 0, 1, -2, 0, 1])))[None]
+    evidence = torch.stack((good, torch.tensor([-2.0, 0, 0, 1, 1, -2, 0, 1])))[None]
     found = blend_candidates(Candidates(chroma, evidence))
     assert found.shares[0, 0, 3] < 0.1
     assert found.shares[0, 1, 3] > 0.7

@@ -1,0 +1,130 @@
+"""What references say of each location of a gray picture: features, search, and evidence."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from recolor_torch.checks import check_batch, check_image, check_mask
+from recolor_torch.features import VGG19
+from recolor_torch.guide import Reference
+from recolor_torch.methods.correspondence.confidence import (
+    Candidates,
+    gather_evidence,
+    mean_of_matches,
+    regress_chroma,
+)
+from recolor_torch.methods.correspondence.features import (
+    STRIDE,
+    describe,
+    feature_blocks,
+    searched_picture,
+    semantic_blocks,
+)
+from recolor_torch.methods.correspondence.match import find_matches, with_penalty
+from recolor_torch.methods.histogram_chroma import fit_chroma_table
+from recolor_torch.networks import ColorUNet
+
+# What a difference of luminance of one standard deviation, and of one picture height, costs of the score.
+LUMINANCE_PENALTY = 0.04
+HEIGHT_PENALTY = 0.1
+# Least standard deviation of luminance: a flat picture has none.
+LEAST_CONTRAST = 0.01
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks whose features are searched.
+
+    Args:
+        texture: VGG-19 that gives ``LAYERS``.
+        meaning: the colorization network.
+    """
+
+    texture: VGG19
+    meaning: ColorUNet
+
+    def blocks(self, luminance: Tensor) -> list[Tensor]:
+        """Features of a gray picture, (B, 1, H, W), in the order of ``BLOCK_WEIGHTS``."""
+        return feature_blocks(self.texture, luminance) + semantic_blocks(self.meaning, luminance)
+
+
+def find_candidates(
+    networks: Networks,
+    luminance: Tensor,
+    references: tuple[Reference, ...],
+    *,
+    side: int = 368,
+    matches: int = 16,
+    mirrors: bool = False,
+) -> tuple[Candidates, tuple[int, int]]:
+    """What the references say of the chroma of each location of a gray picture.
+
+    Both are searched at a working size, whatever size they have, so that time and memory are bounded.
+
+    Args:
+        networks: what the features come from.
+        luminance: (B, 1, H, W) in [0, 1].
+        references: YUV pictures; places of all of them are searched together. A weight of 0 leaves one out,
+            and among others of unlike weight the larger is preferred where the scores are near.
+        side: longer side at which pictures are searched.
+        matches: how many matches are averaged.
+        mirrors: search the mirror image of each reference too.
+
+    Returns:
+        Candidates at N = h w locations, and (h, w).
+    """
+    check_image(luminance, "luminance", channels=1)
+    batch = luminance.shape[0]
+    target = searched_picture(luminance.float(), side).clamp(0, 1)
+    pictures = [_prepared(r, side, luminance) for r in references if r.weight > 0]
+    if mirrors:
+        pictures += [
+            replace(r, image=r.image.flip(3), mask=None if r.mask is None else r.mask.flip(3)) for r in pictures
+        ]
+    blocks = networks.blocks(target)
+    size = (blocks[0].shape[2], blocks[0].shape[3])
+    a, b = describe(blocks, [networks.blocks(r.image[:, :1].clamp(0, 1)) for r in pictures])
+    pooled = [F.avg_pool2d(r.image, STRIDE) for r in pictures]
+    places = torch.cat([x.flatten(2).expand(batch, -1, -1) for x in pooled], 2)
+    chroma = places[:, 1:].transpose(1, 2)
+    most = max(r.weight for r in pictures)
+    counted = torch.cat([_counted(r, x).expand(batch, -1) * (r.weight / most) for r, x in zip(pictures, pooled)], 1)
+    gray = F.avg_pool2d(target, STRIDE)
+    ya, yb = gray.flatten(1), places[:, 0]
+    contrast = torch.cat((ya, yb), 1).std(1, keepdim=True) + LEAST_CONTRAST
+    height_a = _height(gray).expand(batch, -1)
+    height_b = torch.cat([_height(x) for x in pooled], 1).expand(batch, -1)
+    near_a, near_b = with_penalty(a, b, ya / contrast, yb / contrast, LUMINANCE_PENALTY)
+    near_a, near_b = with_penalty(near_a, near_b, height_a, height_b, HEIGHT_PENALTY)
+    found = find_matches(near_a, near_b, matches, counted)
+    matched, variance = mean_of_matches(found, chroma)
+    regressed = regress_chroma(a, b, chroma, counted)
+    plain = tuple(replace(r, image=r.image.detach()) for r in pictures)  # counting has no gradient
+    table = fit_chroma_table(plain).apply(gray).flatten(2).transpose(1, 2)
+    evidence = gather_evidence(found, variance, matched, regressed, size)
+    return Candidates(torch.stack((matched, regressed, table), 2), evidence), size
+
+
+def _prepared(reference: Reference, side: int, like: Tensor) -> Reference:
+    check_image(reference.image, "reference", channels=3)
+    check_batch(reference.image, "reference", like)
+    image = searched_picture(reference.image.float(), side)
+    mask = reference.mask
+    if mask is not None:
+        check_mask(mask, "reference mask", reference.image, "its reference")
+        mask = F.adaptive_avg_pool2d((mask > 0.5).float(), (image.shape[2], image.shape[3]))
+    return replace(reference, image=image, mask=mask)
+
+
+def _counted(reference: Reference, pooled: Tensor) -> Tensor:
+    """1 where a location may be found: all of its pixels count."""
+    if reference.mask is None:
+        return torch.ones_like(pooled[:, 0]).flatten(1)
+    return (F.avg_pool2d(reference.mask, STRIDE) > 0.99).float().flatten(1)
+
+
+def _height(x: Tensor) -> Tensor:
+    h, w = x.shape[-2:]
+    return ((torch.arange(h, device=x.device, dtype=x.dtype) + 0.5) / h).repeat_interleave(w)[None]
