@@ -1,6 +1,7 @@
 """What a film file is: its header, told in a dataclass, or one sentence that says why it cannot be read."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class FilmInfo:
         rate: frames a second on average, 25 where the file does not say.
         time_base: seconds a tick of frame times.
         frames: what the file says of their number, or about what its duration gives; 0 where neither is known.
+        counted: the file says the number itself.
+        seconds: how long the file says that its pictures last; 0 where it does not.
         codec: name of the decoder.
         rotation: degrees counterclockwise that bring a frame upright: 0, 90, -90, 180.
         aspect: of a pixel, width to height; None where the file does not say.
@@ -75,6 +78,8 @@ class FilmInfo:
     aspect: Fraction | None = None
     streams: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    counted: bool = False
+    seconds: float = 0.0
 
     @property
     def matrix_name(self) -> str:
@@ -213,7 +218,15 @@ def _info(path: Path, container: Any, stream: Any, first: Any) -> FilmInfo:
         aspect=stream.sample_aspect_ratio or None,
         streams=tuple(f"{s.type} {s.codec_context.name if s.codec_context else ''}".strip() for s in others),
         notes=tuple(notes),
+        counted=bool(stream.frames),
+        seconds=_seconds(stream.metadata.get("DURATION", "")),
     )
+
+
+def _seconds(text: str) -> float:
+    """Matroska's duration of a stream, as 00:01:02.500000000."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", text)
+    return 0.0 if match is None else 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3])
 
 
 def _by_duration(container: Any, stream: Any, rate: Fraction) -> int:

@@ -156,6 +156,19 @@ def test_a_film_that_is_cut_short_is_one_sentence(tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_matroska_film_that_is_cut_short_is_said_and_one_of_variable_rate_is_not(tmp_path):
+    from recolor_torch.film.scan import scan_film
+
+    make_clip(tmp_path / "whole.mkv", 60, (160, 120))
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    with pytest.raises(FilmError, match=r"cut.mkv: the file is cut short; \d\.\d of 2\.4 s can be read"):
+        scan_film(probe_film(tmp_path / "cut.mkv"))
+    times = [0, 40, 80, 1000, 1040, 3000, 3040, 3080]
+    make_clip(tmp_path / "slow.mkv", len(times), times=times)
+    assert len(scan_film(probe_film(tmp_path / "slow.mkv")).times) == len(times)
+
+
 RUN = """
 import sys
 from pathlib import Path
