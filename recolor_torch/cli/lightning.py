@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning.pytorch as pl
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from recolor_torch.cli.checkpoint import check_checkpoint, restoring
 from recolor_torch.cli.config import check_config
+from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import GramTransferModule
@@ -45,6 +47,10 @@ class RecolorCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """A Trainer; one that predicts pictures writes them, whether the config names a writer or not."""
+        wanted = self.config[str(self.subcommand)]["trainer"]
+        alone = str(wanted["devices"]) == "1" or (wanted["devices"] == "auto" and torch.cuda.device_count() <= 1)
+        if alone and wanted["num_nodes"] == 1:
+            forget_launcher()
         trainer = super().instantiate_trainer(**kwargs)
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         predicts = self.subcommand == "predict" and isinstance(self.datamodule, PictureDataModule)

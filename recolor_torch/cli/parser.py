@@ -25,6 +25,9 @@ class Parser(jsonargparse.ArgumentParser):
     def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:  # type: ignore[override]
         """Read the flags; ``--quiet`` keeps the package's warnings off the terminal."""
         found = super().parse_args(*args, **kwargs)
+        seed = found.get("seed")
+        if isinstance(seed, int) and not 0 <= seed < 2**32:  # what all generators take
+            raise UsageError(f"--seed must be 0 to {2**32 - 1}, got {seed}.")
         logging.getLogger("recolor_torch").setLevel(logging.ERROR if found.get("quiet") else logging.NOTSET)
         return found
 
@@ -32,11 +35,18 @@ class Parser(jsonargparse.ArgumentParser):
         """Raise the message as one sentence."""
         text = " ".join(str(message).split()).removesuffix(".").replace("typing.Literal", "one of ")
         if "unrecognized arguments" in text.lower():
-            flags = sorted(flag for flag in self._option_string_actions if flag.startswith("--"))
-            near = [f for word in text.split() for f in get_close_matches(word, flags, n=1, cutoff=0.7)]
-            hint = f" Did you mean {near[0]}?" if near else ""
-            text = f"{text}.{hint} Known flags: {' '.join(flags)}"
+            text = self._unrecognized(text.partition(":")[2].split() or text.split())
         raise UsageError(f"{text}.")
+
+    def _unrecognized(self, words: list[str]) -> str:
+        """What is wrong with words that no flag takes: targets that stand apart, or flags that do not exist."""
+        flags = [word for word in words if word.startswith("-")]
+        if not flags:
+            return f"{' '.join(words)} stands apart: put all names in one place, before the flags or behind them"
+        known = sorted(flag for flag in self._option_string_actions if flag.startswith("--"))
+        near = [f for word in flags for f in get_close_matches(word.partition("=")[0], known, n=1, cutoff=0.7)]
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"unrecognized arguments: {' '.join(words)}.{hint} {self.prog} --help lists the flags"
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
         """The help without the marks of docstrings, and without the types that are said in words."""

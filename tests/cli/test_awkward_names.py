@@ -245,3 +245,22 @@ def test_consoles_of_any_encoding(encoding, place, monkeypatch):
     assert {json.loads(line).get("target") for line in out.splitlines()} == {*names, None}
     assert run(*base, "-o", "Łódź/")[0] == 0
     assert run("colorize", "フィルム2.png", "-r", "ref.png", "-m", "histogram", "-o", "x/")[0] == 2
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "99999999999999999999"])
+@pytest.mark.parametrize("verb", ["colorize", "compare", "evaluate"])
+def test_seeds_out_of_range(verb, seed, place, recolor):
+    args = {
+        "colorize": ("old.png", "-r", "ref.png", "-m", "histogram", "-o", "out/"),
+        "compare": ("old.png", "-r", "ref.png", "--try", "histogram", "-o", "s.png"),
+        "evaluate": (".", "--methods", "histogram", "-o", "report"),
+    }[verb]
+    code, _, err = recolor(verb, *args, "--seed", seed)
+    assert (code, "--seed must be" in err) == (2, True)
+
+
+def test_a_target_that_stands_apart_and_a_flag_that_does_not_exist(place, recolor):
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.png", "ref.png", "-m", "histogram", "-o", "out/")
+    assert (code, len(err) < 200, "stands apart" in err) == (2, True, True)
+    code, _, err = recolor("colorize", "old.png", "--overwite")
+    assert (code, len(err) < 200, "Did you mean --overwrite?" in err) == (2, True, True)
