@@ -73,6 +73,10 @@ class Recolorizer(nn.Module):
         """
         return None
 
+    def makes_table(self, gray: bool) -> bool:
+        """Whether ``table`` gives one for a picture that is gray, or for one with colors."""
+        return False
+
     def prepare(self) -> None:
         """Load what the method needs, such as weights; called before a run, and by ``forward`` without one.
 

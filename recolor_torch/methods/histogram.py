@@ -225,6 +225,12 @@ class HistogramTransfer(Recolorizer):
             return match
         return self._chroma_table(rows, full, references, mask)
 
+    def makes_table(self, gray: bool) -> bool:
+        """The chroma table, which ``auto`` makes of gray targets, and the look-up table in RGB."""
+        if self.edge_threshold is not None or self.keep_stages:
+            return False
+        return self.mode in ("chroma", "rgb") or (self.mode == "auto" and gray)
+
     def _chroma_table(
         self, rows: Rows, full: tuple[int, int], references: tuple[Reference, ...], mask: Rows | None
     ) -> Table:

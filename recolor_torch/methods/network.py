@@ -66,7 +66,7 @@ class NetworkColorization(Recolorizer):
 
     space = "yuv"
     single = True
-    bytes_per_pixel = 350
+    bytes_per_pixel = 70
     largest_side: ClassVar[int] = 2048
 
     def __init__(

@@ -10,7 +10,7 @@ from recolor_torch.run.large import is_large
 from recolor_torch.run.plan import Job
 
 # What arithmetic, encoders and their libraries load when work begins, and the temporaries of a strip.
-WORKING = 150_000_000
+WORKING = 30_000_000
 # Without a note of the system: PyTorch and its friends.
 LOADED = 850_000_000
 # Formats that Pillow encodes from a picture of its own, 4 bytes a pixel, into memory.
@@ -23,8 +23,10 @@ def estimate_memory(job: Job, method: Recolorizer, max_side: int | None) -> int:
     height, width = job.info.height, job.info.width
     rows, columns = working_size(height, width, method.working_side(max_side))
     pixels = height * width
-    each = _bytes_stored(job) if is_large(job) else BYTES_WHOLE
-    return _loaded() + WORKING + pixels * each + rows * columns * method.bytes_per_pixel
+    if not is_large(job):
+        return _loaded() + WORKING + pixels * BYTES_WHOLE + rows * columns * method.bytes_per_pixel
+    own = 0 if method.makes_table(job.info.mode == "gray") else rows * columns * method.bytes_per_pixel
+    return _loaded() + WORKING + pixels * _bytes_stored(job) + own
 
 
 def _bytes_stored(job: Job) -> int:
