@@ -97,7 +97,7 @@ def choose_method(references: bool, hints: bool) -> str:
     """
     if references:
         return "semi_interactive" if hints else "correspondence"
-    return "levin" if hints else "network"
+    return "network"  # hints correct its estimate
 
 
 def name_of(cls: type[Recolorizer]) -> str:

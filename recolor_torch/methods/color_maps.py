@@ -44,7 +44,7 @@ class Moments:
 
 
 def color_moments(references: tuple[Reference, ...]) -> Moments:
-    """Mean and covariance of the pixels that count, of all references together by their weights.
+    """Mean and covariance of the pixels that count, of all references together by their weights. NaN does not count.
 
     Args:
         references: pictures of any size, (B or 1, 3, H, W).
@@ -58,16 +58,16 @@ def color_moments(references: tuple[Reference, ...]) -> Moments:
     means, squares = [], []
     for r in references:
         check_image(r.image, "reference", channels=3)
-        colors = r.image.flatten(2)
-        if r.mask is None:
-            weight = torch.full_like(colors[:, :1], 1 / colors.shape[-1])
-        else:
+        counted = ~r.image.isnan().any(1, keepdim=True)
+        if r.mask is not None:
             check_mask(r.mask, "reference mask", r.image, "its reference")
-            counted = (r.mask > 0.5).to(colors).flatten(2).expand(len(colors), -1, -1)
-            count = counted.sum(-1, keepdim=True)
-            if not bool((count > 0).all()):
-                raise ValueError("reference has no pixel that counts: its mask leaves none.")
-            weight = counted / count
+            counted = counted & (r.mask > 0.5)
+        colors = r.image.nan_to_num(nan=0).flatten(2)
+        weight = counted.to(colors).flatten(2)
+        count = weight.sum(-1, keepdim=True)
+        if not bool((count > 0).all()):
+            raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
+        weight = weight / count
         weighted = colors * weight
         means.append(weighted.sum(-1) * (r.weight / total))
         squares.append(weighted @ colors.transpose(1, 2) * (r.weight / total))
@@ -258,12 +258,12 @@ def _counted(reference: Reference, number: int) -> Tensor:
     """Colors of the pixels that count of one picture of a batch, (3, N)."""
     check_image(reference.image, "image", channels=3)
     colors = reference.image[number].flatten(1)
-    if reference.mask is None:
-        return colors
-    mask = reference.mask[min(number, len(reference.mask) - 1)].flatten() > 0.5
-    if not bool(mask.any()):
-        raise ValueError("reference has no pixel that counts: its mask leaves none.")
-    return colors[:, mask]
+    counted = ~colors.isnan().any(0)
+    if reference.mask is not None:
+        counted = counted & (reference.mask[min(number, len(reference.mask) - 1)].flatten() > 0.5)
+    if not bool(counted.any()):
+        raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
+    return colors[:, counted]
 
 
 def _quantiles(values: Tensor, levels: Tensor) -> Tensor:

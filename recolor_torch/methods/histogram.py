@@ -112,8 +112,8 @@ def _count(rows: Rows, full: tuple[int, int], mask: Rows | None, channels: int) 
 
 
 def _is_gray(image: Tensor) -> Tensor:
-    """Which pictures of an sRGB batch have no color, (B, 1, 1, 1)."""
-    return ((image.amax(1) - image.amin(1)).flatten(1).amax(1) <= _GRAY).view(-1, 1, 1, 1)
+    """Which pictures of an sRGB batch have no color, (B, 1, 1, 1); pixels with NaN do not count."""
+    return ((image.amax(1) - image.amin(1)).nan_to_num(nan=0).flatten(1).amax(1) <= _GRAY).view(-1, 1, 1, 1)
 
 
 class HistogramTransfer(Recolorizer):

@@ -29,7 +29,11 @@ _FINISH_SIDE = 512
 # Confidence that a transferred color may have at most: 1 is for a person's own.
 _MOST_SOFT = 0.95
 
-# How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate.
+# How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate. With the
+# default trust, chosen on 13 held-out training pictures for points over the whole picture and for five strokes in one
+# place: mean CIEDE2000 with 1, 10 and 100 points 8.24, 5.33, 3.37 (automatic 8.72), near the strokes 4.55 (8.09), far
+# from them 8.00 (9.05). A tenth of the trust gave 8.44, 5.38, 3.45, 4.50, 8.01; ten times this share 8.25, 5.72, 3.39,
+# 4.67, 8.27.
 FADING = 0.01
 # The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
 _TRUST_SIDE = 256
@@ -60,7 +64,8 @@ class NetworkColorization(Recolorizer):
         sample: which of them is the result: 0 the most likely, 1 and up others, as numbered on the sheet.
         finish: bring the estimate to the edges of the picture.
         propagate: keep hints exactly and carry them on; without it hints are the network's to use.
-        trust: C where the network is sure, in a picture of at most 256 pixels.
+        trust: how strongly the network's colors hold against hints that are not near; larger values keep more of
+            the automatic result (C where the network is sure, in a picture of at most 256 pixels).
         seed: of the samples.
     """
 
@@ -81,7 +86,7 @@ class NetworkColorization(Recolorizer):
         sample: int = 0,
         finish: bool = True,
         propagate: bool = True,
-        trust: float = 1e-4,
+        trust: float = 1e-3,
         seed: int = 0,
     ) -> None:
         super().__init__()

@@ -31,11 +31,11 @@ def hints(folder):
     return folder
 
 
-def test_hints_alone_mean_levin(recolor, hints, entries):
+def test_hints_alone_correct_the_automatic_result(recolor, hints, entries):
     code, _out, err = recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png")
     assert (code, err) == (0, "")
     (entry,) = entries(".")
-    assert entry["method"] == "levin"
+    assert entry["method"] == "network"
     assert entry["hints"]["path"] == "old.json"
     assert len(entry["hints"]["sha256"]) == 64
     new, given = read_picture("new.png").image, read_hints("old.json")
@@ -132,7 +132,7 @@ def test_pairs_may_name_hints(recolor, hints, entries):
     (hints / "pairs.csv").write_text("target,hints\nold.png,old.json\nin/frame_0.png,hints/frame_0.json\n")
     code, _out, err = recolor("colorize", "--pairs", "pairs.csv", "-o", "out")
     assert (code, err) == (0, "")
-    assert {e["method"] for e in entries("out")} == {"levin"}
+    assert {e["method"] for e in entries("out")} == {"network"}
 
 
 def test_the_config_names_hints(recolor, hints, tmp_path):
@@ -270,9 +270,9 @@ def test_clips_that_cannot_be(recolor, hints):
 
 def test_large_pictures_are_solved_at_a_working_size(recolor, hints, entries, monkeypatch):
     """With a bound of 2048 pixels a side, what is solved stays small whatever is scanned; the estimate says so."""
-    from recolor_torch.methods import LevinColorization
+    from recolor_torch.methods import NetworkColorization
 
-    monkeypatch.setattr(LevinColorization, "largest_side", 12)
+    monkeypatch.setattr(NetworkColorization, "largest_side", 12)
     code, out, _ = recolor("colorize", "old.png", "--hints", "old.json", "-o", "new.png", "--dry-run")
     assert code == 0
     assert "worked on at 12x8" in out

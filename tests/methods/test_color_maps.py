@@ -124,6 +124,19 @@ def test_gradients():
         assert torch.autograd.gradcheck(lambda a, b, fit=fit: fit(Reference(a), (Reference(b),)).apply(a), (x, y))
 
 
+@pytest.mark.parametrize("kind", ["moments", "monge", "sliced"])
+def test_nan_is_not_counted(rgb, kind):
+    holed = rgb.clone()
+    holed[0, :, 3, 4] = float("nan")
+    kept = torch.ones_like(rgb[:, :1])
+    kept[0, :, 3, 4] = 0
+    out = map_colors(holed, (Reference(holed.flip(0)),), kind)
+    expected = map_colors(rgb, (Reference(rgb.flip(0), kept.flip(0)),), kind, kept)
+    there = kept.expand_as(rgb) > 0
+    torch.testing.assert_close(out[there], expected[there])
+    assert out.isnan().sum() == 3
+
+
 def test_bad_input_is_named(rgb):
     with pytest.raises(ValueError, match="at least one reference"):
         map_colors(rgb, (), "monge")
