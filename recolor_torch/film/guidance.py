@@ -13,11 +13,11 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.errors import UsageError
 from recolor_torch.film.shots import Shot
-from recolor_torch.film.sources import ALIKE, Given, Sources, align
+from recolor_torch.film.sources import ALIKE, Given, Sources, align, correlation
 from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import Reference
 from recolor_torch.pictures.read import read_picture
-from recolor_torch.resize import resize, working_size
+from recolor_torch.resize import resize, resize_hints, working_size
 
 # References that a shot is matched with, and that are kept in memory.
 MOST_REFERENCES, KEPT_REFERENCES = 3, 8
@@ -148,8 +148,6 @@ class Guide:
         if frame in self.hinted:
             full = picture()
             hints = read_hints(self.hinted[frame], full)
-            from recolor_torch.resize import resize_hints
-
             color, mask = resize_hints(hints.image, hints.mask, self.size)
             strokes = rgb_to_yuv(color)[:, 1:].to(luminance)
             mask = mask[:, :1].to(luminance)
@@ -200,7 +198,5 @@ class Guide:
 
 def _look_alike(reference: Tensor, middle: Tensor) -> float:
     """How alike two pictures are in their luminance: histograms and layout at a glance."""
-    from recolor_torch.film.sources import correlation
-
     a, b = (torch.nn.functional.adaptive_avg_pool2d(x, (9, 16)) for x in (reference[:, :1], middle))
     return correlation(a, b) - float((a.flatten().sort()[0] - b.flatten().sort()[0]).abs().mean())

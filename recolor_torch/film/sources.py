@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.film.joining import Estimate, Estimates
+from recolor_torch.color import from_rgb, to_rgb
+from recolor_torch.film.joining import Estimate, Estimates, relate
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
 from recolor_torch.methods.correspondence.confidence import HALF_ERROR
 from recolor_torch.methods.levin import spread_chroma
+from recolor_torch.pipeline import guide_in_space
 
 # Every so many frames the network and the references are asked; what comes into view between is known from the next.
 NETWORK_EVERY, MATCH_EVERY = 4, 8
@@ -103,9 +105,6 @@ class Sources:
     ) -> Estimate:
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
         if self.other is not None:
-            from recolor_torch.color import from_rgb, to_rgb
-            from recolor_torch.pipeline import guide_in_space
-
             pictures = tuple(Reference(to_rgb(r.image, "yuv"), r.mask, r.weight) for r in references)
             guide = guide_in_space(Guide(references=pictures), self.other.space, (image.shape[-2], image.shape[-1]))
             colored = self.other(from_rgb(to_rgb(image, "yuv"), self.other.space), guide)
@@ -147,8 +146,6 @@ def align(reference: Tensor, luminance: Tensor) -> tuple[Tensor, float]:
     Returns:
         Its chroma on the frame's pixels, (1, 2, H, W), and how alike both are there: the correlation of luminance.
     """
-    from recolor_torch.film.joining import relate
-
     size = luminance.shape[-2:]
     scaled = F.interpolate(reference, size=size, mode="bicubic", align_corners=False, antialias=True)
     gray = scaled[:, :1]

@@ -70,18 +70,25 @@ def kill(folder: Path, frames: int, kills: int) -> None:
     while done < kills:
         process = start(film, folder / "killed.mkv", reference)
         try:
-            process.wait(timeout=random.uniform(0.2, 0.6) * whole)
-            break  # finished before the kill
+            process.wait(timeout=random.uniform(0.1, 0.7) * whole)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             done += 1
             parts = len(list((folder / ".killed.mkv.recolor-work").glob("part-*.packets")))
             print(f"killed {done} times; {parts} parts of the film are done", flush=True)
-    if not (folder / "killed.mkv").exists() and start(film, folder / "killed.mkv", reference).wait():
+        else:
+            finished(folder, done)
+            (folder / "killed.mkv").unlink(missing_ok=True)
+    if start(film, folder / "killed.mkv", reference).wait():
         raise SystemExit("the run that was killed does not finish")
+    finished(folder, done)
+
+
+def finished(folder: Path, kills: int) -> None:
+    """Say whether a film that was killed is as the one that was not."""
     same = (folder / "alone.mkv").read_bytes() == (folder / "killed.mkv").read_bytes()
-    print(f"killed {done} times, then finished: {'the same bytes' if same else 'OTHER BYTES'}", flush=True)
+    print(f"killed {kills} times, then finished: {'the same bytes' if same else 'OTHER BYTES'}", flush=True)
 
 
 def start(film: Path, output: Path, reference: Path, *more: str) -> subprocess.Popen:
