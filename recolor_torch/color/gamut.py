@@ -34,8 +34,13 @@ def fit_gamut(luminance: Tensor, chroma: Tensor) -> Tensor:
     y = luminance.clamp(0, 1)
     offset = chroma_to_rgb_offset(chroma)
     room = torch.where(offset > 0, 1 - y, y)
-    size = offset.abs()
-    outside = size > room
-    factor = torch.where(outside, room / torch.where(outside, size, 1), 1).amin(dim=1, keepdim=True)
+    if torch.is_grad_enabled() and (luminance.requires_grad or chroma.requires_grad):
+        size = offset.abs()
+        outside = size > room
+        # A quotient that is not chosen still has a gradient, which must be finite.
+        factor = torch.where(outside, room / torch.where(outside, size, 1), 1).amin(dim=1, keepdim=True)
+    else:
+        size = offset.abs().clamp_min_(torch.finfo(offset.dtype).tiny)
+        factor = room.div_(size).amin(dim=1, keepdim=True).clamp_max_(1)
     # The bound is met up to rounding; the clamp removes the rounding.
     return (y + factor * offset).clamp(0, 1)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from math import isqrt
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
 from recolor_torch.strips import Rows
+
+# Pixels from which the mean chroma of a result is seen, about; of so many it is known to a hundredth of itself.
+LOOKED_AT = 65_536
 
 
 def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
@@ -112,10 +116,9 @@ def _color(
     height, width = images.shape[-2:]
     size = working_size(height, width, method.working_side(coloring.max_side))
     stages = dict(method.stages)
-    chroma = rgb_to_yuv(out)[:, 1:]
     if method.keep_stages:
-        stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), chroma)
-    gray = (chroma.norm(dim=1).mean((1, 2)) < HARDLY_ANY).tolist()
+        stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), rgb_to_yuv(out)[:, 1:])
+    gray = (_mean_chroma(out) < HARDLY_ANY).tolist()
     return [
         Result(
             batch.jobs[i],
@@ -137,6 +140,14 @@ def _mask_of(mask: Tensor | None, sample: int) -> Rows | None:
         return None
     one = mask[sample if len(mask) > 1 else 0][None].cpu()
     return lambda top, bottom: one[..., top:bottom, :]
+
+
+def _mean_chroma(image: Tensor) -> Tensor:
+    """Mean length of (U, V) of each picture, (B,), from a grid of pixels where there are more than LOOKED_AT."""
+    height, width = image.shape[-2:]
+    step = max(1, isqrt(height * width // LOOKED_AT))
+    u, v = rgb_to_yuv(image[..., ::step, ::step])[:, 1:].unbind(1)
+    return (u * u + v * v).sqrt().mean((1, 2))
 
 
 def _noted(picture: Picture, guide: Guide) -> Picture:

@@ -135,7 +135,8 @@ class LargeResult:
         for top, bottom in strips(*self.size):
             with torch.inference_mode():  # threads that write have a mode of their own
                 band = self._rows(top, bottom).float().cpu()
-                total += float(rgb_to_yuv(band)[:, 1:].norm(dim=1).sum(dtype=torch.float64))
+                u, v = rgb_to_yuv(band)[:, 1:].unbind(1)
+                total += float((u * u + v * v).sqrt().sum(dtype=torch.float64))
             if not np.isfinite(total):
                 raise NotNumbers(f"{self.target}: the result has values that are not numbers.")
             yield band

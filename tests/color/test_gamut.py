@@ -44,3 +44,15 @@ def test_gradcheck():
     luminance = (0.3 + 0.4 * torch.rand(1, 1, 2, 2, generator=g, dtype=torch.float64)).requires_grad_()
     chroma = (0.8 * torch.rand(1, 2, 2, 2, generator=g, dtype=torch.float64) - 0.4).requires_grad_()
     assert torch.autograd.gradcheck(fit_gamut, (luminance, chroma))
+
+
+def test_with_and_without_gradients_the_bits_are_the_same():
+    g = torch.Generator().manual_seed(3)
+    luminance = torch.rand(2, 1, 40, 50, generator=g)
+    luminance[0, :, :4], luminance[0, :, 4:8] = 0, 1
+    chroma = 0.7 * torch.rand(2, 2, 40, 50, generator=g) - 0.35
+    chroma[..., :5] = 0
+    chroma[:, :1, :, 5:9] = 0
+    plain = fit_gamut(luminance, chroma)
+    assert torch.equal(plain, fit_gamut(luminance, chroma.clone().requires_grad_()).detach())
+    assert plain.isfinite().all()

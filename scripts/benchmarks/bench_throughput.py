@@ -1,0 +1,96 @@
+"""Pictures a second and CPU seconds a picture of ``recolor colorize``, against decoding and encoding with Pillow alone.
+
+    python -m scripts.benchmarks.bench_throughput PHOTOS [--megapixels 0.15 2] [--kinds jpg png tif16] [--count 40]
+                                                  [--methods histogram network] [--workers -1 0 1]
+
+PHOTOS is a folder of pictures. Copies of each size and kind are made in a temporary folder. Every figure is of a whole
+command in this process, after one that is not counted, so without start-up. The floor is a loop that opens and saves
+the same files with Pillow (tifffile where a channel has 16 bits). The clock depends on what else the machine does; CPU
+seconds do so less.
+"""
+
+import argparse
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from recolor_torch.cli import main as recolor
+from recolor_torch.run.targets import find_targets
+
+SUFFIXES = {"jpg": ".jpg", "png": ".png", "tif16": ".tif"}
+
+
+def make_inputs(photos: list[Path], folder: Path, kind: str, megapixels: float, count: int) -> None:
+    """So many pictures of one size and kind."""
+    folder.mkdir(parents=True)
+    width = round((megapixels * 1e6 * 1.5) ** 0.5)
+    for i in range(count):
+        image = Image.open(photos[i % len(photos)]).convert("RGB").resize((width, round(width / 1.5)))
+        path = folder / f"{i:04d}{SUFFIXES[kind]}"
+        if kind == "tif16":
+            tifffile.imwrite(path, np.asarray(image).astype(np.uint16) * 257, photometric="rgb")
+        else:
+            image.save(path, quality=92)
+
+
+def floor(folder: Path, out: Path) -> None:
+    """Open and save every file, and nothing else."""
+    out.mkdir(exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".tif":
+            tifffile.imwrite(out / path.name, tifffile.imread(path), photometric="rgb")
+        else:
+            Image.open(path).convert("RGB").save(out / path.name, quality=95, subsampling=0)
+
+
+def timed(work) -> tuple[float, float]:
+    """CPU seconds and seconds of the clock of a call."""
+    cpu, clock = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - clock
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos")
+    parser.add_argument("--megapixels", type=float, nargs="+", default=[0.15, 2, 12])
+    parser.add_argument("--kinds", nargs="+", choices=SUFFIXES, default=list(SUFFIXES))
+    parser.add_argument("--count", type=int, default=40, help="pictures of 0.15 megapixels; fewer of larger ones")
+    parser.add_argument("--methods", nargs="+", default=["histogram", "network"])
+    parser.add_argument("--workers", type=int, nargs="+", default=[-1, 0])
+    args = parser.parse_args()
+    photos = [target.path for target in find_targets([args.photos])]
+    print("| kind | megapixels | what | readers | pictures/s | CPU s a picture | over the floor |")
+    print("| --- | --: | --- | --: | --: | --: | --: |")
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        make_inputs(photos[-1:], top / "reference", "jpg", 0.15, 1)
+        for kind in args.kinds:
+            for megapixels in args.megapixels:
+                count = max(3, round(args.count * min(1, 0.15 / megapixels)))
+                folder = top / f"{kind}_{megapixels:g}"
+                make_inputs(photos, folder, kind, megapixels, count)
+                least, clock = timed(partial(floor, folder, top / "floor"))
+                row = f"| {kind} | {megapixels:g} |"
+                print(f"{row} Pillow | | {count / clock:.1f} | {least / count:.4f} | 1.0 |", flush=True)
+                for method in args.methods:
+                    command = ["colorize", "-m", method, "-o", str(top / f"out_{method}"), "--overwrite", "-q"]
+                    command += ["--device", "cpu"]
+                    if method != "network":
+                        command += ["-r", str(top / "reference/0000.jpg")]
+                    recolor([*command, str(next(iter(sorted(folder.iterdir()))))])
+                    for workers in args.workers:
+                        whole = [*command, str(folder), "--workers", str(workers)]
+                        cpu, clock = timed(partial(recolor, whole))
+                        share = f"{cpu / least:.1f}"
+                        figures = f"{count / clock:.1f} | {cpu / count:.4f} | {share}"
+                        print(f"{row} {method} | {workers} | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
