@@ -202,10 +202,10 @@ def _job(
         references,
         weights or (1.0,) * len(references),
         masks or (None,) * len(references),
-        guidance.target_mask,
-        hints,
-        problem,
-        record.settings_hash(shared),
+        target_mask=guidance.target_mask,
+        hints=hints,
+        problem=problem,
+        settings=record.settings_hash(shared),
     )
 
 
