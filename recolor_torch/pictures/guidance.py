@@ -40,7 +40,6 @@ def read_visible(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tenso
     return visible(read_picture(path, max_pixels))[0]
 
 
-@lru_cache(maxsize=8)
 def read_reference(path: Path, mask: Path | None = None, max_pixels: int = MAX_PIXELS) -> Reference:
     """A reference picture with the pixels of it that count; its weight is 1. The last few are kept.
 
@@ -52,6 +51,11 @@ def read_reference(path: Path, mask: Path | None = None, max_pixels: int = MAX_P
     Raises:
         PictureError: a file cannot be read, the mask has another size, or nothing counts.
     """
+    return _reference(path, mask, max_pixels, (_stamp(path), mask and _stamp(mask)))
+
+
+@lru_cache(maxsize=8)
+def _reference(path: Path, mask: Path | None, max_pixels: int, stamps: object) -> Reference:
     image, counts = visible(read_picture(path, max_pixels))
     if mask is None:
         return Reference(image, counts)
@@ -70,9 +74,22 @@ def read_reference(path: Path, mask: Path | None = None, max_pixels: int = MAX_P
     return Reference(image, counts)
 
 
-@lru_cache(maxsize=8)
 def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> Tensor:
     """A mask from a picture, (1, 1, H, W): its luminance, times its alpha where it has one. The last few are kept."""
+    return _mask(path, max_pixels, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[str, int, int] | None:
+    """A file as it is now: a name alone may stand for another one by and by."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None  # reading it says why
+    return os.path.abspath(path), status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=8)
+def _mask(path: Path, max_pixels: int, stamp: object) -> Tensor:
     picture = read_picture(path, max_pixels)
     values = rgb_to_luminance(picture.image)
     return values if picture.alpha is None else values * picture.alpha
