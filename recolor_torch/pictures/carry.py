@@ -8,6 +8,7 @@ from recolor_torch.pictures.read import Picture, Scan
 
 DEEP = {"PNG", "TIFF", "PPM"}
 OPAQUE = {"JPEG", "PPM"}
+_POSITIONING = 0x0213
 _EXIF = {"JPEG", "PNG", "TIFF", "WEBP"}
 # A segment of a JPEG has at most 65,533 bytes behind its length; names stand in front of EXIF and XMP.
 _SEGMENT = 65533
@@ -45,6 +46,8 @@ def carry(like: Picture | Scan | None, format: str, software: str | None = None)
     if format not in _EXIF and like.exif:
         homeless.append("EXIF")
     elif format == "JPEG":
+        if exif.first or exif.nested:  # EXIF asks for it; with as many samples of color as of luminance it is moot
+            exif = exif.with_number(_POSITIONING, 1)
         exif, dropped = fit_exif(exif, _EXIF_ROOM)
         if dropped:
             notes.append(f"EXIF in a JPEG holds 64 KB: {_list(dropped)} of the target is lost.")

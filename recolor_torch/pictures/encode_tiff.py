@@ -75,6 +75,8 @@ def write_tiff(
         fields[338] = short(order, 2)  # alpha, colours not multiplied by it
     if dpi:
         fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short(order, 2)}
+    if not {282, 283} <= set(fields):  # baseline TIFF asks for a resolution: square pixels of no size
+        fields |= {282: _rational(order, 1), 283: _rational(order, 1), 296: short(order, 1)}
     blocks = ((34675, 7, icc), (XMP, 1, texts.xmp if texts else None), (IPTC, 7, texts.iptc if texts else None))
     fields |= {tag: Field(kind, len(block), block) for tag, kind, block in blocks if block}
     file.write(pack_directory(fields, exif.nested, order, place, big))
