@@ -1,6 +1,7 @@
 """A reference's colours where they fit, or a network's, corrected by a person's strokes."""
 
 import inspect
+import math
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -13,7 +14,7 @@ from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer
-from recolor_torch.methods.correspondence import Correspondence
+from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
 
@@ -28,6 +29,16 @@ CELLS = 12
 PARTS = 5
 # The longer side at which the strengths are tried.
 TRIAL_SIDE = 96
+# Odds for a reference before a hint has spoken, how many hinted places are counted at most, and a distance (U and V)
+# below which estimates are equally good.
+PRIOR_ODDS = 3.0
+MOST_PLACES = 12
+LEAST_DISTANCE = 0.004
+# How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
+HOLD = 10.0
+
+Prior = tuple[Tensor, Tensor]
+"""Chroma, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
 
 
 def spread_with_prior(
@@ -100,6 +111,38 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
     # A prior that is no better than propagation alone by a margin was lucky with the few hints there are.
     best = torch.cat((errors[0][None] * MARGIN, torch.stack(errors[1:]))).argmin(0)
     return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(batch, 1, 1, 1)
+
+
+def choose_prior(hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hinted: Prior) -> tuple[Tensor, Tensor]:
+    r"""What the references say and what the network says, by how each agrees with the hints.
+
+    The odds for the references are :math:`3 (d_n / d_r)^k`, where d is the mean distance of an estimate that knows no
+    hints to the hints, and k is how many separate places are hinted, up to 12: a reference that a person named is
+    believed until the hints speak against it, and never more than the network is the result lost.
+
+    Args:
+        hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
+        mask: (B or 1, 1, H, W).
+        references: chroma, (B, 2, H, W), and confidence, (B, 1, H, W), of what is transferred.
+        bare: of the network without hints.
+        hinted: of the network with the hints: what is mixed in.
+
+    Returns:
+        Chroma and confidence, as ``NetworkColorization.combine`` reads them.
+    """
+    known = (mask > 0.5).to(hints)
+    size = [max(1, round(CELLS * n / max(mask.shape[-2:]))) for n in mask.shape[-2:]]
+    places = F.adaptive_max_pool2d(known, size).sum((1, 2, 3)).clamp(max=MOST_PLACES)
+    total = known.sum((1, 2, 3)).clamp(min=1)
+
+    def distance(prior: Prior) -> Tensor:
+        apart = (prior[0] - hints).square().sum(1, keepdim=True).sqrt()
+        return (apart * known).sum((1, 2, 3)) / total + LEAST_DISTANCE
+
+    odds = math.log(PRIOR_ODDS) + places * (distance(bare) / distance(references)).log()
+    share = odds.sigmoid().view(-1, 1, 1, 1)
+    chroma = torch.lerp(hinted[0], references[0], share)
+    return chroma, torch.lerp(hinted[1], HOLD * references[1], share)
 
 
 def _parts(size: tuple[int, int], device: torch.device) -> Tensor:
@@ -178,7 +221,7 @@ class SemiInteractive(Recolorizer):
 
     def prepare(self) -> None:
         """Load what the reference method needs, or the network in its place."""
-        if self._alone:
+        if self._alone or self._beside_network():
             self._network.prepare()
         if not self._by_network():
             self._transfer().prepare()
@@ -186,6 +229,10 @@ class SemiInteractive(Recolorizer):
     def _by_network(self) -> bool:
         """Whether the prior is the network's own estimate."""
         return self._alone and self.transfer == "auto"
+
+    def _beside_network(self) -> bool:
+        """Whether the prior is a reference's and the network's, by what the hints say of both."""
+        return not self._alone and isinstance(self._transfer(), Correspondence)
 
     def provenance(self) -> dict[str, str]:
         """The class of the method that makes the prior, and what that depends on."""
@@ -206,7 +253,11 @@ class SemiInteractive(Recolorizer):
             prior, confidence = self._network.prior(luminance, chroma, mask)
         else:
             prior, confidence = self._prior(image, guide)
-        if self._by_network() and self.strength is None:  # it knows the hints, so they cannot judge it
+        if self._beside_network() and self.strength is None:
+            bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
+            prior, confidence = choose_prior(chroma, mask, (prior, confidence), bare, hinted)
+            result = self._network.combine(luminance, chroma, mask, prior, confidence)
+        elif self._by_network() and self.strength is None:  # it knows the hints, so they cannot judge it
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
         else:
             if self.strength is None:
@@ -233,7 +284,8 @@ class SemiInteractive(Recolorizer):
         references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in pictures)
         own = Guide(references, guide.target_mask, prior=guide.prior, confidence=guide.confidence)
         if isinstance(method, Correspondence):
-            chroma, confidence = method.estimate(image, own)
+            found, confidence = method.estimate(image, own)
+            chroma = propagate_estimate(image[:, :1], found, confidence, tolerance=method.tolerance)
         else:
             gray = image * torch.tensor([1.0, 0.0, 0.0], dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
             colored = method(from_rgb(to_rgb(gray, "yuv"), method.space), own)

@@ -15,7 +15,7 @@ from recolor_torch.methods import Guide, Reference
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
-from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
+from recolor_torch.methods.semi_interactive import choose_prior, spread_with_prior
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, resize_hints, working_size
 from recolor_torch.studio.marks import Marks, Raster
@@ -108,7 +108,8 @@ class Engine:
         self.bare: Estimate | None = None
         self.references: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
         self.unpainted: dict[tuple[str, ...], Tensor] = {}
-        self.strength: Tensor | None = None
+        # What references and hints together were last found to say: coarse answers begin with it.
+        self.chosen: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
         self._hinted = False
         self._finisher: LiveSpread | None = None
@@ -154,26 +155,43 @@ class Engine:
             return
         first = self.stages[0]
         if len(self.stages) > 1:
-            yield self._at(first, marks, recipe, MOVING_TOLERANCE, stale), first, False
+            yield self._at(first, marks, recipe, self._coarse(recipe), MOVING_TOLERANCE, stale), first, False
             if moving:
                 return
         hints, mask = self._exact_hints(marks)
         if stale():
             raise Cancelled
-        if recipe.kind == "automatic":
+        judged = recipe.kind == "reference" and recipe.trust == 1
+        if recipe.kind == "automatic" or judged:
             self._look(hints, mask)
         prior = self._prior(recipe)
-        if recipe.kind == "reference" and recipe.trust == 1 and prior is not None:
-            self.strength = choose_strength(self.finest.luminance, hints, mask, *prior)
+        if judged and prior is not None and self.estimate is not None:
+            bare, hinted = (self.read(Recipe(), e) for e in (self.automatic(), self.estimate))
+            prior = choose_prior(hints, mask, prior, bare, hinted)
+            self.chosen[recipe.references] = prior
         for stage in self.stages[1:-1]:
-            yield self._at(stage, marks, recipe, COARSE_TOLERANCE, stale), stage, False
+            yield self._at(stage, marks, recipe, prior, COARSE_TOLERANCE, stale), stage, False
         stage = self.finest
         stage.spread.begin(FINAL_TOLERANCE, stale)
         yield self._evaluate(recipe, stage, hints, mask, prior), stage, True
 
-    def _at(self, stage: Stage, marks: Marks, recipe: Recipe, tolerance: float, stale: Stale) -> Tensor:
+    def _at(
+        self,
+        stage: Stage,
+        marks: Marks,
+        recipe: Recipe,
+        prior: tuple[Tensor, Tensor] | None,
+        tolerance: float,
+        stale: Stale,
+    ) -> Tensor:
         stage.spread.begin(tolerance, stale)
-        return self._evaluate(recipe, stage, *stage.hints(marks), self._prior(recipe))
+        return self._evaluate(recipe, stage, *stage.hints(marks), prior)
+
+    def _coarse(self, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
+        """The prior before the hints are looked at anew."""
+        judged = recipe.kind == "reference" and recipe.trust == 1
+        known = self.chosen.get(recipe.references) if judged else None
+        return self._prior(recipe) if known is None else known
 
     def _evaluate(
         self, recipe: Recipe, stage: Stage, hints: Tensor, mask: Tensor, prior: tuple[Tensor, Tensor] | None
@@ -186,9 +204,9 @@ class Engine:
         if recipe.kind == "automatic":
             method = self.method(recipe)
             return method.combine(luminance, hints, mask, chroma, confidence, spread)
+        if recipe.trust == 1:
+            return self.network.combine(luminance, hints, mask, chroma, confidence, spread)
         strength = torch.full_like(luminance[:, :, :1, :1], REFERENCE_STRENGTH * recipe.trust)
-        if recipe.trust == 1 and self.strength is not None:
-            strength = self.strength
         return spread_with_prior(luminance, hints, mask, chroma, confidence, strength, spread=spread)
 
     def _exact_hints(self, marks: Marks) -> tuple[Tensor, Tensor]:
@@ -271,7 +289,8 @@ class Engine:
             chroma, confidence = method.estimate(image, guide)
             result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
         self.unpainted[names] = result
-        self.references[names] = (chroma, confidence)
+        self.references[names] = (result, confidence)
+        self.chosen.pop(names, None)
 
 
 def network_settings(recipe: Recipe) -> dict[str, Any]:

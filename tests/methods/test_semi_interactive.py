@@ -7,7 +7,7 @@ from recolor_torch.color import rgb_to_yuv
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import LevinColorization, NetworkColorization, SemiInteractive
-from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
+from recolor_torch.methods.semi_interactive import choose_prior, choose_strength, spread_with_prior
 from recolor_torch.pipeline import recolor
 
 
@@ -44,6 +44,34 @@ def test_a_true_prior_is_believed_and_a_false_one_dropped(scene):
     strength = choose_strength(luminance.expand(2, -1, -1, -1), chroma, mask, both, one.expand(2, -1, -1, -1))
     assert strength[0] > 0
     assert strength[1] == 0
+
+
+def test_hints_choose_between_reference_and_network(scene):
+    _, chroma, mask = parts(scene)
+    one = torch.ones_like(mask)
+    wrong = -3 * chroma.flip(1) + 0.2
+    near = chroma + 0.03
+    hinted = torch.full_like(chroma, 0.07)
+    right, _ = choose_prior(chroma, mask, (chroma, one), (near, one), (hinted, one))
+    torch.testing.assert_close(right, chroma, atol=2e-3, rtol=0)
+    false, confidence = choose_prior(chroma, mask, (wrong, one), (near, one), (hinted, 0.5 * one))
+    torch.testing.assert_close(false, hinted, atol=2e-3, rtol=0)
+    torch.testing.assert_close(confidence, 0.5 * one, atol=2e-2, rtol=0)
+    # One point that both fit says nothing: a reference that a person named is believed.
+    first = torch.zeros_like(mask)
+    first[..., 5, 5] = 1
+    same, _ = choose_prior(chroma, first, (chroma, one), (chroma, one), (hinted, one))
+    torch.testing.assert_close(same, 0.75 * chroma + 0.25 * hinted, atol=1e-5, rtol=0)
+
+
+def test_a_wrong_reference_falls_back_to_the_network(scene, network, vgg19_path):
+    picture, mask = scene
+    guide = Guide((Reference(picture.flip(1)),), hints=picture, hint_mask=mask)
+    method = SemiInteractive(weights=str(vgg19_path))
+    found = color_error(recolor(picture, method, guide), picture)
+    points = color_error(recolor(picture, network, Guide(hints=picture, hint_mask=mask)), picture)
+    assert found <= 1.1 * points + 0.2
+    assert method.provenance()["network"] == network.digest
 
 
 def test_without_strength_it_is_levin(scene):
