@@ -31,7 +31,7 @@ PARTS = 5
 TRIAL_SIDE = 96
 # Odds for a reference before a hint has spoken, how many hinted places are counted at most, and a distance (U and V)
 # below which estimates are equally good.
-PRIOR_ODDS = 3.0
+PRIOR_ODDS = 8.0
 MOST_PLACES = 12
 LEAST_DISTANCE = 0.004
 # How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
@@ -116,9 +116,9 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
 def choose_prior(hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hinted: Prior) -> tuple[Tensor, Tensor]:
     r"""What the references say and what the network says, by how each agrees with the hints.
 
-    The odds for the references are :math:`3 (d_n / d_r)^k`, where d is the mean distance of an estimate that knows no
+    The odds for the references are :math:`8 (d_n / d_r)^k`, where d is the mean distance of an estimate that knows no
     hints to the hints, and k is how many separate places are hinted, up to 12: a reference that a person named is
-    believed until the hints speak against it, and never more than the network is the result lost.
+    believed until the hints speak against it. What takes its place is the network, never neutral.
 
     Args:
         hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.

@@ -61,7 +61,7 @@ def test_hints_choose_between_reference_and_network(scene):
     first = torch.zeros_like(mask)
     first[..., 5, 5] = 1
     same, _ = choose_prior(chroma, first, (chroma, one), (chroma, one), (hinted, one))
-    torch.testing.assert_close(same, 0.75 * chroma + 0.25 * hinted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(same, 8 / 9 * chroma + 1 / 9 * hinted, atol=1e-5, rtol=0)
 
 
 def test_a_wrong_reference_falls_back_to_the_network(scene, network, vgg19_path):
