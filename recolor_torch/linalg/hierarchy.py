@@ -124,8 +124,8 @@ class AggregationHierarchy:
             self.sizes.append(matrix.shape[0])
         self.coarsest = matrix
         if matrix.shape[0] <= MOST_DENSE:
-            dense = matrix.to_dense().double() if matrix.shape[0] else matrix.to_dense()
-            self.inverse = torch.linalg.inv(dense).to(op.leak.dtype)
+            whole = matrix.to_dense().double() if matrix.shape[0] else matrix.to_dense()
+            self.inverse = torch.linalg.inv(whole).to(op.leak.dtype)
             if self.levels and self.levels[-1].prolongation is None:
                 self.levels.pop()
 

@@ -13,7 +13,7 @@ from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer, Table
-from recolor_torch.methods.color_maps import KINDS, apply_map, fit_map, lab_cube
+from recolor_torch.methods.color_maps import KINDS, Kind, apply_map, fit_map, lab_cube
 from recolor_torch.methods.histogram_chroma import fit_chroma_table, transfer_chroma
 from recolor_torch.methods.histogram_soft import match_histograms_soft
 from recolor_torch.methods.histogram_tables import fit_lookup_table, fit_table_to_counts, match_histograms
@@ -22,6 +22,8 @@ from recolor_torch.strips import Rows, strips
 
 Restore = Literal["report", "gamut"]
 Mode = Literal["auto", "chroma", "rgb", "yuv", "lab", "soft", "moments", "monge", "sliced"]
+# The map of a mode that is one.
+MAP_OF: dict[str, Kind] = {kind: kind for kind in KINDS}
 MODES = ("auto", "chroma", "rgb", "yuv", "lab", "soft", *KINDS)
 # Largest difference of R, G and B in a picture that is called gray: half of an 8-bit level.
 _GRAY = 0.5 / 255
@@ -169,17 +171,18 @@ class HistogramTransfer(Recolorizer):
             references = tuple(replace(r, mask=self._edge_free(r.image, r.mask)) for r in references)
             counted = self._edge_free(image, mask)
         gray = _is_gray(image)
-        modes = [self.mode]
+        modes: list[Mode] = [self.mode]
         if self.mode == "auto":
-            modes = [mode for mode, there in (("chroma", gray.any()), ("monge", (~gray).any())) if there]
+            both: tuple[tuple[Mode, Tensor], ...] = (("chroma", gray.any()), ("monge", (~gray).any()))
+            modes = [mode for mode, there in both if there]
         if self.keep_stages:
             self.stages["table.cube"] = self._cube(modes[0], image, references, counted)
         results = [self._by(mode, image, references, mask, counted) for mode in modes]
-        return results[0] if len(results) == 1 else torch.where(gray, *results)
+        return results[0] if len(results) == 1 else torch.where(gray, results[0], results[1])
 
     def _by(
         self,
-        mode: str,
+        mode: Mode,
         image: Tensor,
         references: tuple[Reference, ...],
         mask: Tensor | None,
@@ -192,10 +195,10 @@ class HistogramTransfer(Recolorizer):
             return match_histograms(image, references, mask, counted=counted)
         if mode == "soft":
             return match_histograms_soft(image, references, mask if counted is None else counted)
-        if mode in KINDS:
-            color_map = fit_map(image, references, mode, mask if counted is None else counted)
-            return apply_map(image, color_map, mask)
-        return match_in_space(image, references, mode, mask, self.restore, counted)
+        if mode == "yuv" or mode == "lab":
+            return match_in_space(image, references, mode, mask, self.restore, counted)
+        color_map = fit_map(image, references, MAP_OF[mode], mask if counted is None else counted)
+        return apply_map(image, color_map, mask)
 
     def _by_chroma(
         self, image: Tensor, references: tuple[Reference, ...], mask: Tensor | None, counted: Tensor | None
@@ -272,11 +275,11 @@ class HistogramTransfer(Recolorizer):
         free = edge_free(edge_probability(luminance), self.edge_threshold)
         return free if mask is None else free * (mask > 0.5)
 
-    def _cube(self, mode: str, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
+    def _cube(self, mode: Mode, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
         """The table that colours the first of this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
         if mode == "chroma":
             return ChromaTable(fit_chroma_table(self._in_yuv(references), self.smoothing).values[:1]).to_cube()
-        if mode in KINDS:
-            return lab_cube(fit_map(image, references, mode, counted))
+        if mode in MAP_OF:
+            return lab_cube(fit_map(image, references, MAP_OF[mode], counted))
         table = fit_lookup_table(image, references, counted, levels=1024)
         return LookUpTable(table.values[:1]).to_cube()

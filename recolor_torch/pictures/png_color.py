@@ -68,13 +68,14 @@ def png_profile(image: Any, icc: bytes | None, notes: list[str]) -> bytes | None
     chromaticities = image.info.get("chromaticity")
     if not isinstance(gamma, float):
         return None
-    primaries = chromaticities if isinstance(chromaticities, tuple) and len(chromaticities) == 8 else SRGB_PRIMARIES
-    if abs(gamma - _USUAL_GAMMA) < 0.002 and np.allclose(primaries, SRGB_PRIMARIES, atol=0.003):
+    known = isinstance(chromaticities, tuple) and len(chromaticities) == 8
+    points = chromaticities if known else SRGB_PRIMARIES
+    if abs(gamma - _USUAL_GAMMA) < 0.002 and np.allclose(points, SRGB_PRIMARIES, atol=0.003):
         return None
     try:
         if not 0.1 <= gamma <= 10:
             raise ValueError(f"gamma {gamma:g}")
-        return matrix_profile(primaries, (1 / gamma,))
+        return matrix_profile(points, (1 / gamma,))
     except (ValueError, ArithmeticError, np.linalg.LinAlgError, struct.error) as error:
         notes.append(f"The PNG's gamma and chromaticities make no sense and were ignored ({error}).")
         return None
