@@ -90,7 +90,7 @@ def make_parser(own: str | None = None) -> Parser:
     add("--download", action="store_true", help="let torchvision fetch VGG-19 (550 MB) where no weights are found")
     add(
         "--vgg-preprocessing",
-        choices=["torchvision", "caffe"],
+        choices=["torchvision", "caffe", "caffe-bgr"],
         help="how VGG-19's input is made, where the weights' file does not say",
     )
     add("--suffix", type=str, default="", help="put between an output's name and its extension, as _colour")

@@ -102,7 +102,7 @@ def add_weights(parser: Parser) -> None:
     add = parser.add_argument
     add("--weights", type=str, metavar="FILE", help="VGG-19 weights; RECOLOR_VGG19 without it")
     add("--download", action="store_true", help="let torchvision fetch its weights (550 MB) where there are none")
-    add("--vgg-preprocessing", choices=["torchvision", "caffe"], help="in place of what the file says")
+    add("--vgg-preprocessing", choices=["torchvision", "caffe", "caffe-bgr"], help="in place of what the file says")
 
 
 def _add_common(parser: Parser) -> None:

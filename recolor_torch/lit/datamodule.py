@@ -84,7 +84,7 @@ class PictureDataModule(pl.LightningDataModule):
         gallery_count: int = 3,
         weights: str | None = None,
         download: bool = False,
-        vgg_preprocessing: Literal["torchvision", "caffe"] | None = None,
+        vgg_preprocessing: Literal["torchvision", "caffe", "caffe-bgr"] | None = None,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer batches than processes

@@ -10,7 +10,7 @@ from typing import Literal
 from recolor_torch.errors import UsageError
 
 Extension = Literal["auto", "png", "jpg", "webp", "tif"]
-Preprocessing = Literal["torchvision", "caffe"]
+Preprocessing = Literal["torchvision", "caffe", "caffe-bgr"]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class HintFinder:
         suffixes = {".json", *Image.registered_extensions()}
         for file in sorted(hints.rglob("*")):
             if file.suffix.lower() in suffixes and not file.name.startswith(".") and os.path.isfile(file):
-                self.by_stem.setdefault(_stem(file.relative_to(hints)), []).append(file)
+                stem = _stem(file.relative_to(hints))
+                # The studio writes old.hints.json for old.jpg.
+                stem = stem.with_suffix("") if stem.suffix == ".hints" else stem
+                self.by_stem.setdefault(stem, []).append(file)
         found = [self.find(target) for target in targets]
         if not any(file for file, _ in found):
             doubled = next(

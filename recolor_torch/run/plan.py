@@ -7,6 +7,7 @@ from typing import Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.methods import METHODS
 from recolor_torch.paths import exists, is_folder
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
@@ -94,7 +95,8 @@ def make_plan(
             the run record does not know; the output cannot be a folder.
     """
     folder, name = _output_folder(output, single, len(targets))
-    hints = HintFinder(guidance.hints, targets, optional=sequence)
+    cls = METHODS.get(settings.get("method", ""))
+    hints = HintFinder(guidance.hints, targets, optional=sequence or (cls is not None and "hints" not in cls.needs))
     if sequence:
         clip = [(file_hash(t.path), h and cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]]
         settings = {**settings, "sequence": clip}

@@ -59,7 +59,7 @@ def test_changed_hints_are_done_again(recolor, hints, monkeypatch):
 
 
 def test_a_folder_of_hints_goes_by_stem_and_tree(recolor, hints, entries):
-    code, out, err = recolor("colorize", "in", "--hints", "hints", "-o", "out")
+    code, out, err = recolor("colorize", "in", "--hints", "hints", "-o", "out", "-m", "levin")
     assert code == 3
     assert out.startswith("3 done, 0 skipped, 1 failed")
     assert (
@@ -68,6 +68,18 @@ def test_a_folder_of_hints_goes_by_stem_and_tree(recolor, hints, entries):
     )
     done = {e["output"]: e["hints"]["path"] for e in entries("out") if e["status"] == "done"}
     assert done["sub/photo.jpg"] == "hints/sub/photo.json"
+
+
+def test_a_target_without_hints_is_colored_without(recolor, hints, entries):
+    (hints / "hints/frame_0.json").rename(hints / "hints/frame_0.hints.json")  # as the studio names it
+    code, out, err = recolor("colorize", "in", "--hints", "hints", "-o", "out")
+    assert (code, err) == (0, "")
+    assert out.startswith("4 done, 0 skipped, 0 failed")
+    given = {e["output"]: e["hints"] and e["hints"]["path"] for e in entries("out")}
+    assert given["frame_2.png"] is None
+    assert given["frame_0.png"] == "hints/frame_0.hints.json"
+    recolor("colorize", "in/frame_2.png", "-o", "alone.png")
+    assert (hints / "alone.png").read_bytes() == (hints / "out/frame_2.png").read_bytes()
 
 
 def test_hints_beside_the_targets(recolor, hints):
