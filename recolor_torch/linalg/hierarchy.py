@@ -99,10 +99,10 @@ class AggregationHierarchy:
     Args:
         op: the operator on the phases of the pixel grid.
         null_sweeps: sweeps for the near-null vector; without any it is 1, as for a system that fixes no pixel.
-        dense: a graph of at most so many nodes is solved densely.
+        dense: a graph of at most so many nodes is solved densely. ``None``: ``DENSE``.
     """
 
-    def __init__(self, op: PhaseOperator, null_sweeps: int = NULL_SWEEPS, dense: int = DENSE) -> None:
+    def __init__(self, op: PhaseOperator, null_sweeps: int = NULL_SWEEPS, dense: int | None = None) -> None:
         self.op = op
         self.visits = 1 if op.symmetric else VISITS_ONE_WAY
         if not op.symmetric:
@@ -115,7 +115,7 @@ class AggregationHierarchy:
         del null
         self.sizes = [self.cells.n]
         theta = GRAPH_THETA if op.symmetric else GRAPH_THETA_ONE_WAY
-        while matrix.shape[0] > dense:
+        while matrix.shape[0] > (DENSE if dense is None else dense):
             level, matrix, diagonal = _coarsen(matrix, diagonal, theta, op.symmetric)
             theta *= THETA_DECAY
             self.levels.append(level)

@@ -9,7 +9,7 @@ from torch import Tensor
 import recolor_torch
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts, write_bytes_atomically
-from recolor_torch.paths import failure, is_folder, show_path
+from recolor_torch.paths import failure, is_folder, reason, show_path
 from recolor_torch.pictures.read import Picture, PictureError, Scan
 from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture, write_rows
 from recolor_torch.run import record
@@ -97,12 +97,15 @@ class ResultWriter:
 
     def _write_stages(self, result: Result) -> None:
         folder = result.job.output.with_name(f"{result.job.output.name}.stages")
-        folder.mkdir(exist_ok=True)
-        for name, stage in result.stages.items():
-            if isinstance(stage, Tensor):
-                write_picture(folder / f"{name}.png", stage)
-            else:
-                write_bytes_atomically(folder / name, stage.encode())
+        try:
+            folder.mkdir(exist_ok=True)
+            for name, stage in result.stages.items():
+                if isinstance(stage, Tensor):
+                    write_picture(folder / f"{name}.png", stage)
+                else:
+                    write_bytes_atomically(folder / name, stage.encode())
+        except OSError as error:
+            raise PictureError(f"{show_path(result.job.output)}: cannot write its stages ({reason(error)})") from error
 
     def _description(self) -> str:
         return f"recolor_torch {recolor_torch.__version__}, method {self.settings.get('method')}"

@@ -15,7 +15,7 @@ HINTS = {"size": [24, 16], "points": [{"x": 4, "y": 4, "radius": 1, "color": "#c
     ("given", "method"),
     [
         ((), "network"),
-        (("--hints", "hints.json"), "levin"),
+        (("--hints", "hints.json"), "network"),
         (("-r", "ref.jpg"), "correspondence"),
         (("-r", "ref.jpg", "--hints", "hints.json"), "semi_interactive"),
     ],

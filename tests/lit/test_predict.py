@@ -67,7 +67,7 @@ def test_batches_are_real_and_nothing_is_collected(folder):
             sizes.append(tuple(image.shape))
             return super().forward(image, guide)
 
-    out, writer = predict(RecolorModule(Spy()), data(folder, batch_size=3))
+    out, writer = predict(RecolorModule(Spy(mode="chroma")), data(folder, batch_size=3))
     assert out is None
     assert sorted(sizes) == [(1, 3, 20, 50), (2, 3, 30, 40), (3, 3, 30, 40)]
     assert writer.entries == {"done": 6, "failed": 0}

@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -231,6 +232,12 @@ def test_commands_take_no_paths(studio):
 # ---- sockets
 
 
+def alone(work):
+    """Run a coroutine in a thread of its own: a browser test before may have left a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def socket(studio, index=0, origin=None, path=None):
     url = "ws" + studio.origin.removeprefix("http") + (path or inside(studio, f"socket/{index}"))
     return connect(url, origin=(studio.origin if origin is None else origin) or None, max_size=None)
@@ -257,7 +264,7 @@ def test_a_socket_of_another_page_is_refused(studio, origin):
     async def run():
         assert await refused(socket(studio, origin=origin))
 
-    asyncio.run(run())
+    alone(run())
     assert alive(studio)
 
 
@@ -265,7 +272,7 @@ def test_a_socket_without_the_token_is_refused(studio):
     async def run():
         assert await refused(socket(studio, path="/wrong/socket/0"))
 
-    asyncio.run(run())
+    alone(run())
 
 
 def test_of_fifty_sockets_the_last_are_turned_away_with_a_reason(studio):
@@ -278,7 +285,7 @@ def test_of_fifty_sockets_the_last_are_turned_away_with_a_reason(studio):
         assert all(f.rcvd.code == 1013 and "pages" in f.rcvd.reason for f in turned)
         await asyncio.gather(*[s.close() for s in sockets], return_exceptions=True)
 
-    asyncio.run(run())
+    alone(run())
     assert alive(studio)
 
 
@@ -321,7 +328,7 @@ def test_malformed_messages_are_answered_with_a_sentence_and_the_picture_goes_on
             assert errors > 5
 
     before = studio.memory()
-    asyncio.run(run())
+    alone(run())
     assert studio.memory() - before < 300e6
     assert alive(studio)
 
@@ -343,7 +350,7 @@ def test_a_flood_of_strokes_is_answered_with_the_newest(studio):
             assert frames < 200  # stale ones were not solved
 
     before = studio.memory()
-    asyncio.run(run())
+    alone(run())
     assert studio.memory() - before < 100e6
 
 
@@ -355,7 +362,7 @@ def test_a_message_that_is_too_long_closes_its_socket_alone(studio):
             await asyncio.wait_for(ws.wait_closed(), 60)
             assert ws.close_code == 1009
 
-    asyncio.run(run())
+    alone(run())
     assert alive(studio)
 
 
@@ -366,7 +373,7 @@ def test_a_socket_for_a_damaged_picture_says_why(studio):
             assert message["type"] == "refused"
             assert "broken.png" in message["text"]
 
-    asyncio.run(run())
+    alone(run())
 
 
 def test_names_that_are_ours():
