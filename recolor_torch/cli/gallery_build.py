@@ -48,6 +48,7 @@ cannot be read as pictures are noted and passed over until they change."""
     args = parser.parse_args(argv)
     if args.devices == 1:
         forget_launcher()
+    is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
     layers = [name.strip() for name in args.layers.split(",")]
     try:
         depth = max(layer_depth(name) for name in layers)
@@ -64,7 +65,7 @@ cannot be read as pictures are noted and passed over until they change."""
         factory=args.index,
         overwrite=args.overwrite,
     )
-    return _close(outcome, args, start)
+    return 0 if is_helper else _close(outcome, args, start)
 
 
 def update(argv: list[str]) -> int:
@@ -90,11 +91,12 @@ is dropped: that is an error. Of a folder in it that is empty or may not be read
     folder, start = as_path(args.gallery), time.perf_counter()
     if args.devices == 1:
         forget_launcher()
+    is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
     read_header(folder)
     names = [str(as_path(name)) for name in args.pictures]
     embed = _embed(args)
     outcome = update_gallery(folder, names, embed, refit=args.refit, factory=args.index, prune=args.prune)
-    return _close(outcome, args, start)
+    return 0 if is_helper else _close(outcome, args, start)
 
 
 def add_weights(parser: Parser) -> None:
@@ -194,8 +196,6 @@ def _close(outcome: Outcome, args: Namespace, start: float) -> int:
     if outcome.interrupted:
         sys.stderr.write("Interrupted; the same command goes on from here.\n")
         return 130
-    if process_rank():
-        return 0
     if not args.quiet:
         moved = f", {outcome.moved} moved" if outcome.moved else ""
         print(
