@@ -13,6 +13,7 @@ from record import Row
 from right_methods import energy_of
 from torch import Tensor
 
+from recolor_torch.linalg.engines import build_engine
 from recolor_torch.linalg.solve import GridSolver, solve
 
 LEVEL = 1 / 255
@@ -48,13 +49,11 @@ def solves(bench: Bench) -> Iterator[Row]:
             yield {**row, "bytes a pixel": 1e6 * peak_memory(bench, partial(solve, made, fallback=False)) / side**2}
 
 
-def _engine(made: Any) -> tuple[Any, Tensor]:
-    """The hierarchy of an energy's system, and a residual in its layout."""
+def _engine(name: str, made: Any) -> tuple[Any, Tensor]:
+    """The hierarchy of a system, which a solve would not make for a small one, and a residual in its layout."""
     system = made.system().detach()
-    solver = GridSolver(system)
-    rhs = system.residual(torch.zeros_like(system.values))
-    solver.solve(rhs, 1e6)  # any error will do
-    return solver.engine, solver.engine.enter(rhs, False)  # type: ignore[union-attr]
+    engine = build_engine(system, "geometric" if name == POISSON else "aggregation")
+    return engine, engine.enter(system.residual(torch.zeros_like(system.values)), False)
 
 
 def cycles(bench: Bench) -> Iterator[Row]:
@@ -63,7 +62,7 @@ def cycles(bench: Bench) -> Iterator[Row]:
     for side in sides(bench)[:2]:
         rgb, mask = problem(bench, side)
         for name in (DEFAULT, POISSON):
-            engine, r = _engine(energy_of(name, rgb, mask))
+            engine, r = _engine(name, energy_of(name, rgb, mask))
             floor = _least_bytes(engine, r) / speed
             cycle = partial(engine.cycle, r, False)
             took, product = seconds(bench, cycle, 9), seconds(bench, partial(engine.multiply, r, False), 9)
@@ -78,7 +77,7 @@ def graphs(bench: Bench) -> Iterator[Row]:
     for side in sides(bench)[:-1]:
         rgb, mask = problem(bench, side)
         for name in (DEFAULT, POISSON):
-            engine, r = _engine(energy_of(name, rgb, mask))
+            engine, r = _engine(name, energy_of(name, rgb, mask))
             captured = _captured(bench, partial(engine.cycle, r, False))
             row: Row = {"name": f"{name}, {side**2 / 2**20:.3g} MP"}
             yield {**row, **({"said": captured} if isinstance(captured, str) else {"replay ms": 1e3 * captured})}
