@@ -61,8 +61,8 @@ def test_colorize_imports_what_its_method_needs(folder):
         set(),
         base,
         base,
-        base | {"scipy", "kornia"},
-        base | {"scipy", "kornia", "pywt"},
+        base | {"scipy"},
+        base | {"scipy", "pywt"},
         base | {"scipy", "kornia", "pywt"},
         base | {"scipy", "kornia", "pywt"},
     ]
