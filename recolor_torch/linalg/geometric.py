@@ -16,6 +16,8 @@ from recolor_torch.linalg.system import GridSystem
 
 # The coarsest grid has at most this many pixels, and a dense inverse.
 COARSEST = 400
+# ... on a GPU, where a level takes as long as the product with so large a matrix.
+COARSEST_ON_A_GPU = 1024
 
 NINE: tuple[Offset, ...] = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 Stencil = dict[Offset, Tensor]
@@ -26,8 +28,8 @@ class GeometricHierarchy:
 
     def __init__(self, system: GridSystem) -> None:
         height, width = system.fixed.shape[-2:]
-        depth = 0
-        while -(-height // 2**depth) * -(-width // 2**depth) > COARSEST:
+        depth, most = 0, COARSEST_ON_A_GPU if system.mass.device.type == "cuda" else COARSEST
+        while -(-height // 2**depth) * -(-width // 2**depth) > most:
             depth += 1
         system = _pad(system, 2 ** max(depth, 1))
         self.size = (height, width)

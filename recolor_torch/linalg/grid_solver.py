@@ -13,6 +13,7 @@ from recolor_torch.linalg.engines import Engine, build_engine
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
 from recolor_torch.linalg.probes import Probes
+from recolor_torch.linalg.recording import recordable
 from recolor_torch.linalg.system import GridSystem, NotConverged, Solution
 
 Method = Literal["auto", "geometric", "aggregation", "direct"]
@@ -87,6 +88,7 @@ class GridSolver:
         self.system = system.to(torch.float64) if self.hard or self.method == "direct" else system
         self.effort = effort
         self.engine: Engine | None = None
+        self.iterations: dict[tuple[bool, torch.Size], ConjugateGradients | GMRES] = {}
 
     def improve(self, x: Tensor, atol: float) -> Solution:
         """The solution of the system, in its type, from a first guess that is 0 at fixed pixels.
@@ -152,11 +154,7 @@ class GridSolver:
         probes = Probes(self.system, transposed) if self.hard else None
         b = rhs if probes is None else torch.cat((rhs.to(torch.float64), probes.rhs), 1)
         conjugate = self.system.symmetric or self.system.squared
-        krylov = (ConjugateGradients if conjugate else GMRES)(
-            lambda x: engine.multiply(x, transposed),
-            lambda r: engine.cycle(r, transposed),
-            engine.enter(b, transposed),
-        )
+        krylov = self._iteration(engine, engine.enter(b, transposed), transposed)
         progress = [_Progress(effort) for _ in range(batch)]
         open_images, failed = list(range(batch)), []
         for step in range(1, effort.max_steps + 1):
@@ -183,6 +181,23 @@ class GridSolver:
             if not open_images:
                 break
         return out, [p.reported for p in progress], krylov.steps, sorted(failed)
+
+    def _iteration(self, engine: Engine, rhs: Tensor, transposed: bool) -> ConjugateGradients | GMRES:
+        """The iteration at its start; where it is recorded, that of the last right-hand side of this shape."""
+        key = (transposed, rhs.shape)
+        if (kept := self.iterations.get(key)) is not None:
+            kept.start(rhs)
+            return kept
+        conjugate = self.system.symmetric or self.system.squared
+        made = (ConjugateGradients if conjugate else GMRES)(
+            lambda x: engine.multiply(x, transposed),
+            lambda r: engine.cycle(r, transposed),
+            rhs,
+            f"{type(engine).__name__} {transposed} {tuple(rhs.shape)}",
+        )
+        if recordable(rhs.device):
+            self.iterations[key] = made
+        return made
 
 
 class _Progress:

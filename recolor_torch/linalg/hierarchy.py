@@ -28,6 +28,7 @@ from recolor_torch.linalg.graph import (
     transpose,
 )
 from recolor_torch.linalg.phases import PhaseOperator
+from recolor_torch.linalg.recording import Recording
 
 # Strength of connection, for the cells of pixels and for the first graph, of symmetric operators and of others:
 # tried from .05 to .25 on all forms. From graph to graph it falls, as in Vanek, Mandel and Brezina. With .12 for both,
@@ -47,6 +48,8 @@ LEFT_NULL_SWEEPS = 20
 GRAPH_NULL_STEPS = 20
 # Below this a graph is solved densely.
 DENSE = 500
+# ... and below this on a GPU, where a level takes as long as the product with so large a matrix.
+DENSE_ON_A_GPU = 1500
 # ... and this many nodes are still solved densely where coarsening has come to its end.
 MOST_DENSE = 4000
 # A Chebyshev smoother of degree 2 covers [SPAN * bound, bound].
@@ -99,7 +102,7 @@ class AggregationHierarchy:
     Args:
         op: the operator on the phases of the pixel grid.
         null_sweeps: sweeps for the near-null vector; without any it is 1, as for a system that fixes no pixel.
-        dense: a graph of at most so many nodes is solved densely. ``None``: ``DENSE``.
+        dense: a graph of at most so many nodes is solved densely. ``None``: ``DENSE``, more on a GPU.
     """
 
     def __init__(self, op: PhaseOperator, null_sweeps: int = NULL_SWEEPS, dense: int | None = None) -> None:
@@ -115,7 +118,9 @@ class AggregationHierarchy:
         del null
         self.sizes = [self.cells.n]
         theta = GRAPH_THETA if op.symmetric else GRAPH_THETA_ONE_WAY
-        while matrix.shape[0] > (DENSE if dense is None else dense):
+        if dense is None:
+            dense = DENSE_ON_A_GPU if matrix.device.type == "cuda" else DENSE
+        while matrix.shape[0] > dense:
             level, matrix, diagonal = _coarsen(matrix, diagonal, theta, op.symmetric)
             theta *= THETA_DECAY
             self.levels.append(level)
@@ -172,9 +177,14 @@ def _near_null(op: PhaseOperator, sweeps: int, transposed: bool) -> Tensor:
     To the right that is 1, less beside fixed pixels; to the left, the importance of the pixels.
     """
     y, zero = torch.ones_like(op.leak), torch.zeros_like(op.leak)
-    for _ in range(sweeps):
+
+    def relax() -> None:
         op.sweep(y, zero, transposed=transposed)
         op.sweep(y, zero, transposed=transposed, reverse=True)
+
+    recording = Recording(y, f"sweeps {transposed} {tuple(y.shape)}")
+    for _ in range(sweeps):
+        recording(relax)
     return y.clamp_(min=1e-3)
 
 
@@ -222,8 +232,9 @@ def _coarsen(matrix: Tensor, diagonal: Tensor, theta: float, symmetric: bool) ->
 def _left_null(matrix_t: Tensor, diagonal: Tensor) -> Tensor:
     """The importance of the nodes of a graph, as ``_near_null`` has it for pixels, by damped Jacobi steps."""
     y, step = torch.ones_like(diagonal)[:, None], (2 / 3 / diagonal)[:, None]
+    recording = Recording(y, "left null")
     for _ in range(GRAPH_NULL_STEPS):
-        y = y - step * (matrix_t @ y)
+        recording(lambda: y.addcmul_(step, matrix_t @ y, value=-1))
     return y[:, 0].clamp_(1e-2, 1e2)
 
 

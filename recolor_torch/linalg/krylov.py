@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from recolor_torch.linalg.recording import Recording, recordable
+
 # GMRES starts again from its best solution once it holds this many vectors: more than a solve should need.
 BASIS = 16
 # Singular values below this share of the largest one belong to a channel that has converged, or was zero.
@@ -19,7 +21,9 @@ Operator = Callable[[Tensor], Tensor]
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """Inner products over the pixels, (B, C, 1, ...)."""
-    product = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
+    # On a GPU ``vecdot`` is a batch of matrix products of one row and one column, which leaves most of it idle.
+    cpu = a.device.type == "cpu"
+    product = torch.linalg.vecdot(a.flatten(2), b.flatten(2)) if cpu else (a * b).flatten(2).sum(-1)
     return product.view(product.shape + (1,) * (a.ndim - 2))
 
 
@@ -31,49 +35,65 @@ def peak(a: Tensor) -> Tensor:
 
 def divide(a: Tensor, b: Tensor) -> Tensor:
     """``a / b``, and 0 where ``b`` is 0: a channel that has converged, or that was zero, stays as it is."""
-    return torch.where(b == 0, torch.zeros_like(b), a / torch.where(b == 0, torch.ones_like(b), b))
+    return (a / b).masked_fill_(b == 0, 0)
 
 
 class ConjugateGradients:
     """Preconditioned conjugate gradients, one ``step`` at a time (Saad 2003, Algorithm 9.1).
 
-    ``z`` is the preconditioned residual, an estimate of the error of ``x``.
+    The preconditioned residual z is an estimate of the error of ``x``.
 
     Args:
         operator: symmetric and positive definite on the free pixels.
         preconditioner: likewise.
         rhs: (B, C, H, W).
-        x: where to start, 0 by default. It is overwritten.
+        kind: steps with the same code behind ``operator`` and ``preconditioner`` share it, see ``recording.py``.
     """
 
-    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor, x: Tensor | None = None) -> None:
+    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor, kind: str = "any") -> None:
         self.operator, self.preconditioner = operator, preconditioner
-        self.x = torch.zeros_like(rhs) if x is None else x
-        self.residual = rhs.clone() if x is None else rhs - operator(x)
-        self.z = preconditioner(self.residual)
-        self.direction = self.z.clone()
-        self.power = dot(self.residual, self.z)
+        self.x, self.residual, self.direction = (torch.empty_like(rhs) for _ in range(3))
+        self.power = rhs.new_empty(rhs.shape[:2] + (1,) * (rhs.ndim - 2))
+        # What a look needs of a step: max |z| and the step's alpha and beta, (3, B, C).
+        self.seen = rhs.new_zeros(3, *rhs.shape[:2])
+        self.advance = Recording(rhs, f"CG {kind}")
+        self.start(rhs)
+
+    def start(self, rhs: Tensor) -> None:
+        """Begin anew from 0 with another right-hand side of the same shape."""
+        self.x.zero_()
+        self.residual.copy_(rhs)
+        z = self.preconditioner(self.residual)
+        self.direction.copy_(z)
+        self.power.copy_(dot(self.residual, z))
+        self.seen[0] = peak(z)
         self.steps = 0
-        # The Lanczos matrix of the preconditioned operator, for the estimate of its smallest eigenvalue.
-        # Its entries of the steps since the last look, and before that, on the CPU.
-        self.alphas: list[Tensor] = []
-        self.betas: list[Tensor] = []
+        # ``seen`` of the steps since the last look.
+        self.fresh: list[Tensor] = []
+        self.last: Tensor | None = None
+        # The Lanczos matrix of the preconditioned operator, for the estimate of its smallest eigenvalue: its entries
+        # of the steps before the last look, on the CPU.
         self.lanczos: list[tuple[Tensor, Tensor]] = []
 
     def step(self) -> None:
+        self.advance(self._advance)
+        self.steps += 1
+        self.fresh.append(self.seen.clone())
+
+    def _advance(self) -> None:
         image = self.operator(self.direction)
         alpha = divide(self.power, dot(self.direction, image))
         self.x.addcmul_(alpha, self.direction)
         self.residual.addcmul_(alpha, image, value=-1)
         del image
-        self.z = self.preconditioner(self.residual)
-        power = dot(self.residual, self.z)
+        z = self.preconditioner(self.residual)
+        power = dot(self.residual, z)
         beta = divide(power, self.power)
-        self.direction = torch.addcmul(self.z, beta, self.direction, out=self.direction)
-        self.power = power
-        self.steps += 1
-        self.alphas.append(alpha)
-        self.betas.append(beta)
+        torch.addcmul(z, beta, self.direction, out=self.direction)
+        self.power.copy_(power)
+        self.seen[0] = peak(z)
+        self.seen[1] = alpha.view(self.seen.shape[1:])
+        self.seen[2] = beta.view(self.seen.shape[1:])
 
     def error(self) -> Tensor:
         """Estimate of the largest error of ``x``, (B, C), on the CPU: max |z| over the smallest Ritz value.
@@ -82,12 +102,14 @@ class ConjugateGradients:
         over in one copy, and the tiny matrices are the processor's: on a GPU they would be dozens of launches and a
         second wait.
         """
-        size = self.z.shape[:2]
-        fresh = [s.view(size) for part in zip(self.alphas, self.betas) for s in part]
-        self.alphas, self.betas = [], []
-        seen = torch.stack([peak(self.z), *fresh]).cpu()
-        self.lanczos += [(alpha, beta) for alpha, beta in zip(seen[1::2], seen[2::2])]
-        return seen[0] / self._smallest_ritz_value().clamp(max=1) if self.lanczos else seen[0]
+        if self.fresh:
+            seen = torch.stack(self.fresh).cpu()
+            self.fresh = []
+            self.last = seen[-1, 0]
+            self.lanczos += list(zip(seen[:, 1], seen[:, 2]))
+        if self.last is None:
+            self.last = self.seen[0].cpu()
+        return self.last / self._smallest_ritz_value().clamp(max=1) if self.lanczos else self.last
 
     def _smallest_ritz_value(self) -> Tensor:
         """Smallest eigenvalue of the Lanczos matrix so far, (B, C), on the CPU (Saad 2003, section 6.7.3)."""
@@ -112,14 +134,35 @@ class GMRES:
         operator: any regular operator on the free pixels.
         preconditioner: close to its inverse.
         rhs: (B, C, H, W).
+        kind: as for ``ConjugateGradients``.
     """
 
-    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor) -> None:
+    def __init__(self, operator: Operator, preconditioner: Operator, rhs: Tensor, kind: str = "any") -> None:
         self.operator, self.preconditioner = operator, preconditioner
+        self.fixed: tuple[Tensor, Tensor] | None = None
+        if recordable(rhs.device):  # recordings read and write the same place each time
+            self.fixed = (torch.empty_like(rhs), torch.empty_like(rhs))
+            self.advance = Recording(rhs, f"GMRES {kind}")
+        self.start(rhs)
+
+    def start(self, rhs: Tensor) -> None:
+        """Begin anew from 0 with another right-hand side of the same shape."""
         self.steps = 0
         self.before: Tensor | None = None
-        self._start(preconditioner(rhs))
+        self._start(self.preconditioner(rhs))
         self.looked = (0, torch.zeros(()))
+
+    def _advance(self) -> None:
+        assert self.fixed is not None
+        self.fixed[1].copy_(self.preconditioner(self.operator(self.fixed[0])))
+
+    def _next(self, v: Tensor) -> Tensor:
+        """The preconditioned operator applied to ``v``, to be overwritten."""
+        if self.fixed is None:
+            return self.preconditioner(self.operator(v))
+        self.fixed[0].copy_(v)
+        self.advance(self._advance)
+        return self.fixed[1]
 
     def _start(self, z: Tensor) -> None:
         self.size = dot(z, z).sqrt()
@@ -131,7 +174,7 @@ class GMRES:
         if len(self.columns) == BASIS:
             self.before = self.x
             self._start(self._combine(_least_squares(*self._hessenberg(self._packed()))[1]))
-        w = self.preconditioner(self.operator(self.basis[-1]))
+        w = self._next(self.basis[-1])
         column = []
         for v in self.basis:
             share = dot(w, v)

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from bench import Bench, Check
 from fast_gram import gram, tiles
-from fast_solvers import batch_of_solves, cycles, graphs, solver_peers, solver_profile, solves
+from fast_solvers import batch_of_solves, counts, cycles, graphs, solver_peers, solver_profile, solves
 from measure import copy_bandwidth, peak_memory, profile, seconds
 from record import Row
 from torch import Tensor
@@ -134,6 +134,6 @@ CHECKS: dict[str, Check] = {
     "training": training,
     "descriptors": descriptors,
     "gram by tiles": tiles,
-    "cycle as a graph": graphs,
+    "launches": counts,
     "solver peers": solver_peers,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from bench import Bench
-from measure import copy_bandwidth, difference, peak_memory, profile, seconds
+from measure import copy_bandwidth, difference, launches, peak_memory, profile, seconds
 from record import Row
 from right_methods import energy_of
 from torch import Tensor
@@ -68,8 +68,7 @@ def cycles(bench: Bench) -> Iterator[Row]:
             took, product = seconds(bench, cycle, 9), seconds(bench, partial(engine.multiply, r, False), 9)
             row: Row = {"name": f"{name}, {side**2 / 2**20:.3g} MP", "cycle ms": 1e3 * took, "floor ms": 1e3 * floor}
             row |= {"over floor": took / floor, "product ms": 1e3 * product}
-            sizes = getattr(engine.hierarchy, "sizes", None) or [op.leak.numel() for op in engine.hierarchy.operators]
-            yield {**row, "unknowns": " ".join(map(str, sizes))}
+            yield {**row, "unknowns": _unknowns(engine)}
 
 
 def graphs(bench: Bench) -> Iterator[Row]:
@@ -116,6 +115,30 @@ def _captured(bench: Bench, run: Any) -> float | str:
         return seconds(bench, graph.replay, 9)
     except RuntimeError as error:
         return f"not captured: {str(error).splitlines()[0][:120]}"
+
+
+def counts(bench: Bench) -> Iterator[Row]:
+    """Operations that need a kernel, of set-up, a cycle and the operator: they can be counted on any device."""
+    for side in bench.pick((256, 1024), (64,)):
+        rgb, mask = problem(bench, side)
+        for name in (DEFAULT, "levin, local", POISSON):
+            made = energy_of(name, rgb, mask)
+            system = made.system().detach()
+            method = "geometric" if name == POISSON else "aggregation"
+            built: list[Any] = []
+            setup = launches(lambda system=system, method=method, built=built: built.append(build_engine(system, method)))
+            engine = built[0]
+            r = engine.enter(system.residual(torch.zeros_like(system.values)), False)
+            row: Row = {"name": f"{name}, {side} x {side}", "set-up": setup.total()}
+            row["cycle"] = launches(partial(engine.cycle, r, False)).total()
+            row["operator"] = launches(partial(engine.multiply, r, False)).total()
+            most = ", ".join(f"{n} {k}" for n, k in setup.most_common(4))
+            yield {**row, "most of set-up": most, "unknowns": _unknowns(engine)}
+
+
+def _unknowns(engine: Any) -> str:
+    sizes = getattr(engine.hierarchy, "sizes", None) or [op.leak.numel() for op in engine.hierarchy.operators]
+    return " ".join(map(str, sizes))
 
 
 def solver_profile(bench: Bench) -> Iterator[Row]:

@@ -12,6 +12,7 @@ import torch
 from bench import Bench
 from record import Row
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 ROOT = Path(__file__).parents[3]
 
@@ -134,6 +135,32 @@ def profile(bench: Bench, run: Callable[[], object], count: int = 15) -> Row:
             for e in sorted(averages, key=lambda e: -e.self_cpu_time_total)[:count]
         ],
     }
+
+
+# Operations that make no kernel: views, and memory that is asked for.
+NO_KERNEL = ("empty", "crow_indices", "col_indices", "values", "detach", "_sparse_compressed", "new_empty", "is_pinned")
+
+
+class Launches(TorchDispatchMode):
+    """Counts operations that need a kernel at least, on any device, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        views = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+        name = func._schema.name.removeprefix("aten::")
+        if not views and not name.startswith(NO_KERNEL):
+            self.found[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def launches(run: Callable[[], object]) -> Counter[str]:
+    """The operations of ``run`` that need a kernel."""
+    with Launches() as counted:
+        run()
+    return counted.found
 
 
 def peak_memory(bench: Bench, run: Callable[[], object]) -> float:
