@@ -11,6 +11,10 @@ from recolor_torch.precision import widened
 CHUNK = 1 << 20
 """Values quantised at a time: the temporaries stay in the cache and memory does not grow with the picture."""
 
+# A value in the middle of two levels goes up, and so does one that rounding brought just below (in float64): sums of
+# integers with the decimals of luminance are often there, and devices round them differently.
+TIE = 1e-6
+
 
 def level_count(image: Tensor) -> int:
     """How many levels a picture of this dtype is counted in: 256, or 65,536 for 16 bits and floats."""
@@ -28,7 +32,7 @@ def to_levels(values: Tensor, levels: int) -> Tensor:
     if values.is_floating_point():
         # In 16 bits 65535 rounds up to the level of NaN, or to infinity.
         scaled = (widened(values.detach()) * (levels - 1)).clamp_(-0.5, levels - 0.75).nan_to_num_(nan=float(levels))
-        return scaled.add_(0.5).to(torch.int32)
+        return scaled.add_(0.5 + TIE).to(torch.int32)
     return values.to(torch.int32)
 
 

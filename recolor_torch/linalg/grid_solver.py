@@ -153,7 +153,6 @@ class GridSolver:
         engine, effort = self.engine, self.effort
         probes = Probes(self.system, transposed) if self.hard else None
         b = rhs if probes is None else torch.cat((rhs.to(torch.float64), probes.rhs), 1)
-        conjugate = self.system.symmetric or self.system.squared
         krylov = self._iteration(engine, engine.enter(b, transposed), transposed)
         progress = [_Progress(effort) for _ in range(batch)]
         open_images, failed = list(range(batch)), []

@@ -39,7 +39,9 @@ def match_in_space(
 ) -> Tensor:
     """Match R, G, B first, then the three channels of ``space`` (report, 2.1.3), and come back to sRGB.
 
-    RGB goes first because a gray picture has no chroma to match: its U and V are one level.
+    RGB goes first because a gray picture has no chroma to match: its U and V are one level. Float32 is widened to
+    float64 where the device has it, and pictures are taken at the nearest of 65,536 levels: ties of a level are common
+    in Y, and a pixel that falls to its other side moves by a step of the table, some 8-bit levels where it is steep.
 
     Args:
         image: sRGB, (B, 3, H, W), [0, 1].
@@ -56,8 +58,11 @@ def match_in_space(
     """
     if image.dtype in HALF:
         return in_float32(match_in_space, image, references, space, mask, restore, counted)
+    if image.dtype == torch.float32 and image.device.type != "mps":
+        wide = tuple(replace(r, image=r.image.double()) for r in references)
+        return match_in_space(image.double(), wide, space, mask, restore, counted).float()
     first = match_histograms(image, references, mask, counted=counted)
-    pictures = tuple(replace(r, image=_to_unit(from_rgb(r.image, space), space)) for r in references)
+    pictures = tuple(replace(r, image=_to_unit(from_rgb(_at_levels(r.image), space), space)) for r in references)
     unit = match_histograms(_to_unit(from_rgb(first, space), space), pictures, mask, counted=counted)
     matched = to_rgb(_from_unit(unit, space), space)
     restored = restore_range(matched) if restore == "report" else _restore_gamut(matched)
@@ -77,6 +82,11 @@ def restore_range(image: Tensor) -> Tensor:
     low = image.amin((-2, -1), keepdim=True).clamp(max=0)
     lifted = image - low
     return lifted / lifted.amax((-2, -1), keepdim=True).clamp(min=1)
+
+
+def _at_levels(image: Tensor) -> Tensor:
+    """Floats at the nearest level; others as they are."""
+    return (image * 65535).round() / 65535 if image.is_floating_point() else image
 
 
 def _to_unit(image: Tensor, space: str) -> Tensor:

@@ -3,17 +3,17 @@
 import gc
 import logging
 import weakref
+from functools import partial
 
 import pytest
 import torch
+from tape import Tape
 
 from recolor_torch.energies import LevinEnergy, PoissonEnergy
 from recolor_torch.linalg import grid_solver, hierarchy, recording
 from recolor_torch.linalg.grid_solver import GridSolver
 from recolor_torch.linalg.recording import Recording
 from recolor_torch.linalg.solve import solve
-
-from tape import Tape
 
 ATOL = 0.5 / 255
 
@@ -86,7 +86,7 @@ def test_one_recording_serves_all_right_hand_sides_of_a_hierarchy(tapes):
     for transposed in (False, True):
         found = [solver.solve(b, ATOL, transposed).x for b in sides]
         for b, x in zip(sides, found):
-            wanted = plain(lambda b=b: GridSolver(system, "aggregation").solve(b, ATOL, transposed).x)
+            wanted = plain(partial(GridSolver(system, "aggregation").solve, b, ATOL, transposed)).x
             assert torch.equal(x, wanted)
     assert len(solver.iterations) == 2
     other = torch.cat((sides[0], sides[1]), 1)  # four channels: another shape, another recording

@@ -1,7 +1,7 @@
 """The objective of Gram transfer (report, eq. 10): losses of a picture by name, and their gradient."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -64,6 +64,21 @@ class LossWeights:
         return max(layer_depth(name) for name in self.layers)
 
 
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """On a GPU, convolutions that add up in one order, and of float32's own 24 bits, not TF32's 11.
+
+    Steps of an optimization amplify the least difference: without this the same call gives another picture each time.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.allow_tf32
+    cudnn.deterministic, cudnn.allow_tf32 = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.allow_tf32 = before
+
+
 class Evaluation(NamedTuple):
     """Losses by name, as ``style/conv_1``, and the gradient of their sum in the picture."""
 
@@ -94,6 +109,7 @@ class GramObjective:
         low_precision: convolutions in bfloat16; Gram matrices and losses stay in float32.
     """
 
+    @exact_convolutions()
     def __init__(
         self,
         vgg: VGG19,
@@ -121,6 +137,7 @@ class GramObjective:
                 grams[names[layer]] = weighted_gram(features, part)
         return grams
 
+    @exact_convolutions()
     def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
         """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""
         low = self.low_precision if low_precision is None else low_precision

@@ -14,6 +14,7 @@ from recolor_torch.methods.gram.objective import (
     Evaluation,
     Grams,
     LossWeights,
+    exact_convolutions,
     layer_stride,
     network_precision,
     picture_terms,
@@ -113,6 +114,7 @@ class TiledObjective:
         side: of the tiles, in pixels.
     """
 
+    @exact_convolutions()
     def __init__(
         self,
         vgg: VGG19,
@@ -139,6 +141,7 @@ class TiledObjective:
     def _grams(self, image: Tensor, mask: Tensor | None) -> Grams:
         return tiled_grams(self.vgg, image, self.style, self.side, mask)[0]
 
+    @exact_convolutions()
     def evaluate(self, image: Tensor, low_precision: bool | None = None) -> Evaluation:
         """Losses of ``image``, sRGB, (1, 3, H, W), and their gradient."""
         low = self.low_precision if low_precision is None else low_precision

@@ -24,6 +24,11 @@ EXAMPLE = Path(__file__).parents[3] / "recolor_torch" / "examples" / "coffee_col
 PATCH, PATCHES_A_MEGAPIXEL = 6, 400
 
 
+def in_8_bits(image: Tensor) -> Tensor:
+    """At the nearest level of 8 bits, as pictures of files are, in its own precision."""
+    return (255 * image).round() / 255
+
+
 class Pictures:
     """Pictures of any size: mosaics of photographs, none scaled; of the package's example where there are no others."""
 
@@ -44,7 +49,7 @@ class Pictures:
         return out
 
     def rgb(self, height: int, width: int, seed: int = 0) -> Tensor:
-        """sRGB, (1, 3, H, W), float32: tiles turned, mirrored and of changed tone, so that no two are alike."""
+        """sRGB of 8 bits, (1, 3, H, W), float32: tiles mirrored and of changed tone, so that no two are alike."""
         rng = np.random.default_rng(seed)
         out, top = np.zeros((height, width, 3), np.float32), 0
         while top < height:
@@ -58,15 +63,15 @@ class Pictures:
                 out[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
                 left += tile.shape[1]
             top += tall
-        return torch.from_numpy(out).permute(2, 0, 1)[None].contiguous()
+        return in_8_bits(torch.from_numpy(out).permute(2, 0, 1)[None].contiguous())
 
     def batch(self, count: int, height: int, width: int, seed: int = 0) -> Tensor:
         """So many different pictures, (B, 3, H, W)."""
         return torch.cat([self.rgb(height, width, seed + i) for i in range(count)])
 
     def gray(self, rgb: Tensor) -> Tensor:
-        """The same without color, three equal channels."""
-        return rgb_to_luminance(rgb).expand(-1, 3, -1, -1).contiguous()
+        """The same without color, three equal channels of 8 bits."""
+        return in_8_bits(rgb_to_luminance(rgb)).expand(-1, 3, -1, -1).contiguous()
 
     def hint_mask(self, height: int, width: int, seed: int = 0) -> Tensor:
         """(1, 1, H, W), 1 in patches."""

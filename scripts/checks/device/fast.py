@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from bench import Bench, Check
 from fast_gram import gram, tiles
-from fast_solvers import batch_of_solves, counts, cycles, graphs, solver_peers, solver_profile, solves
+from fast_solvers import batch_of_solves, counts, cycles, solver_peers, solver_profile, solves
 from measure import copy_bandwidth, peak_memory, profile, seconds
 from record import Row
 from torch import Tensor

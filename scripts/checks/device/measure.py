@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from bench import Bench
@@ -14,6 +14,7 @@ from record import Row
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[3]
 
 
@@ -156,11 +157,11 @@ class Launches(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def launches(run: Callable[[], object]) -> Counter[str]:
-    """The operations of ``run`` that need a kernel."""
+def launches(run: Callable[[], T]) -> tuple[Counter[str], T]:
+    """The operations of ``run`` that need a kernel, and what it returns."""
     with Launches() as counted:
-        run()
-    return counted.found
+        out = run()
+    return counted.found, out
 
 
 def peak_memory(bench: Bench, run: Callable[[], object]) -> float:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
-from bench import Bench, Check
+from bench import Bench, Check, in_8_bits
+from fast_gram import weights_of
 from measure import difference, gradients, relative
 from record import Row
 from right_methods import batches, energies, methods, mixed, processor_waits, solve_gradients
@@ -16,8 +18,11 @@ from recolor_torch.color import bins
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.evaluation import chroma_psnr, ciede2000, color_error, colorfulness, psnr, ssim
 from recolor_torch.features import VGG19, find_vgg19, gram_matrix
+from recolor_torch.guide import Reference
 from recolor_torch.losses.adversarial import discriminator_loss, generator_loss
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
+from recolor_torch.methods.gram.objective import GramObjective, LossWeights
+from recolor_torch.methods.gram.tiles import TiledObjective
 from recolor_torch.networks import Discriminator, EightBlockNet, UserGuidedNet
 from recolor_torch.networks.loading import load_network
 
@@ -129,6 +134,22 @@ def loss_functions(bench: Bench) -> Iterator[Row]:
     yield compare(bench, "generator_loss", generator_loss, [x[:, :1]], unit=None, gradient=True)
 
 
+def gram_objective(bench: Bench) -> Iterator[Row]:
+    """Loss and gradient of Gram transfer, whole and by tiles; the same call twice has to give the same bits."""
+    side = bench.pick(160, 64)
+    images = [in_8_bits(bench.pictures.rgb(side, side, seed=i).double()) for i in range(3)]
+    weights = LossWeights({f"conv_{k}": 500.0 for k in range(1, 6)}, {"conv_5": 1.0})
+    for name, kind in (("whole", GramObjective), ("by tiles", partial(TiledObjective, side=side // 2))):
+
+        def run(x: Tensor, target: Tensor, style: Tensor, kind: Callable[..., Any] = kind) -> Any:
+            vgg = VGG19(weights_of(bench), weights.layers).to(x)
+            found = kind(vgg, target, (Reference(style),), weights).evaluate(x)
+            return [found.gradient / found.total, 1e-3 * found.total.log()]
+
+        row = compare(bench, f"Gram objective, {name}", run, images, unit=None)
+        yield {**row, "ok": row["ok"] and row["repeat"] == 0}
+
+
 @contextmanager
 def tensor_floats(allowed: bool) -> Iterator[None]:
     """Convolutions with TF32's ten bits on a GPU, as torch has it by default, or with all of float32's."""
@@ -178,6 +199,7 @@ CHECKS: dict[str, Check] = {
     "batches": batches,
     "mixed precision": mixed,
     "networks": networks,
+    "gram objective": gram_objective,
     "losses": loss_functions,
     "filters": filtering,
     "colors": colors,

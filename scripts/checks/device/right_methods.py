@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from bench import Bench
+from bench import Bench, in_8_bits
 from measure import difference, gradients, waits
 from record import Row
 from torch import Tensor
@@ -48,13 +48,13 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 def scene(bench: Bench, count: int = 2, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
     """Pictures in colour and their hint mask, float64."""
     height, width = size or bench.pick((96, 128), (32, 48))
-    rgb = bench.pictures.batch(count, height, width).double()
+    rgb = in_8_bits(bench.pictures.batch(count, height, width).double())
     return rgb, bench.pictures.hint_mask(height, width).double()
 
 
 def all_guidance(bench: Bench, rgb: Tensor, mask: Tensor) -> Guide:
     """A reference and hints: more than any one method needs."""
-    reference = bench.pictures.rgb(rgb.shape[-2] + 8, rgb.shape[-1] - 8, seed=7).to(rgb)
+    reference = in_8_bits(bench.pictures.rgb(rgb.shape[-2] + 8, rgb.shape[-1] - 8, seed=7).to(rgb))
     return Guide(references=(Reference(reference),), hints=rgb * mask, hint_mask=mask.expand(len(rgb), -1, -1, -1))
 
 
