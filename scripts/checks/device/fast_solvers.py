@@ -115,11 +115,7 @@ def counts(bench: Bench) -> Iterator[Row]:
             made = energy_of(name, rgb, mask)
             system = made.system().detach()
             method = "geometric" if name == POISSON else "aggregation"
-            built: list[Any] = []
-            setup = launches(
-                lambda system=system, method=method, built=built: built.append(build_engine(system, method))
-            )
-            engine = built[0]
+            setup, engine = launches(partial(build_engine, system, method))
             r = engine.enter(system.residual(torch.zeros_like(system.values)), False)
             row: Row = {"name": f"{name}, {side} x {side}", "set-up": setup.total()}
             row["cycle"] = launches(partial(engine.cycle, r, False))[0].total()

@@ -10,7 +10,7 @@ from bench import Bench, Check, in_8_bits
 from fast_gram import weights_of
 from measure import difference, gradients, relative
 from record import Row
-from right_methods import batches, energies, methods, mixed, processor_waits, solve_gradients
+from right_methods import batches, energies, methods, mixed, processor_waits, recordings, solve_gradients
 from torch import Tensor
 
 from recolor_torch import color, filters, losses
@@ -192,6 +192,7 @@ def networks(bench: Bench) -> Iterator[Row]:
 
 
 CHECKS: dict[str, Check] = {
+    "recordings": recordings,
     "methods": methods,
     "energies": energies,
     "processor waits": processor_waits,
