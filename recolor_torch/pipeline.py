@@ -116,6 +116,7 @@ def recolor_strips(
     method.require(guide)
     size = working_size(*full, method.working_side(max_side))
     inner = guide_in_space(guide, method.space, size)
+    del guide  # a copy of it is of no use while the method works
 
     def seen(image: Tensor) -> Tensor:
         image = rgb_to_luminance(image).expand(-1, 3, -1, -1) if target == "gray" else image

@@ -18,6 +18,7 @@ from recolor_torch.evaluation.cases import Case
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
+from recolor_torch.files import remove_stale_parts
 from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.paths import exists, is_file, is_folder
 from recolor_torch.pictures import PictureError, write_picture
@@ -134,12 +135,13 @@ def _safe(name: str) -> str:
 def _open(out: Path) -> Path:
     if exists(out) and not is_folder(out):
         raise UsageError(f"{out} is a file: name a folder for the report.")
-    if is_folder(out) and any(out.iterdir()) and not is_file(out / record.NAME):
+    if is_folder(out) and not is_file(out / record.NAME) and {p.name for p in out.iterdir()} - {PICTURES}:
         raise UsageError(f"{out} holds other files than a report: name an empty folder.")
     try:
         (out / PICTURES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: cannot make this folder ({error.strerror}).") from error
+    remove_stale_parts(out, recursive=True)
     return out
 
 

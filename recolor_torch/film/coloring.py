@@ -19,8 +19,10 @@ from recolor_torch.film.joining import Carried, ShotColors
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import MATCH_EVERY, NETWORK_EVERY, Sources
+from recolor_torch.film.store import save_tensors
 from recolor_torch.methods import Reference
 from recolor_torch.resize import working_size
+from recolor_torch.text import parse_json
 
 # Most frames of a shot that are worked on at a time; longer shots are cut where a frame's colors are given, or here.
 LONGEST_PART = 400
@@ -285,8 +287,7 @@ def _save(path: Path, carried: Carried) -> None:
     tensors = {"luminance": carried.luminance.cpu()}
     for name, belief in carried.beliefs.items():
         tensors |= {f"{name}.chroma": belief.chroma.cpu(), f"{name}.precision": belief.precision.cpu()}
-    with write_atomically(path) as file:
-        torch.save(tensors, file)
+    save_tensors(path, tensors)
 
 
 def _load(path: Path, device: torch.device) -> Carried:
@@ -310,7 +311,7 @@ class WorkFolder:
     def __enter__(self) -> Path:
         note = self.path / "key.json"
         try:
-            same = json.loads(note.read_text(encoding="utf-8")).get("key") == self.key
+            same = parse_json(note.read_text(encoding="utf-8")) == {"key": self.key}
         except (OSError, ValueError):
             same = False
         if not same:

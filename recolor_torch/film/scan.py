@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from recolor_torch.files import write_atomically
 from recolor_torch.film.opening import FilmError, FilmInfo, show
 from recolor_torch.film.reader import read_frames
 from recolor_torch.film.shots import Shot, find_shots, read_shots, thumbnail
+from recolor_torch.film.store import save_tensors
 
 # A file that gives fewer than this share of the frames that it says it has is cut short.
 WHOLE = 0.9
@@ -61,8 +61,7 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
 def save_scan(path: Path, scan: Scan) -> None:
     """Keep a scan for a later run."""
     shots = [(s.start, s.end, s.begins) for s in scan.shots]
-    with write_atomically(path) as part:
-        torch.save({"times": scan.times, "thumbs": scan.thumbs, "shots": shots}, part)
+    save_tensors(path, {"times": scan.times, "thumbs": scan.thumbs, "shots": shots})
 
 
 def load_scan(path: Path) -> Scan | None:

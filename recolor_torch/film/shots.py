@@ -1,6 +1,7 @@
 """Shots of a film: cuts and fades, found on small pictures of its luminance, or read from a file."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.errors import UsageError
+from recolor_torch.text import read_text, short
 
 # Size (height, width) of the pictures that cuts are looked for in.
 THUMB = (36, 64)
@@ -28,6 +30,8 @@ BLANK = 0.02
 FLASH = 3
 # Fewest blank frames in a row between two shots: fewer are a flash.
 FADED = 3
+# Digits of a frame's number in a file of shots.
+LONGEST_NUMBER = 18
 # Fewest frames of a shot that detection makes: flashes and splices do not end one.
 SHORTEST = 4
 
@@ -155,18 +159,20 @@ def read_shots(path: Path, frames: int) -> list[Shot]:
         UsageError: the file cannot be read, has no such column, or a frame that the film does not have.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = io.StringIO(read_text(path), newline="")
+        rows = list(csv.DictReader(lines, skipinitialspace=True))
+    except (OSError, ValueError, csv.Error) as error:
         raise UsageError(f"Cannot read the shots {path}: {getattr(error, 'strerror', None) or error}.") from error
     starts = set()
     for number, row in enumerate(rows, start=2):
         text = (row.get("first") or "").strip()
-        if not text.isdecimal():
-            raise UsageError(f"{path}, line {number}: the column first must be a frame's number, got {text!r}.")
-        if int(text) >= frames:
-            raise UsageError(f"{path}, line {number}: there is no frame {text}; the film has {frames} (from 0).")
-        starts.add(int(text))
+        if not (text.isascii() and text.isdecimal()):
+            raise UsageError(f"{path}, line {number}: the column first must be a frame's number, got {short(text)}.")
+        first = int(text) if len(text) <= LONGEST_NUMBER else frames  # Python refuses numbers of thousands of digits
+        if first >= frames:
+            told = short(text).strip('"')
+            raise UsageError(f"{path}, line {number}: there is no frame {told}; the film has {frames} (from 0).")
+        starts.add(first)
     if not rows:
         raise UsageError(f"{path}: there are no shots in it; the first line names the columns, as shot,first,last.")
     ordered = sorted(starts | {0})

@@ -1,11 +1,25 @@
 """Tensors of the frames of a shot on the disk: memory stays that of a frame, however long the shot is."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from recolor_torch.files import write_bytes_atomically
+
+
+def save_tensors(path: Path, value: dict[str, Any]) -> None:
+    """Keep what ``torch.load(weights_only=True)`` reads; the file appears when it is whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    data = io.BytesIO()
+    torch.save(value, data)  # into a file it answers a full disk with an error of its own
+    write_bytes_atomically(path, data.getvalue())
 
 
 class FrameStore:

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,15 @@ import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.system import file_lock, replace_file, sync_file, sync_folder
+from recolor_torch.text import parse_json
 
 LOCK = "lock"
 WRITER = "writer.json"
 """Who holds the lock. A file of its own: Windows lets nobody read a locked one."""
+
+
+class GalleryDamaged(UsageError):
+    """A file of the gallery is not as it was written: one sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,30 @@ def damage(folder: Path, entry: FileEntry) -> str | None:
     return None
 
 
+def check_whole(folder: Path, entries: Iterable[FileEntry | None]) -> None:
+    """Raise ``GalleryDamaged`` for the first file that is not as it was written.
+
+    Whoever makes a new file of old ones asks this first: the new one's checksum would cover the damage up.
+    """
+    for entry in entries:
+        wrong = None if entry is None else damage(folder, entry)
+        if entry is not None and wrong is not None:
+            raise GalleryDamaged(f"{folder / entry.name} {wrong}; the gallery is damaged.")
+
+
 def load_array(path: Path) -> np.ndarray:
-    """A ``.npy`` file, memory-mapped."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    """A ``.npy`` file, memory-mapped.
+
+    Raises:
+        OSError: it cannot be opened.
+        GalleryDamaged: it holds no array, or objects.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy reads the header as Python's text, which fails in any way
+        raise GalleryDamaged(f"{path} is damaged; there is no array in it.") from error
 
 
 def save_array(array: np.ndarray) -> Callable[[Path], None]:
@@ -114,7 +140,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
 
 def _holder(note: Path) -> str:
     try:
-        holder = json.loads(note.read_text(encoding="utf-8"))
+        holder = parse_json(note.read_text(encoding="utf-8"))
         return f"process {holder['process']} on {holder['host']} ({holder['command']}) since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

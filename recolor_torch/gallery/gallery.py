@@ -231,10 +231,7 @@ def relative(folder: Path, path: str | os.PathLike) -> str:
 def _open_index(state: State) -> Any:
     assert state.header.index is not None
     path = state.folder / state.header.index.name
-    try:
-        index = indexes.read_index(path)
-    except ValueError as error:
-        raise GalleryDamaged(f"{path} is damaged ({error}).") from error
+    index = indexes.read_index(path)
     indexes.set_nprobe(index, state.header.nprobe)
     return index
 

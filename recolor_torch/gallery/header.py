@@ -9,14 +9,12 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.files import FileEntry, replace_durably
+from recolor_torch.gallery.files import GalleryDamaged as GalleryDamaged
 from recolor_torch.paths import exists, kind_of
+from recolor_torch.text import parse_json
 
 NAME = "gallery.json"
 VERSION = 1
-
-
-class GalleryDamaged(UsageError):
-    """A file of the gallery is not as it was written: one sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def read_header(folder: Path) -> Header:
     path = folder / NAME
     kind_of(path)  # a name that no file can have is one sentence
     try:
-        entry = json.loads(path.read_text(encoding="ascii"))
+        entry = parse_json(path.read_text(encoding="ascii"))
     except FileNotFoundError as error:
         what = "there is no such folder" if not exists(folder) else "there is no gallery in this folder"
         raise UsageError(f"{folder}: {what}; make one with recolor gallery build.") from error
@@ -104,7 +102,7 @@ def read_header(folder: Path) -> Header:
         if entry.pop("checksum") != _checksum(entry):
             raise ValueError("its checksum does not fit")
         return _from_json(entry)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise GalleryDamaged(f"{path}: the header is damaged; it has other contents than were written.") from error
 
 

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 
 from recolor_torch.errors import UsageError
+from recolor_torch.gallery.files import GalleryDamaged
 
 RECALL = 0.97
 """Share of the ten true neighbours that ``tune_nprobe`` wants to see found."""
@@ -102,15 +103,15 @@ def read_index(path: Path, *, mapped: bool = True) -> faiss.Index:
     """An index from its file: memory-mapped for reading, or in memory to be changed.
 
     Raises:
-        ValueError: faiss cannot read it.
+        GalleryDamaged: faiss cannot read it.
     """
     try:
         if _is_text(path):
             return faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
         with path.open("rb") as file:
             return faiss.read_index(faiss.PyCallbackIOReader(file.read))  # type: ignore[attr-defined]
-    except RuntimeError as error:
-        raise ValueError(" ".join(str(error).split())[:200]) from error
+    except (RuntimeError, MemoryError) as error:
+        raise GalleryDamaged(f"{path} is damaged; there is no index in it.") from error
 
 
 def set_nprobe(index: faiss.Index, nprobe: int | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recolor_torch.errors import UsageError
-from recolor_torch.gallery.files import writer_lock
+from recolor_torch.gallery.files import check_whole, writer_lock
 from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header
 from recolor_torch.gallery.pending import Skipped
@@ -38,6 +38,8 @@ def merge_galleries(folder: Path, shards: Sequence[Path], *, factory: str | None
         difference = first.header.spec.difference(state.header.spec)
         if difference:
             raise UsageError(f"{state.folder} and {first.folder} cannot be merged: {difference}.")
+    for state in states:
+        check_whole(state.folder, state.header.files())
     check_folder(folder)
     with writer_lock(folder):
         if exists(folder / NAME):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recolor_torch.gallery.files import FileEntry, load_array
+from recolor_torch.gallery.files import FileEntry, GalleryDamaged, load_array
 
 CHUNK = 4096
 Place = tuple[int, int]
@@ -29,7 +29,7 @@ class RawFile:
 
     def raw(self) -> np.ndarray:
         """The descriptors, memory-mapped."""
-        return load_array(self.path)
+        return _descriptors(self.path)
 
 
 class RawStore:
@@ -42,7 +42,7 @@ class RawStore:
     """
 
     def __init__(self, folder: Path, files: dict[int, FileEntry], sources: Sequence[RawSource] = ()) -> None:
-        self.arrays = {number: load_array(folder / entry.name) for number, entry in files.items()}
+        self.arrays = {number: _descriptors(folder / entry.name) for number, entry in files.items()}
         self.sources = sources
         self._open: tuple[int, np.ndarray] | None = None
 
@@ -70,6 +70,13 @@ class RawStore:
         if self._open is None or self._open[0] != number:  # one at a time: they are not memory-mapped
             self._open = number, self.sources[-1 - number].raw()
         return self._open[1]
+
+
+def _descriptors(path: Path) -> np.ndarray:
+    array = load_array(path)
+    if array.ndim != 3 or array.dtype != np.float32:
+        raise GalleryDamaged(f"{path} is damaged; there are no descriptors in it.")
+    return array
 
 
 def places_to_rewrite(places: Iterable[Place], rows: dict[int, int]) -> set[int]:

@@ -16,7 +16,7 @@ import numpy as np
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import header as headers
 from recolor_torch.gallery import vectors
-from recolor_torch.gallery.files import FileEntry, load_array, save_array, write_durably
+from recolor_torch.gallery.files import FileEntry, check_whole, load_array, save_array, write_durably
 from recolor_torch.gallery.header import GalleryDamaged, Header, read_header, write_header
 from recolor_torch.gallery.index import write_index
 from recolor_torch.gallery.pending import Skipped, clear_pending
@@ -26,6 +26,7 @@ from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening
 from recolor_torch.paths import exists
 from recolor_torch.system import sync_folder
+from recolor_torch.text import parse_json
 
 _OURS = re.compile(r"(table|paths|raw|whitening|index|skipped)-\d{6,}\.(npy|faiss|json)|\..*\.part")
 _KNOWN = re.compile(_OURS.pattern + r"|lock|pending|gallery\.json")
@@ -52,7 +53,7 @@ class State:
         if entry is None:
             return []
         try:
-            return [Skipped(**s) for s in json.loads((self.folder / entry.name).read_text(encoding="ascii"))]
+            return [Skipped(**s) for s in parse_json((self.folder / entry.name).read_text(encoding="ascii"))]
         except (OSError, ValueError, TypeError) as error:
             raise GalleryDamaged(f"{self.folder / entry.name} is damaged.") from error
 
@@ -89,12 +90,25 @@ def _open(folder: Path, header: Header) -> State:
         table = Table.empty()
         if header.table is not None and header.paths is not None:
             table = Table(load_array(folder / header.table.name), load_array(folder / header.paths.name))
+            table.check(header.pictures)
         whitening = None
         if header.whitening is not None:
             whitening = Whitening.from_array(load_array(folder / header.whitening.name))
+            whitening.check(header.raw_dimension, header.dimension)
         return State(folder, header, table, whitening)
     except (OSError, ValueError) as error:
         raise GalleryDamaged(f"{folder}: a file of the gallery is damaged; recolor gallery verify names it.") from error
+
+
+def open_to_write(folder: Path) -> State:
+    """``open_state`` for a writer, which copies the table: it has to be as it was written.
+
+    Raises:
+        UsageError: as ``open_state``.
+    """
+    state = open_state(folder)
+    check_whole(folder, (state.header.table, state.header.paths, state.header.skipped))
+    return state
 
 
 def check_folder(folder: Path) -> None:
@@ -154,7 +168,9 @@ def commit(state: State, plan: Plan, header: Header, *, refit: bool = False) -> 
             array = whitening.to_array()
             entry, fitted = write_durably(folder / f"whitening-{number:06}.npy", save_array(array)), len(rows)
     index, nprobe = None, old.nprobe
+    check_whole(folder, (entry,))
     if old.index is not None and entry == old.whitening and (header.factory, header.spec) == (old.factory, old.spec):
+        check_whole(folder, (old.index,))
         gone, fresh = _difference(list(state.table), rows)
         index = vectors.change(folder / old.index.name, old.nprobe, gone, fresh, raw, whitening, header.spec.copies)
     if index is None or not rows:
@@ -217,6 +233,7 @@ def _write_raw(
     places = [(row.raw_file, row.raw_row) for row in rows]
     sizes = {n: len(raw.arrays[n]) for n in files}
     chosen = places_to_rewrite(places, sizes)
+    check_whole(folder, (files[n] for n in sorted(chosen & files.keys())))
     kept = {n: entry for n, entry in files.items() if n not in chosen and any(p[0] == n for p in places)}
     moving = sorted({place for place in places if place[0] in chosen})
     if not moving:

@@ -85,6 +85,12 @@ class Table(Sequence[Row]):
             start = end
         return cls(array, np.frombuffer(b"".join(parts), np.uint8))
 
+    def check(self, pictures: int) -> None:
+        """Raise ``ValueError`` where this is no table of so many pictures."""
+        shapes = self.rows.shape, self.rows.dtype, self.paths.ndim, self.paths.dtype
+        if shapes != ((pictures,), ROW, 1, np.uint8):
+            raise ValueError("the table has another form")
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -16,7 +16,7 @@ from recolor_torch.gallery.header import NAME, Header, read_header, write_header
 from recolor_torch.gallery.index import check_factory, suggest_factory
 from recolor_torch.gallery.pending import Skipped, read_checkpoints
 from recolor_torch.gallery.plan import Found, Plan, make_plan
-from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
+from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_to_write
 from recolor_torch.paths import exists, is_file, show_path
 from recolor_torch.pictures import folders
 
@@ -80,7 +80,7 @@ def build_gallery(
         base = Header(spec, tuple(relative(folder, p) for p in pictures), factory=factory)
         state = State.empty(folder, base)
         if exists(folder / NAME):
-            state = open_state(folder)
+            state = open_to_write(folder)
             if state.header.generation and not overwrite:
                 raise UsageError(
                     f"{folder} is a gallery of {state.header.pictures} pictures already: use recolor gallery update, "
@@ -124,7 +124,7 @@ def update_gallery(
         check_factory(factory)
     read_header(folder)
     with _writing(folder) as main:
-        state = open_state(folder)
+        state = open_to_write(folder)
         sources = _with_sources(folder, state.header.sources, pictures)
         base = replace(state.header, sources=sources, factory=factory or state.header.factory)
         # A gallery whose making was stopped is made by its first update.
@@ -145,7 +145,7 @@ def remove_pictures(folder: Path, names: Sequence[str]) -> Outcome:
     """
     read_header(folder)
     with _writing(folder):
-        state = open_state(folder)
+        state = open_to_write(folder)
         rows, sources, skipped = list(state.table), state.header.sources, list(state.skipped)
         gone = []
         for name in names:

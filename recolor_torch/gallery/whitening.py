@@ -34,6 +34,11 @@ class Whitening:
         """From what ``to_array`` gave."""
         return cls(np.array(array[0]), np.array(array[1:]))
 
+    def check(self, raw: int, dimension: int) -> None:
+        """Raise ``ValueError`` where this does not bring ``raw`` numbers to ``dimension``."""
+        if self.matrix.shape != (dimension, raw) or self.matrix.dtype != np.float32:
+            raise ValueError("the whitening has another form")
+
 
 def fit_whitening(chunks: Iterable[np.ndarray], dimension: int = DIMENSION) -> Whitening:
     r"""Whitening of the descriptors in ``chunks``, each (N, D), gone through once in float64.

@@ -86,15 +86,21 @@ class HintShapes:
             and max(down) + radius > 0
         )
 
-    def rasterize(self, size: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def rasterize(
+        self, size: tuple[int, int] | None = None, rows: tuple[int, int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The pixels: colours (H, W, 3) uint8, and a mask (H, W), both for ``size``, (height, width).
 
         Distances are measured in the shapes' own pixels, so that a shape covers the same part of the
         picture at every size. Nothing is blended: a pixel has one shape's colour or none.
+
+        Args:
+            size: of the picture; the shapes' own without it.
+            rows: from and to, for these rows of the picture alone.
         """
         width, height = self.size
-        rows, columns = size or (height, width)
-        canvas = _Canvas(rows, columns, height / rows, width / columns)
+        full, columns = size or (height, width)
+        canvas = _Canvas(rows or (0, full), columns, height / full, width / columns)
         for stroke in self.strokes:
             canvas.draw_stroke(stroke)
         for point in self.points:
@@ -165,11 +171,12 @@ def shapes_from_pixels(colors: np.ndarray, mask: np.ndarray) -> HintShapes:
 
 
 class _Canvas:
-    """Pixels of a raster whose pixel is ``dy`` by ``dx`` of the shapes' units."""
+    """Some rows of a raster whose pixel is ``dy`` by ``dx`` of the shapes' units."""
 
-    def __init__(self, rows: int, columns: int, dy: float, dx: float) -> None:
-        self.colors = np.zeros((rows, columns, 3), np.uint8)
-        self.mask = np.zeros((rows, columns), bool)
+    def __init__(self, rows: tuple[int, int], columns: int, dy: float, dx: float) -> None:
+        self.first, self.end = rows
+        self.colors = np.zeros((self.end - self.first, columns, 3), np.uint8)
+        self.mask = np.zeros((self.end - self.first, columns), bool)
         self.dy, self.dx = dy, dx
 
     def draw_point(self, point: Point) -> None:
@@ -187,15 +194,15 @@ class _Canvas:
     def _pixel(self, x: float, y: float, color: str) -> None:
         """Cover the pixel that holds a position."""
         row, column = math.floor(y / self.dy), math.floor(x / self.dx)
-        if 0 <= row < self.mask.shape[0] and 0 <= column < self.mask.shape[1]:
-            self.colors[row, column] = _rgb(color)
-            self.mask[row, column] = True
+        if self.first <= row < self.end and 0 <= column < self.mask.shape[1]:
+            self.colors[row - self.first, column] = _rgb(color)
+            self.mask[row - self.first, column] = True
 
     def _capsule(self, x0: float, y0: float, x1: float, y1: float, radius: float, color: str) -> None:
         """Cover the pixels whose centre is at most ``radius`` from the segment."""
-        rows, columns = self.mask.shape
-        top, bottom = self._range(min(y0, y1) - radius, max(y0, y1) + radius, self.dy, rows)
-        left, right = self._range(min(x0, x1) - radius, max(x0, x1) + radius, self.dx, columns)
+        down, across = (self.first, self.end), (0, self.mask.shape[1])
+        top, bottom = self._range(min(y0, y1) - radius, max(y0, y1) + radius, self.dy, down)
+        left, right = self._range(min(x0, x1) - radius, max(x0, x1) + radius, self.dx, across)
         if top >= bottom or left >= right:
             return
         y = (np.arange(top, bottom) + 0.5)[:, None] * self.dy - y0
@@ -205,14 +212,15 @@ class _Canvas:
         distance = (x - along * (x1 - x0)) ** 2 + (y - along * (y1 - y0)) ** 2
         # A pixel centre right on the edge belongs to the shape, whatever the rounding.
         inside = distance <= radius**2 * (1 + 1e-9) + 1e-18
-        self.colors[top:bottom, left:right][inside] = _rgb(color)
-        self.mask[top:bottom, left:right] |= inside
+        here = slice(top - self.first, bottom - self.first), slice(left, right)
+        self.colors[here][inside] = _rgb(color)
+        self.mask[here] |= inside
 
     @staticmethod
-    def _range(low: float, high: float, step: float, count: int) -> tuple[int, int]:
-        first = max(0.0, math.floor(low / step) - 1.0)
-        last = min(float(count), math.ceil(high / step) + 1.0)
-        return int(min(first, count)), int(max(last, 0))
+    def _range(low: float, high: float, step: float, within: tuple[int, int]) -> tuple[int, int]:
+        first = max(float(within[0]), math.floor(low / step) - 1.0)
+        last = min(float(within[1]), math.ceil(high / step) + 1.0)
+        return int(min(first, within[1])), int(max(last, within[0]))
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

@@ -112,8 +112,10 @@ class GridSolver:
             relative: ``atol`` counts in units of the largest |x| of each image instead.
         """
         steps, method = 0, self.method
-        x, errors, left = torch.zeros_like(rhs), [float("inf")] * rhs.shape[0], list(range(rhs.shape[0]))
-        if self.method != "direct":
+        errors, left = [float("inf")] * rhs.shape[0], list(range(rhs.shape[0]))
+        if self.method == "direct":
+            x = torch.zeros_like(rhs)
+        else:
             x, errors, steps, left = self._iterate(rhs, atol, transposed, relative)
         if left and (self.method == "direct" or self.effort.fallback):
             method, failed = "direct", []
@@ -145,17 +147,17 @@ class GridSolver:
     ) -> tuple[Tensor, list[float], int, list[int]]:
         """The solution, the error of each image, the steps, and the images that failed."""
         batch, channels = rhs.shape[:2]
-        out = torch.zeros_like(rhs)
         try:
             self.engine = self.engine or build_engine(self.system, self.method)
         except torch.linalg.LinAlgError:
-            return out, [float("inf")] * batch, 0, list(range(batch))
+            return torch.zeros_like(rhs), [float("inf")] * batch, 0, list(range(batch))
         engine, effort = self.engine, self.effort
         probes = Probes(self.system, transposed) if self.hard else None
         b = rhs if probes is None else torch.cat((rhs.to(torch.float64), probes.rhs), 1)
         krylov = self._iteration(engine, engine.enter(b, transposed), transposed)
         progress = [_Progress(effort) for _ in range(batch)]
         open_images, failed = list(range(batch)), []
+        out: Tensor | None = None  # made when there is something for it: the first steps need the room
         for step in range(1, effort.max_steps + 1):
             krylov.step()
             if step % effort.check_every and step < effort.max_steps:
@@ -173,12 +175,14 @@ class GridSolver:
                 missed = probes.missed(x[:, channels:], x[:, :channels], relative).tolist()
                 near = [i for i in near if missed[i] <= atol * units[i]]
             ended = [i for i in ended if i not in near]
+            out = torch.zeros_like(rhs) if out is None else out
             for i in (*near, *ended):
                 out[i].copy_(x[i, :channels])
             failed += ended
             open_images = [i for i in open_images if i not in near and i not in ended]
             if not open_images:
                 break
+        out = torch.zeros_like(rhs) if out is None else out
         return out, [p.reported for p in progress], krylov.steps, sorted(failed)
 
     def _iteration(self, engine: Engine, rhs: Tensor, transposed: bool) -> ConjugateGradients | GMRES:

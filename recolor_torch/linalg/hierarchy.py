@@ -250,10 +250,13 @@ def _smoother(matrix: Tensor, diagonal: Tensor, group: Tensor, filtered: float) 
     kept = strong_entries(rows, cols, values, diagonal, filtered).logical_or_(loose)
     # Beside hints rows sum to more than zero, and the interpolation falls off: that share stays.
     leak = torch.zeros_like(diagonal).index_add_(0, rows, values).clamp_(min=0)
-    entry = kept.logical_or_(rows == cols).nonzero()[:, 0]
-    del kept, loose
-    rows, cols, values = rows[entry], cols[entry], values[entry]
-    del entry
+    kept.logical_or_(rows == cols)
+    del loose
+    # One after the other: numbers of entries would be twice as large as what they choose.
+    rows = rows.masked_select(kept)
+    cols = cols.masked_select(kept)
+    values = values.masked_select(kept)
+    del kept
     own = rows == cols
     step = leak.index_add_(0, rows, values.masked_fill_(own, 0), alpha=-1)
     step = step.clamp_(min=1e-20).reciprocal_().mul_(-OMEGA)

@@ -60,7 +60,8 @@ def solve(
     with torch.no_grad():
         plain = system.detach()
         _check_finite(plain)
-        x = torch.zeros_like(plain.values) if start is None else start.detach().masked_fill(plain.fixed, 0)
+        nothing = plain.values.new_zeros(1, 1, 1, 1).expand(plain.values.shape)  # one number, seen as a picture
+        x = nothing if start is None else start.detach().masked_fill(plain.fixed, 0)
         batch = x.shape[0]
         one_by_one = x.device.type == "cpu" and batch > 1
         solvers, found = [], []

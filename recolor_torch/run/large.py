@@ -16,6 +16,7 @@ from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
 from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import is_shapes, read_hints, read_shapes
+from recolor_torch.hints.shapes import HintShapes
 from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import show_path
 from recolor_torch.pictures.guidance import read_mask
@@ -29,8 +30,8 @@ from recolor_torch.strips import Rows, pool, shrink, strips
 LARGE = 2_000_000
 """Pixels above which a target goes by itself. Smaller ones are colored in batches, as floats."""
 
-HintPixels = tuple[np.ndarray, np.ndarray] | tuple[Tensor, Tensor]
-"""Colors and mask at full size: (H, W, 3) uint8 and (H, W) bool, or (1, 3, H, W) and (1, 1, H, W) floats."""
+LargeHints = HintShapes | tuple[Tensor, Tensor]
+"""Points and strokes, which are drawn strip by strip, or colors (1, 3, H, W) and mask (1, 1, H, W) at full size."""
 
 
 class NotNumbers(Exception):
@@ -47,7 +48,7 @@ class LargeTarget:
         hash: SHA-256 of its bytes.
         references: in sRGB.
         mask: the target mask: a picture of the target's size, or luminance at that size.
-        hints: at full size, or None.
+        hints: for the full size, or None.
     """
 
     job: Job
@@ -55,7 +56,7 @@ class LargeTarget:
     hash: str
     references: tuple[Reference, ...]
     mask: Scan | Tensor | None
-    hints: HintPixels | None
+    hints: LargeHints | None
 
     def guide(self, size: tuple[int, int]) -> Guide:
         """What a method is told that works at ``size``, (height, width)."""
@@ -170,28 +171,25 @@ def _read_mask(path: Path, full: tuple[int, int], max_pixels: int) -> Scan | Ten
     return scan if scan.size == full else resize(read_mask(path, max_pixels), full).clamp(0, 1)
 
 
-def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[HintPixels, tuple[str, ...]]:
-    """Hints at full size, and what a person should know of them."""
+def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[LargeHints, tuple[str, ...]]:
+    """Hints for the full size, and what a person should know of them."""
     if is_shapes(path):
         shapes = read_shapes(path, scan.size, max_pixels)
-        colors, mask = shapes.rasterize(scan.size)
-        if mask.any():
-            return (colors, mask), shapes.notes
+        if any(shapes.rasterize(scan.size, rows)[1].any() for rows in strips(*scan.size)):
+            return shapes, shapes.notes
     hints = read_hints(path, scan.whole().image, max_pixels=max_pixels)
     return (hints.image, hints.mask), hints.notes
 
 
-def _small_hints(hints: HintPixels, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """``resize_hints``, of hints that are kept as bytes."""
-    colors, mask = hints
-    if isinstance(colors, Tensor) and isinstance(mask, Tensor):
-        return resize_hints(colors, mask, size)
-    assert isinstance(colors, np.ndarray)
-    assert isinstance(mask, np.ndarray)
+def _small_hints(hints: LargeHints, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """``resize_hints``, of hints that may be drawn strip by strip."""
+    if not isinstance(hints, HintShapes):
+        return resize_hints(*hints, size)
 
     def rows(top: int, bottom: int) -> Tensor:
-        where = torch.from_numpy(mask[top:bottom])[None, None].float()
-        color = torch.from_numpy(colors[top:bottom]).permute(2, 0, 1)[None].float() / 255
+        colors, mask = hints.rasterize(full, (top, bottom))
+        where = torch.from_numpy(mask)[None, None].float()
+        color = torch.from_numpy(colors).permute(2, 0, 1)[None].float() / 255
         return torch.cat((color * where, where), 1)
 
     pooled = rows(0, full[0]) if size == full else pool(rows, full, size)

@@ -57,12 +57,21 @@ def test_shots_come_back_from_their_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "there are no shots"), ("shot,first\n1,x\n", "line 2: .* got 'x'"), ("first\n99\n", "there is no frame 99")],
+    [
+        ("", "there are no shots"),
+        ("shot,first\n1,x\n", 'line 2: .* got "x"'),
+        ("first\n99\n", "there is no frame 99"),
+        ("first\n" + 99_999 * "a", r"got \"a+\.\.\."),
+        ("first\n" + 99_999 * "9", r"there is no frame 9+\.\.\.;"),
+        ("first\n²\n", "a frame's number"),
+        ("first\n\udcff\n", "it is not UTF-8, byte 6"),
+    ],
 )
 def test_files_of_shots_that_do_not_fit(tmp_path, text, words):
-    (tmp_path / "s.csv").write_text(text)
-    with pytest.raises(UsageError, match=words):
+    (tmp_path / "s.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError, match=words) as caught:
         read_shots(tmp_path / "s.csv", 50)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
 
 
 def test_plot_shots_draws_a_sheet_and_writes_a_table_that_can_be_read(tmp_path, capsys):

@@ -85,6 +85,23 @@ def test_later_shapes_cover_earlier_ones_and_points_cover_strokes():
     assert colors[0, :, 0].tolist() == [0x11] * 4 + [0x33] * 3 + [0x11] * 2
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_rows_of_shapes_are_those_of_the_whole(seed, step):
+    rng = np.random.default_rng(seed)
+
+    def places(count):
+        return rng.uniform(-6, 36, (count, 2)).tolist()
+
+    points = tuple(Point(x, y, float(rng.uniform(0, 9)), f"#0000{i:02x}") for i, (x, y) in enumerate(places(4), 16))
+    strokes = tuple(Stroke(tuple(map(tuple, places(3))), float(rng.uniform(0, 3)), f"#00{i:02x}00") for i in (16, 17))
+    shapes = HintShapes((30, 23), points, strokes)
+    whole = shapes.rasterize((31, 40))
+    parts = [shapes.rasterize((31, 40), (top, min(31, top + step))) for top in range(0, 31, step)]
+    for one, many in zip(whole, zip(*parts)):
+        assert np.array_equal(one, np.concatenate(many))
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
 def test_shapes_of_pixels_give_the_pixels_back(seed, height, width):

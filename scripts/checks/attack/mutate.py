@@ -107,6 +107,43 @@ def _jpeg_segment(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
+def _mp4_box(data: bytes, rng: random.Random) -> bytes:
+    """Change a byte or a size in a box of an ISO film, drop one, or repeat one."""
+    places, at = [], 0
+    while at + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if size < 8:
+            break
+        places.append((at, size))
+        at += 8 if name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta") else size
+    at, size = rng.choice(places)
+    box = data[at : at + size]
+    what = rng.randrange(4)
+    if what == 0:
+        return data[:at] + data[at + size :]
+    if what == 1:
+        return data[:at] + box + data[at:]
+    changed = _flip(box[8:], rng) if what == 2 and size > 8 else _number(box, rng)[8:]
+    return data[: at + 8] + changed + data[at + size :]
+
+
+def _ebml(data: bytes, rng: random.Random) -> bytes:
+    """Change a byte just behind an identifier of Matroska: sizes, times, sizes of pictures."""
+    marks = [i for i in range(len(data) - 9) if data[i] in (0x1A, 0x15, 0x16, 0x1F, 0xAE, 0xE0, 0xB0, 0xBA, 0xA3, 0xE7)]
+    out = bytearray(data)
+    out[rng.choice(marks) + rng.randrange(1, 9)] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+    return bytes(out)
+
+
+def _npy_header(data: bytes, rng: random.Random) -> bytes:
+    """Another shape, order or type in the header of an array, of the same length."""
+    end = data.index(b"\n")
+    head = data[:end]
+    pairs = ((b"False", b"True "), (b"<f4", b"<f8"), (b"<f4", b"|O "), (b"<i8", b"<u8"), (b"(", b"(-"), (b"1", b"9"))
+    old, new = rng.choice([p for p in pairs if p[0] in head])
+    return head.replace(old, new, 1)[:end].ljust(end) + data[end:]
+
+
 ODD = (None, True, 0, -1, 1e308, float("nan"), 10**40, "", "\ud800", "a\0b", "x" * 300, "~nobody", [], {}, [[[1]]], "é")
 
 
@@ -152,7 +189,7 @@ BLIND = {"flip": _flip, "cut": _cut, "drop": _drop, "repeat": _repeat, "zeros": 
 OPERATIONS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     **BLIND,
     **{"png": _png_chunk, "tiff": _tiff_tag, "jpeg": _jpeg_segment, "json": _json_value, "nest": _nest},
-    **{"word": _word, "strange": _strange},
+    **{"word": _word, "strange": _strange, "mp4": _mp4_box, "ebml": _ebml, "npy": _npy_header},
 }
 AWARE = {
     ".png": ("png",),
@@ -163,4 +200,7 @@ AWARE = {
     ".csv": ("word", "strange"),
     ".yaml": ("word", "strange", "nest"),
     ".txt": ("word", "strange"),
+    ".mp4": ("mp4",),
+    ".mkv": ("ebml",),
+    ".npy": ("npy",),
 }

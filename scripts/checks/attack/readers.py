@@ -1,14 +1,16 @@
-"""What is attacked: whole files to damage, what reads them, and which of its errors are sentences."""
+"""Files that are damaged, what reads them, and which of its errors are sentences."""
 
 import contextlib
 import io
 import json
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from forks import SECONDS, Attack, Case
+from mutate import damage, draw
 from PIL import Image, ImageCms
 from safetensors.torch import save
 
@@ -30,28 +32,37 @@ SAME = 2.6 / 255
 """How far a value may be from where it was after it was written without loss: profiles are inverted in float."""
 
 
-@dataclass(frozen=True)
-class Attacked:
-    """One kind of input.
+def of_files(
+    files: dict[str, bytes],
+    read: Callable[[Path, Path], None],
+    refusals: tuple[type[BaseException], ...],
+    seconds: int = SECONDS,
+) -> Attack:
+    """An attack that damages whole files.
 
     Args:
-        files: whole files by name.
-        read: reads a file of the given folder; raises one of ``refusals``, or returns; what it finds wrong with a
-            result it raises as ``AssertionError``.
-        refusals: errors that are one sentence for the user.
+        files: by name; a name may have folders.
+        read: reads one of them in the given folder, in which the others are not.
+        refusals, seconds: as ``Attack`` has them.
     """
 
-    files: dict[str, bytes]
-    read: Callable[[Path, Path], None]
-    refusals: tuple[type[Exception], ...]
+    def draw_one(rng: random.Random) -> Case:
+        name = rng.choice(sorted(files))
+        return {"file": name, "operations": draw(rng, Path(name).suffix)}
+
+    def run(case: Case, folder: Path) -> None:
+        path = folder / case["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(damage(files[case["file"]], case["operations"]))
+        read(path, folder)
+
+    def keep(case: Case) -> tuple[str, bytes]:
+        return Path(case["file"]).name, damage(files[case["file"]], case["operations"])
+
+    return Attack(draw_one, run, refusals, keep, seconds)
 
 
-def attacked(what: str) -> Attacked:
-    """The kind of input of this name."""
-    return KINDS[what]()
-
-
-def _pictures() -> Attacked:
+def _pictures() -> Attack:
     rng = np.random.default_rng(0)
     gray = rng.integers(0, 256, (24, 30)).astype(np.uint8)
     color = np.dstack([gray, gray.T.copy().reshape(24, 30), 255 - gray])
@@ -80,7 +91,7 @@ def _pictures() -> Attacked:
     buffer = io.BytesIO()
     Image.fromarray(color).save(buffer, "TIFF", tiffinfo={278: 3})  # eight strips, not compressed
     files["strips.tif"] = buffer.getvalue()
-    return Attacked(files, _round_trip, (PictureError,))
+    return of_files(files, _round_trip, (PictureError,))
 
 
 def _round_trip(path: Path, folder: Path) -> None:
@@ -96,7 +107,7 @@ def _round_trip(path: Path, folder: Path) -> None:
     assert off <= SAME, f"values come back {off * 255:.1f} levels away"
 
 
-def _hints() -> Attacked:
+def _hints() -> Attack:
     points = [{"x": 3, "y": 4, "radius": 2, "color": "#ff0000"}]
     strokes = [{"points": [[1, 1], [9, 9]], "radius": 1, "color": "#00ff00"}]
     text = json.dumps({"size": [30, 24], "points": points, "strokes": strokes}).encode()
@@ -109,10 +120,10 @@ def _hints() -> Attacked:
         hints = read_hints(path, torch.rand(1, 3, 24, 30), max_pixels=MOST_PIXELS)
         assert hints.image.shape == (1, 3, 24, 30), "another size"
 
-    return Attacked({"h.json": text, "h.png": buffer.getvalue()}, read, (PictureError,))
+    return of_files({"h.json": text, "h.png": buffer.getvalue()}, read, (PictureError,))
 
 
-def _pairs() -> Attacked:
+def _pairs() -> Attack:
     line = json.dumps({"target": "t.png", "reference": ["r.png"], "hints": "h.json"})
     files = {"p.csv": b"target,reference,hints\nt.png,r.png,h.json\nt.png,r.png,\n", "p.jsonl": line.encode()}
     files["list.txt"] = b"# targets\nt.png\nr.png\n"
@@ -122,10 +133,10 @@ def _pairs() -> Attacked:
             (folder / name).touch()
         read_list(path) if path.suffix == ".txt" else read_pairs(path)
 
-    return Attacked(files, read, (UsageError,))
+    return of_files(files, read, (UsageError,))
 
 
-def _weights() -> Attacked:
+def _weights() -> Attack:
     g = torch.Generator().manual_seed(0)
     state = {"features.0.weight": torch.randn(64, 3, 3, 3, generator=g), "features.0.bias": torch.zeros(64)}
     files = {"v.safetensors": save(state)}
@@ -144,10 +155,10 @@ def _weights() -> Attacked:
         with contextlib.suppress(UsageError):  # no network has these tensors
             load_network("eccv16", path)
 
-    return Attacked(files, read, (UsageError, WeightsMissing))
+    return of_files(files, read, (UsageError, WeightsMissing))
 
 
-def _records() -> Attacked:
+def _records() -> Attack:
     lines = [
         {"output": f"{n}.png", "status": "done", "bytes": 3, "mtime_ns": n, "settings_sha256": "0"} for n in range(4)
     ]
@@ -159,10 +170,10 @@ def _records() -> Attacked:
         record.append(folder, {"output": "new.png"})
         assert "new.png" in record.load(folder), "a line that was written is not found"
 
-    return Attacked({"run.jsonl": text}, read, (UsageError,))
+    return of_files({"run.jsonl": text}, read, (UsageError,))
 
 
-def _configs() -> Attacked:
+def _configs() -> Attack:
     text = (Path(__file__).parents[3] / "configs/methods/histogram.yaml").read_bytes()
 
     def read(path: Path, folder: Path) -> None:
@@ -176,21 +187,21 @@ def _configs() -> Attacked:
             raise UsageError(str(path))
         assert code == 0, f"exit code {code}"
 
-    return Attacked({"c.yaml": text}, read, (UsageError, SystemExit))  # type: ignore[arg-type]
+    return of_files({"c.yaml": text}, read, (UsageError, SystemExit))  # type: ignore[arg-type]
 
 
-def _shots() -> Attacked:
+def _shots() -> Attack:
     from recolor_torch.film.shots import read_shots
 
     text = b"shot,first,last,seconds,begins\n1,0,9,0.000,start\n2,10,19,0.400,cut\n"
-    return Attacked({"shots.csv": text}, lambda path, folder: void(read_shots(path, 20)), (UsageError,))
+    return of_files({"shots.csv": text}, lambda path, folder: void(read_shots(path, 20)), (UsageError,))
 
 
 def void(_: object) -> None:
     """Nothing."""
 
 
-KINDS: dict[str, Callable[[], Attacked]] = {
+READERS: dict[str, Callable[[], Attack]] = {
     "pictures": _pictures,
     "hints": _hints,
     "pairs": _pairs,
