@@ -29,7 +29,7 @@ from recolor_torch.system import sync_folder
 from recolor_torch.text import parse_json
 
 _OURS = re.compile(r"(table|paths|raw|whitening|index|skipped)-\d{6,}\.(npy|faiss|json)|\..*\.part")
-_KNOWN = re.compile(_OURS.pattern + r"|lock|pending|gallery\.json")
+_KNOWN = re.compile(_OURS.pattern + r"|lock|pending|gallery\.json|writer\.json")
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,14 @@ def test_a_build_that_was_stopped_goes_on(place):
     assert verify(place / "g") == []
 
 
+def test_a_build_that_was_stopped_at_its_first_steps_goes_on(place):
+    (place / "g").mkdir()
+    for name in ("lock", "writer.json"):  # before there is a header
+        (place / "g" / name).write_bytes(b"{")
+    build_gallery(place / "g", [str(place / "in")], SPEC, FakeEmbed(), factory="Flat")
+    assert verify(place / "g") == []
+
+
 def test_a_stopped_build_is_finished_by_update_too(place):
     def stop(folder, spec, files):
         raise KeyboardInterrupt

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-KINDS = ["pictures", "hints", "pairs", "weights", "records", "configs", "shots", "galleries", "films", "studio", "links"]
-KINDS += ["kills", "disk", "memory", "batches"]
+FILES = ["pictures", "hints", "pairs", "weights", "records", "configs", "shots"]
+KINDS = [*FILES, "galleries", "films", "studio", "links", "kills", "disk", "memory", "batches"]
 ROOT = Path(__file__).parents[2]
 
 
