@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from recolor_torch.errors import UsageError
+from recolor_torch.system import lacks_memory
 
 Kind = Literal["file", "folder", "other", "missing"]
 _REASONS = {
@@ -81,7 +82,7 @@ def reason(error: Exception) -> str:
 def failure(path: str | os.PathLike, error: BaseException) -> str:
     """What went wrong with one file, as one sentence that names it."""
     name, text = show_path(path), printable(" ".join(str(error).split()))[:500]
-    if isinstance(error, MemoryError) or "not enough memory" in text or "out of memory" in text:
+    if lacks_memory(error):
         return f"{name}: not enough memory; try a smaller --max-side."
     if isinstance(error, OSError) and error.errno is not None:
         other = error.filename if isinstance(error.filename, str) else None

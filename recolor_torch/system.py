@@ -18,6 +18,25 @@ PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between tries to replace a file that a virus scanner or a viewer holds, which lets go of most soon."""
 
 
+_NO_MEMORY = (
+    "not enough memory",
+    "out of memory",
+    "can't allocate memory",  # torch on a CPU
+    "cannot allocate memory",  # the system
+    "bad_alloc",  # libraries in C++
+    "failed to map segment",  # the loader of libraries
+    "can't start new thread",
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory: each library has a type and words of its own for that."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, (RuntimeError, OSError, ImportError, ValueError)) and any(w in text for w in _NO_MEMORY)
+
+
 def sync_file(path: Path) -> None:
     """Wait until the bytes of a file are on the disk."""
     try:

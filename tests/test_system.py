@@ -6,7 +6,26 @@ from pathlib import Path
 import pytest
 
 from recolor_torch import system
-from recolor_torch.system import file_lock, is_alive, is_reserved, replace_file, reserved_part, sync_file, usable_cores
+from recolor_torch.system import (
+    file_lock,
+    is_alive,
+    is_reserved,
+    lacks_memory,
+    replace_file,
+    reserved_part,
+    sync_file,
+    usable_cores,
+)
+
+
+def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
+    torch = pytest.importorskip("torch")
+    errors = [MemoryError(), OSError(12, os.strerror(12)), RuntimeError("std::bad_alloc")]
+    errors += [ImportError("lib.so: failed to map segment from shared object"), RuntimeError("can't start new thread")]
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert all(map(lacks_memory, [*errors, caught.value]))
+    assert not any(map(lacks_memory, [OSError(28, os.strerror(28)), RuntimeError("shape"), ImportError("No module x")]))
 
 
 def test_a_file_that_another_program_holds_is_tried_again(tmp_path, monkeypatch):

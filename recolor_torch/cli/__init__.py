@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(verb: str, args: list[str]) -> int:
     from recolor_torch.errors import UsageError, WeightsMissing
     from recolor_torch.paths import printable, reason, show_path
-    from recolor_torch.system import stopped_by_signals
+    from recolor_torch.system import lacks_memory, stopped_by_signals
 
     try:
         with stopped_by_signals():
@@ -82,22 +82,28 @@ def _run(verb: str, args: list[str]) -> int:
             raise
         print(f"recolor {verb}: a name of a file holds a zero byte.", file=sys.stderr)
         return 2
-    except MemoryError:
-        print(f"recolor {verb}: not enough memory.", file=sys.stderr)
-        return 2
     except OSError as error:
+        if lacks_memory(error):
+            return _out_of_memory(verb)
         if error.filename is None and error.errno is None:
             raise  # not of the disk
         name = f"{show_path(error.filename)}: " if isinstance(error.filename, str) else ""
         print(f"recolor {verb}: {name}{reason(error)}.", file=sys.stderr)
         return 2
     except Exception as error:
+        if lacks_memory(error):
+            return _out_of_memory(verb)
         # Only a verb that has loaded the pictures can meet their error.
         pictures = sys.modules.get("recolor_torch.pictures.opening")
         if pictures is None or not isinstance(error, pictures.PictureError):
             raise
         print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
         return 2 if isinstance(error.__cause__, OSError) else 3
+
+
+def _out_of_memory(verb: str) -> int:
+    print(f"recolor {verb}: not enough memory.", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery.files import GalleryDamaged
+from recolor_torch.system import lacks_memory
 
 RECALL = 0.97
 """Share of the ten true neighbours that ``tune_nprobe`` wants to see found."""
@@ -111,6 +112,8 @@ def read_index(path: Path, *, mapped: bool = True) -> faiss.Index:
         with path.open("rb") as file:
             return faiss.read_index(faiss.PyCallbackIOReader(file.read))  # type: ignore[attr-defined]
     except (RuntimeError, MemoryError) as error:
+        if lacks_memory(error):
+            raise MemoryError(str(error)) from error
         raise GalleryDamaged(f"{path} is damaged; there is no index in it.") from error
 
 

@@ -28,6 +28,7 @@ from recolor_torch.methods import (
 from recolor_torch.paths import exists, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
+from recolor_torch.system import lacks_memory
 
 # Longer side at which references are searched for frames: the time grows with its fourth power.
 MATCH_SIDE = 256
@@ -163,7 +164,9 @@ def run_films(
             )
         except (FilmError, PictureError) as problem:
             error = str(problem)
-        except (MemoryError, torch.OutOfMemoryError):
+        except Exception as problem:
+            if not lacks_memory(problem):
+                raise
             error = f"{job.target}: not enough memory; try a smaller --film.side."
         entry = _entry(job, error, found, key, facts, guidance, time.perf_counter() - start)
         record.append(_existing(job.folder), entry)

@@ -109,18 +109,22 @@ def test_what_was_computed_before_a_kill_is_not_computed_again(place, gallery):
 
 def test_an_update_does_not_cover_damage_up(place, gallery):
     put(place / "in", ["new.jpg"])
+    for n in range(200):  # most of the raw file is of no use any more, so that it is written anew
+        (place / f"in/{n}.jpg").unlink()
     header = read_header(gallery)
     for entry in (header.table, header.paths, header.index, *header.raw.values()):
         data = (gallery / entry.name).read_bytes()
         (gallery / entry.name).write_bytes(data[:-3] + bytes([data[-3] ^ 64]) + data[-2:])
         named = verify(gallery)
         with pytest.raises(GalleryDamaged, match="other bytes than were written"):
-            put(place / "in", ["new.jpg"])
-            for n in range(200):  # most of the raw file is of no use any more, so that it is written anew
-                (place / f"in/{n}.jpg").unlink(missing_ok=True)
             update_gallery(gallery, [], FakeEmbed())
         assert verify(gallery)[: len(named)] == named
         (gallery / entry.name).write_bytes(data)
+
+
+def _ask_and_update(gallery):
+    Gallery.open(gallery).query_raw(fake_raw(b"picture 5.jpg")[:1], 3)
+    update_gallery(gallery, [], FakeEmbed())
 
 
 @pytest.mark.parametrize("what", ["raw", "table", "whitening", "header"])
@@ -129,6 +133,9 @@ def test_files_with_something_else_in_them_are_one_sentence(place, gallery, what
     name = {"raw": header.raw[1].name, "table": header.table.name, "whitening": header.whitening.name}.get(what)
     path = gallery / (name or "gallery.json")
     data = path.read_bytes()
+    put(place / "in", ["new.jpg"])
+    for n in range(200):
+        (place / f"in/{n}.jpg").unlink()
     for wrong in (
         data.replace(b"(280", b"(-28").replace(b"(13,", b"(-1,"),
         data.replace(b"'<f4'", b"'|O' ").replace(b"'<i8'", b"'|O' "),
@@ -140,12 +147,7 @@ def test_files_with_something_else_in_them_are_one_sentence(place, gallery, what
             continue
         path.write_bytes(wrong)
         with pytest.raises(UsageError, match="damaged") as caught:
-            state = Gallery.open(gallery)
-            state.query_raw(fake_raw(b"picture 5.jpg")[:1], 3)
-            put(place / "in", ["new.jpg"])
-            for n in range(200):
-                (place / f"in/{n}.jpg").unlink(missing_ok=True)
-            update_gallery(gallery, [], FakeEmbed())
+            _ask_and_update(gallery)
         assert "\n" not in str(caught.value)
 
 
