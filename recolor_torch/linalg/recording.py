@@ -1,10 +1,12 @@
 """A procedure on fixed tensors that runs again and again: on a GPU it is recorded once and replayed as one launch.
 
 Coarse levels and the scalars of an iteration are hundreds of tiny kernels. A GPU finishes each before the processor
-has launched the next. A CUDA graph holds all of them, and the processor launches it at once.
+has launched the next. A CUDA graph holds all of them, and the processor launches it at once. With
+``RECOLOR_CUDA_GRAPHS=0`` in the environment nothing is recorded.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 
@@ -94,7 +96,8 @@ class _Pool:
 
     def capture(self, graph: torch.cuda.CUDAGraph, procedure: Callable[[], object]) -> None:
         """Record on a stream beside: nothing is run, and the device need not be idle."""
-        stream = torch.cuda.Stream(self.device)
+        # One for all: cuBLAS keeps a workspace for each stream.
+        stream = _BESIDE.setdefault(self.device, torch.cuda.Stream(self.device))
         stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(stream):
             graph.capture_begin(self.handle, capture_error_mode="thread_local")
@@ -142,4 +145,5 @@ _LOCK = threading.RLock()
 _POOLS: dict[object, _Pool] = {}
 _WARM: set[str] = set()
 _FAILED: set[str] = set()
-RECORDERS: dict[str, Recorder] = {"cuda": _Replay}
+_BESIDE: dict[torch.device, torch.cuda.Stream] = {}
+RECORDERS: dict[str, Recorder] = {} if os.environ.get("RECOLOR_CUDA_GRAPHS") == "0" else {"cuda": _Replay}
