@@ -130,5 +130,5 @@ def cached_file_hash(path: Path) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _hash_as_of(path: str, size: int, mtime_ns: int) -> str:
+def _hash_as_of(path: str, _size: int, _mtime_ns: int) -> str:
     return file_hash(Path(path))

@@ -41,7 +41,7 @@ def shrink(rows: Rows, full: tuple[int, int], size: tuple[int, int]) -> Tensor:
     Returns:
         (1, C, *size).
     """
-    return _gather(rows, full, size, _bicubic(full[0], size[0]), lambda x, s: _resize(x, s))
+    return _gather(rows, full, size, _bicubic(full[0], size[0]), _resize)
 
 
 def pool(rows: Rows, full: tuple[int, int], size: tuple[int, int]) -> Tensor:

@@ -96,7 +96,7 @@ def stopped_by_signals() -> Iterator[None]:
     A signal that is ignored (by ``nohup``) stays so. Only the main thread can do this; in others the block just runs.
     """
 
-    def stop(number: int, frame: object) -> None:
+    def stop(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 

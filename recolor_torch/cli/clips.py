@@ -40,7 +40,7 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
     }
     plan = plan_run(run, settings)
     if args.dry_run:
-        return _say(run, plan, film, args)
+        return _say(plan, film, args)
     counts, interrupted = {"done": 0, "failed": 0}, False
     reporter = Reporter(Console(stderr=True, quiet=args.quiet), len(plan.jobs), args.json)
     if plan.jobs:
@@ -70,7 +70,7 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
     return 130 if interrupted else 3 if counts["failed"] else 0
 
 
-def _say(run: Run, plan: Any, film: FilmSettings, args: Namespace) -> int:
+def _say(plan: Any, film: FilmSettings, args: Namespace) -> int:
     infos = [job.info for job in plan.jobs if job.info is not None]
     if infos and not args.json:
         height, width = working_size(infos[0].height, infos[0].width, film.side)

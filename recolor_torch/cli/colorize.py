@@ -175,8 +175,8 @@ def _refuse_other_settings(argv: list[str], name: str) -> None:
     for flag in argv:
         other = flag.removeprefix("--").partition(".")[0]
         if flag.startswith("--") and "." in flag and other in METHODS and other != name:
-            flag = flag.partition("=")[0]
-            raise UsageError(f"{flag} is a setting of {other}, and the method is {name}: choose with -m {other}.")
+            key = flag.partition("=")[0]
+            raise UsageError(f"{key} is a setting of {other}, and the method is {name}: choose with -m {other}.")
 
 
 def _read(argv: list[str]) -> tuple[Namespace, dict[str, Any]]:

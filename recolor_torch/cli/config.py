@@ -90,9 +90,8 @@ def defaults_from_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         defaults |= {f"{name}.{key}": value for key, value in settings.items()}
     defaults |= model
     for key, value in _init_args(config.get("data"), path, "data", DATA_CLASSES).items():
-        if key == "reference_weights" and value:
-            value = ",".join(str(v) for v in value)
-        defaults[DATA[key][0]] = value
+        listed = key == "reference_weights" and value
+        defaults[DATA[key][0]] = ",".join(str(v) for v in value) if listed else value
     seed = config.get("seed_everything")
     if isinstance(seed, int) and not isinstance(seed, bool):
         defaults["seed"] = seed

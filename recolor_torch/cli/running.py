@@ -45,7 +45,7 @@ def colorize(
     warnings.filterwarnings("ignore", category=PictureWarning)  # said with each picture, see Reporter
     if args.seed is not None:
         seed_everything(args.seed)
-    run = describe_run(args, method)
+    run = describe_run(args)
     if args.sequence:
         return color_clip(run, method, args, device, start)
     console = Console(stderr=True, quiet=args.quiet)
@@ -85,7 +85,7 @@ def colorize(
     return 130 if interrupted else 3 if counts["failed"] or plan.closed else 0
 
 
-def describe_run(args: Namespace, method: Recolorizer) -> Run:
+def describe_run(args: Namespace) -> Run:
     """The run that the flags describe."""
     gallery = None
     if args.gallery:

@@ -135,7 +135,7 @@ class LevinEnergy:
         if self.weights == "global":
             ties = global_weights(self.luminance, self.neighbours, self.sigma, self.floor, self.kernel, self.smoothing)
             if self.form == "report":
-                return normalized(doubled(ties, self.neighbours), self.neighbours), False
+                return normalized(doubled(ties, self.neighbours)), False
             return ties, True
         variance: Literal["window", "report"] = "window" if self.weights == "local" else "report"
         ties = local_weights(self.luminance, self.neighbours, self.kappa, variance)

@@ -63,7 +63,7 @@ def global_weights(
         if smooth is not None:
             gap = torch.minimum(gap, (smooth[here] - smooth[there]).abs())
         sharpness = gap.mul(-1 / sigma) if kernel == "laplace" else gap.square().mul(-0.5 / sigma**2)
-        out.append(_place((torch.exp(sharpness) + floor) / math.hypot(*offset), offset, luminance))
+        out.append(_place((torch.exp(sharpness) + floor) / math.hypot(*offset), offset))
     return tuple(out)
 
 
@@ -102,7 +102,7 @@ def local_weights(
     for offset, (here, there) in zip(offsets, pairs):
         spread = _add_at(spread, offset, (luminance[there] - mean[here]).square())
         gap = (luminance[there] - luminance[here]).square()
-        nearest = torch.minimum(nearest, _place(gap, offset, luminance, math.inf))
+        nearest = torch.minimum(nearest, _place(gap, offset, math.inf))
         gaps.append(gap)
     var = spread / n
     if not own:
@@ -115,7 +115,7 @@ def local_weights(
     for tie, offset in zip(ties, offsets):
         norm = _add_at(norm, offset, tie)
     norm = 1 / norm.clamp_min(torch.finfo(norm.dtype).tiny)
-    return tuple(_place(tie * norm[here], o, luminance) for tie, o, (here, _) in zip(ties, offsets, pairs))
+    return tuple(_place(tie * norm[here], o) for tie, o, (here, _) in zip(ties, offsets, pairs))
 
 
 def symmetrized(weights: Weights, neighbours: int) -> Weights:
@@ -125,7 +125,7 @@ def symmetrized(weights: Weights, neighbours: int) -> Weights:
     out = []
     for w, v, offset in zip(forward, backward, offsets):
         here, there = windows(offset, w.shape)
-        out.append(_place((w[here] + v[there]) / 2, offset, w))
+        out.append(_place((w[here] + v[there]) / 2, offset))
     return tuple(out)
 
 
@@ -134,11 +134,11 @@ def doubled(weights: Weights, neighbours: int) -> Weights:
     mirrored = []
     for w, offset in zip(weights, half_offsets(neighbours)):
         here, _ = windows(offset, w.shape)
-        mirrored.append(_place(w[here], (-offset[0], -offset[1]), w))
+        mirrored.append(_place(w[here], (-offset[0], -offset[1])))
     return (*weights, *mirrored)
 
 
-def normalized(weights: Weights, neighbours: int) -> Weights:
+def normalized(weights: Weights) -> Weights:
     """Weights of ``full_offsets``, scaled so that those of a pixel sum to 1."""
     total = torch.zeros_like(weights[0])
     for w in weights:
@@ -147,7 +147,7 @@ def normalized(weights: Weights, neighbours: int) -> Weights:
     return tuple(w * scale for w in weights)
 
 
-def _place(part: Tensor, offset: Offset, like: Tensor, value: float = 0.0) -> Tensor:
+def _place(part: Tensor, offset: Offset, value: float = 0.0) -> Tensor:
     """``part``, given for the pixels whose neighbour exists, as a full picture with ``value`` elsewhere."""
     dy, dx = offset
     return torch.nn.functional.pad(part, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)), value=value)
@@ -156,6 +156,6 @@ def _place(part: Tensor, offset: Offset, like: Tensor, value: float = 0.0) -> Te
 def _add_at(x: Tensor, offset: Offset, part: Tensor) -> Tensor:
     """``x`` with ``part`` added at the pixels whose neighbour exists; in place where no gradient asks."""
     if x.requires_grad or part.requires_grad:
-        return x + _place(part, offset, x)
+        return x + _place(part, offset)
     x[windows(offset, x.shape)[0]] += part
     return x

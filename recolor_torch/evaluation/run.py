@@ -203,7 +203,7 @@ class _Worker:
                 found = self._compute(label, method, settings, protocol.seed, guide, file)
             except (WeightsMissing, KeyboardInterrupt):
                 raise
-            except Exception as error:  # a method that fails on one picture is named, and the rest goes on
+            except Exception as error:  # noqa: BLE001 # a method that fails on one picture is named, and the rest goes on
                 sentence = f"{label} on {show_path(self.case.target)}: {type(error).__name__}: "
                 self.outcome.failures.append(sentence + " ".join(str(error).split())[:300])
                 return

@@ -124,7 +124,7 @@ def _encoding(info: FilmInfo, container: str, codec: str, quality: str) -> Encod
             continue
         if across < shift[0] - 1 and (across, down) != (0, 0):
             continue
-        name = _format_name((across, down), info, codec)
+        name = _format_name((across, down), info)
         if name is not None and name in formats:
             if (across, down) != shift:
                 notes.append(f"Chroma is stored at a finer resolution than in the input ({name}).")
@@ -133,7 +133,7 @@ def _encoding(info: FilmInfo, container: str, codec: str, quality: str) -> Encod
     return None
 
 
-def _format_name(shift: tuple[int, int], info: FilmInfo, codec: str) -> str | None:
+def _format_name(shift: tuple[int, int], info: FilmInfo) -> str | None:
     family = {(1, 1): "420", (1, 0): "422", (0, 0): "444", (2, 0): "411", (2, 2): "410", (0, 1): "440"}.get(shift)
     if family is None:
         return None

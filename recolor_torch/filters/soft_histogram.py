@@ -113,7 +113,7 @@ class _SplineCounts(torch.autograd.Function):
     """(B, C, N) values and (B, 1, N) weights to (B, C, bins) counts; keeps nothing but its inputs."""
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
         x, weights, *grid = inputs
         ctx.save_for_backward(x, weights)
         ctx.grid = grid

@@ -123,7 +123,7 @@ class Gallery:
         for shard, (state, index) in enumerate(zip(self.states, self._indexes)):
             queries = to_vectors(raw, state.whitening)
             for matches, new in zip(found, self._search(shard, state, index, queries, k)):
-                matches += new
+                matches.extend(new)
         return [_best(matches, k) for matches in found]
 
     def rerank(

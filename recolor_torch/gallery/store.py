@@ -220,9 +220,8 @@ def _with_ids(rows: list[Row], next_id: int) -> tuple[list[Row], int]:
     """Rows in the order of their ids; new ones get the next, in their own order."""
     done = []
     for row in rows:
-        if row.id < 0:
-            row, next_id = replace(row, id=next_id), next_id + 1
-        done.append(row)
+        done.append(replace(row, id=next_id) if row.id < 0 else row)
+        next_id += row.id < 0
     return sorted(done, key=lambda row: row.id), next_id
 
 

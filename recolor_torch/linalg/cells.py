@@ -118,15 +118,16 @@ class Cells:
         for tie, offset in zip(op.ties, op.offsets):
             for i in range(4):
                 s, sy, sx = neighbour_phase(i, offset)
+                key = i, s
                 (y0, y1), (x0, x1) = slices(sy, tie.shape[-2]), slices(sx, tie.shape[-1])
                 value = torch.zeros_like(tie[:, :, i])
                 value[..., y0, x0] = tie[:, :, i, y0, x0] * null[:, :, i, y0, x0] * null[:, :, s, y1, x1]
                 if op.symmetric and (sy, sx) == (0, -1):  # the same pair of cells as (0, 1), seen from the other
                     moved = torch.zeros_like(value)
                     moved[..., y1, x1] = value[..., y0, x0]
-                    value, i, s, sx = moved, s, i, 1
+                    value, key, sx = moved, (s, i), 1
                 table = tables.setdefault((sy, sx), {})
-                table[i, s] = table[i, s] + value if (i, s) in table else value
+                table[key] = table[key] + value if key in table else value
         runs = []
         for sy, sx in list(tables):
             table = tables.pop((sy, sx))

@@ -27,7 +27,7 @@ CHUNK, CHUNK_ELSEWHERE = 2**18, 2**25
 
 def csr_sorted(rows: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """A compressed-row matrix from entries in the order of their rows."""
-    starts = torch._convert_indices_from_coo_to_csr(rows, shape[0], out_int32=True)
+    starts = torch._convert_indices_from_coo_to_csr(rows, shape[0], out_int32=True)  # noqa: SLF001
     return compressed(starts, cols.int(), values, shape)
 
 

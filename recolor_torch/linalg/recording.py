@@ -107,7 +107,7 @@ class _Pool:
                 try:
                     graph.capture_end()
                 except RuntimeError:  # the recording is not valid, which is why it ends
-                    torch._C._cuda_endAllocateToPool(self.device.index or 0, self.handle)
+                    torch._C._cuda_endAllocateToPool(self.device.index or 0, self.handle)  # noqa: SLF001
                 raise
             graph.capture_end()
 

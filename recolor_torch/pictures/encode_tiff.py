@@ -94,9 +94,9 @@ def _parts(raster: Raster, rows: int, columns: int | None) -> Iterator[np.ndarra
             yield band
             continue
         missing = rows - len(band), -width % columns
-        band = np.pad(band, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+        whole = np.pad(band, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
         for left in range(0, width, columns):
-            yield band[:, left : left + columns]
+            yield whole[:, left : left + columns]
 
 
 def _packed(part: np.ndarray, order: str) -> bytes:

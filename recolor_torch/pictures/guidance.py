@@ -55,7 +55,7 @@ def read_reference(path: Path, mask: Path | None = None, max_pixels: int = MAX_P
 
 
 @lru_cache(maxsize=8)
-def _reference(path: Path, mask: Path | None, max_pixels: int, stamps: object) -> Reference:
+def _reference(path: Path, mask: Path | None, max_pixels: int, _stamps: object) -> Reference:
     image, counts = visible(read_picture(path, max_pixels))
     if mask is None:
         return Reference(image, counts)
@@ -89,7 +89,7 @@ def _stamp(path: Path) -> tuple[str, int, int] | None:
 
 
 @lru_cache(maxsize=8)
-def _mask(path: Path, max_pixels: int, stamp: object) -> Tensor:
+def _mask(path: Path, max_pixels: int, _stamp: object) -> Tensor:
     picture = read_picture(path, max_pixels)
     values = rgb_to_luminance(picture.image)
     return values if picture.alpha is None else values * picture.alpha

@@ -69,12 +69,12 @@ def read_exif(image: Any) -> tuple[int, bytes | None]:
         orientation = exif.number(ORIENTATION) if exif else None
         if orientation is None and image.format != "PNG":
             orientation = image.getexif().get(ORIENTATION, 1)  # Pillow looks into XMP too
-    except Exception:
+    except Exception:  # noqa: BLE001 # what a tag holds is anybody's guess
         return 1, None
     orientation = orientation if orientation is not None and orientation in range(1, 9) else 1
     try:
         return orientation, None if exif is None else _clean(exif, orientation)
-    except Exception:
+    except Exception:  # noqa: BLE001 # damaged EXIF must not cost the picture
         return orientation, None
 
 
@@ -151,7 +151,7 @@ def read_texts(image: Any) -> Texts:
     """
     try:
         return _texts(image)
-    except Exception:
+    except Exception:  # noqa: BLE001 # damaged texts must not cost the picture
         return NO_TEXTS
 
 
@@ -257,7 +257,7 @@ def _exif_dpi(image: Any) -> tuple[float, float] | None:
             return None
         x, y = (_fraction(exif, tag) for tag in (_ACROSS, _DOWN))
         return x * inch, y * inch
-    except Exception:  # EXIF that cannot be understood must not cost the picture
+    except Exception:  # noqa: BLE001 # EXIF that cannot be understood must not cost the picture
         return None
 
 

@@ -22,7 +22,7 @@ _HEADER = threading.Lock()
 
 
 def _renew_lock() -> None:
-    global _HEADER
+    global _HEADER  # noqa: PLW0603
     _HEADER = threading.Lock()
 
 

@@ -25,13 +25,14 @@ class Raster:
         left: list[np.ndarray] = []
         count = 0
         for band in self.bands:
-            while len(band) + count >= rows:
+            rest = band
+            while len(rest) + count >= rows:
                 need = rows - count
-                yield np.concatenate([*left, band[:need]]) if left else band[:need]
-                left, count, band = [], 0, band[need:]
-            if len(band):
-                left.append(band)
-                count += len(band)
+                yield np.concatenate([*left, rest[:need]]) if left else rest[:need]
+                left, count, rest = [], 0, rest[need:]
+            if len(rest):
+                left.append(rest)
+                count += len(rest)
         if left:
             yield np.concatenate(left) if len(left) > 1 else left[0]
 

@@ -160,7 +160,7 @@ def open_odd_tiff(file: IO[bytes]) -> Iterator[OddTiff | None]:
     with ExitStack() as stack:
         try:
             odd = _open(stack.enter_context(tifffile.TiffFile(file)), file)
-        except Exception:
+        except Exception:  # noqa: BLE001 # what tifffile cannot read, Pillow may
             odd = None
         file.seek(0)
         yield odd

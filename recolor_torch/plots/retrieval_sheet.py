@@ -46,7 +46,7 @@ def _square(read: Callable[[Path], Tensor], path: Path) -> Tensor:
     square = torch.ones(3, _SIDE, _SIDE)
     try:
         image = read(path)
-    except Exception:  # gone or damaged since it was taken in: the sheet of the others is still wanted
+    except Exception:  # noqa: BLE001 # gone or damaged since it was taken in: the sheet of the others is still wanted
         image = torch.full((1, 3, _SIDE, _SIDE), 0.9)
     height, width = working_size(image.shape[-2], image.shape[-1], _SIDE)
     top, left = (_SIDE - height) // 2, (_SIDE - width) // 2

@@ -138,7 +138,7 @@ class BatchDataset:
                     loaded.append(_load(job, self.max_pixels))
             except PictureError as error:
                 failures.append((job, str(error)))
-            except Exception as error:  # hostile files reach what nobody thought of; the others of a batch go on
+            except Exception as error:  # noqa: BLE001 # hostile files reach what nobody thought of; the others of a batch go on
                 failures.append((job, failure(job.target, error)))
         return PictureBatch(loaded, failures, large)
 
@@ -166,7 +166,7 @@ _SHARED = threading.Lock()
 
 
 def _renew_lock() -> None:
-    global _SHARED
+    global _SHARED  # noqa: PLW0603
     _SHARED = threading.Lock()
 
 

@@ -60,13 +60,13 @@ def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, pl
             return results + _color(
                 method, batch, list(range(len(batch.jobs))), batch.images, batch.guide, coloring, place
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 # the cause is found below
             # One bad picture, or a batch too large for the memory: find out one by one.
             pass
     for i, job in enumerate(batch.jobs):
         try:
             results += _color(method, batch, [i], *batch.select(i), coloring, place)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 # a failure concerns its picture alone
             results.append(Result(job, batch.pictures[i], batch.hashes[i], error=failure(job.target, error)))
     return results
 
@@ -77,7 +77,7 @@ def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, pl
     method.stages.clear()
     try:
         found = LargeResult(large, method, coloring, place)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 # a failure concerns its picture alone
         return Result(large.job, large.scan, large.hash, error=failure(large.job.target, error))
     return Result(
         large.job,

@@ -94,7 +94,7 @@ def _without_results(output: Path, targets: list[Target]) -> list[Target]:
         return targets
     made = {(output / name).absolute() for name in record.load(output)}
     left = [t for t in targets if t.path.absolute() not in made]
-    return left if left else targets
+    return left or targets
 
 
 def _without_hints(folder: Path | None, names: list[str], targets: list[Target]) -> list[Target]:

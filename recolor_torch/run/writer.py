@@ -79,7 +79,7 @@ class ResultWriter:
             return str(error)
         except UsageError:
             raise  # the run record cannot be written: nothing that follows could be found again
-        except Exception as error:  # whatever it is, it concerns this result alone
+        except Exception as error:  # noqa: BLE001 # whatever it is, it concerns this result alone
             return failure(job.output, error)
         return None
 

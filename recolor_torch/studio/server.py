@@ -86,7 +86,7 @@ class Studio:
     def _open(self, index: int) -> Session:
         session = Session(self.desk, index, self.network)
 
-        def job(stale: Stale) -> None:
+        def job(_stale: Stale) -> None:
             with session.lock, torch.no_grad():
                 session.engine.prepare()
 
@@ -98,7 +98,7 @@ class Studio:
         session, marks = connection.session, connection.marks
         session.marks = marks
 
-        def job(stale: Stale) -> None:
+        def job(_stale: Stale) -> None:
             try:
                 if session.save(marks):
                     connection.tell({"type": "saved", "state": self.desk.items[session.index].state()})
@@ -145,7 +145,7 @@ def make_app(studio: Studio) -> Gate:
     ]
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(studio.close)
 
@@ -177,7 +177,7 @@ def _problem(text: str, status: int, hang_up: bool = False) -> Response:
     return JSONResponse({"error": " ".join(text.split())}, status, {"connection": "close"} if hang_up else None)
 
 
-async def _index(studio: Studio, request: Request) -> Response:
+async def _index(studio: Studio, _request: Request) -> Response:
     return Response(studio.page["index.html"].read_bytes(), media_type="text/html; charset=utf-8")
 
 
@@ -189,7 +189,7 @@ async def _page(studio: Studio, request: Request) -> Response:
     return Response(file.read_bytes(), media_type=kind)
 
 
-async def _desk(studio: Studio, request: Request) -> Response:
+async def _desk(studio: Studio, _request: Request) -> Response:
     items = [{"index": i, "name": item.name, "state": item.state()} for i, item in enumerate(studio.desk.items)]
     return JSONResponse({"pictures": items, "gallery": bool(studio.desk.galleries)})
 
@@ -323,7 +323,7 @@ async def _export(studio: Studio, request: Request) -> Response:
     return JSONResponse(done)
 
 
-async def _stop(studio: Studio, request: Request) -> Response:
+async def _stop(studio: Studio, _request: Request) -> Response:
     if studio.process is not None:
         studio.process.terminate()
     return JSONResponse({"stopped": True})

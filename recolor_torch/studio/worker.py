@@ -79,7 +79,7 @@ class Worker:
                 self._running = key
             try:
                 job(partial(self._stale, key, mine))
-            except Exception:
+            except Exception:  # noqa: BLE001 # the worker lives on
                 _LOG.exception("A job of the studio failed.")
             with self._ready:
                 self._running = None

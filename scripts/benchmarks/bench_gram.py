@@ -118,7 +118,7 @@ def closures(arguments: argparse.Namespace, size: int, kind: str) -> Callable[[T
     if kind.startswith("peer"):
         return Peer(vgg(arguments), target, style, weight_gradients=kind == "peer").closure
     objective = problem_of(arguments, target, style, precision=kind.removeprefix("ours ")).objective
-    return lambda picture: objective.evaluate(picture)
+    return objective.evaluate
 
 
 def kinds() -> list[str]:

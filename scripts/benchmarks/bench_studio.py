@@ -74,7 +74,7 @@ def processor_time(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def paint(url: str, pid: int, size: tuple[int, int], recipe: dict | None) -> dict[str, list]:
+async def paint(url: str, pid: int, size: tuple[int, int], recipe: dict | None) -> dict[str, list]:  # noqa: C901
     """Paint the strokes; times in seconds, and the last colors."""
     first, final, rates, first_cpu, final_cpu = [], [], [], [], []
     origin = "/".join(url.split("/")[:3])

@@ -70,7 +70,7 @@ def islands(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     return t
 
 
-def square(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
+def square(h: int, w: int, _rng: np.random.Generator) -> np.ndarray:
     """A bright square of a quarter of the side on black."""
     t = np.zeros((h, w))
     y, x = h // 3, w // 3
@@ -136,7 +136,7 @@ PICTURES = {
 }
 
 
-def size_of(kind: str, rng: np.random.Generator) -> tuple[int, int]:
+def size_of(rng: np.random.Generator) -> tuple[int, int]:
     draw = rng.random()
     if draw < 0.15:
         n = int(rng.choice([2, 5, 30, 100, 300, 1000, 3000]))
@@ -173,7 +173,7 @@ def draw(seed: int) -> Attack:
     """The attack of a seed."""
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(PICTURES)))
-    h, w = size_of(kind, rng)
+    h, w = size_of(rng)
     batch = int(rng.choice([1, 1, 2, 3])) if h * w < 5000 else 1
     kinds = [kind] + [str(rng.choice([kind, "photograph", "flat"])) for _ in range(batch - 1)]
     pictures = np.stack([PICTURES[k](h, w, rng) for k in kinds])[:, None]

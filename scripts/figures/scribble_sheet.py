@@ -62,8 +62,8 @@ def _row(folder: Path, name: str, result: Path) -> Image.Image:
     draw.text(
         (3, 2), f"{name}: {rule}; chroma off at hints: {255 * gap.median():.1f}, at most {255 * gap.max():.0f}", "black"
     )
-    for i, panel in enumerate(panels):
-        panel = panel.convert("RGB")
+    for i, given in enumerate(panels):
+        panel = given.convert("RGB")
         panel.thumbnail((PANEL - 4, PANEL - 4))
         if max(panel.size) < PANEL - 4:
             scale = (PANEL - 4) / max(panel.size)

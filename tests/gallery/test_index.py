@@ -105,5 +105,5 @@ def test_samples_repeat():
 
 def test_faiss_is_imported_in_one_place():
     root = Path(recolor_torch.__file__).parent
-    users = [p for p in root.rglob("*.py") if re.search(r"^\s*(import|from) faiss", p.read_text(), re.M)]
+    users = [p for p in root.rglob("*.py") if re.search(r"^\s*(import|from) faiss", p.read_text(), re.MULTILINE)]
     assert users == [root / "gallery/index.py"]

@@ -62,8 +62,8 @@ def semantic_blocks(encoder: ColorUNet, luminance: Tensor) -> list[Tensor]:
     found = []
     for x, stride in zip(encoder.semantics(luminance.float()), SEMANTIC_STRIDES):
         times = stride // STRIDE
-        x = F.interpolate(x, scale_factor=times, mode="bilinear", align_corners=False)
-        found.append(x[..., : height // STRIDE, : width // STRIDE])
+        finer = F.interpolate(x, scale_factor=times, mode="bilinear", align_corners=False)
+        found.append(finer[..., : height // STRIDE, : width // STRIDE])
     return found
 
 

@@ -182,8 +182,8 @@ class TiledObjective:
     ) -> dict[str, Tensor]:
         """The gradient of all losses in each layer's own features; content losses are added to ``sums``."""
         pulls: dict[str, Tensor] = {}
-        for name, x in own.items():
-            x = x.detach()
+        for name, features in own.items():
+            x = features.detach()
             if name in matrices:
                 mask = None if self.mask is None else tile.own(shrink_mask(tile.cut(self.mask), name), name)
                 pulls[name] = apply_gram_gradient(x, matrices[name], mask)

@@ -94,12 +94,12 @@ def _pass(
     for t in order:
         here, given, known = luminance[t : t + 1], hints[t : t + 1], mask[t : t + 1]
         if carried is not None or hinted[t]:
-            carried = _frame(here, given, known, carried, hinted[t], solve)
+            carried = _frame(here, given, known, carried, solve)
         found[t] = carried
     return found
 
 
-def _frame(here: Tensor, given: Tensor, known: Tensor, carried: Carried | None, hinted: bool, solve: Solve) -> Carried:
+def _frame(here: Tensor, given: Tensor, known: Tensor, carried: Carried | None, solve: Solve) -> Carried:
     if carried is None:
         chroma = solve(here, given, known, None, None, None)
         trust = solve(here, torch.ones_like(here), known, None, None, TRUST_PULL)

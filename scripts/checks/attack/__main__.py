@@ -67,7 +67,7 @@ def attack(kind: str, seed: int, seconds: float, keep: Path) -> int:
                 if alone != outcome:
                     told += f" (by itself it is {alone}: {more})"
                 else:
-                    case = shrink(target, case, outcome)
+                    case = shrink(target, case, outcome)  # noqa: PLW2901
                 print(f"{told}: {outcome}: {words}", file=sys.stderr)
                 _keep(keep, f"{kind}-{seed}-{number + i}", case, target)
         number += size

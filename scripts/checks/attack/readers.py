@@ -116,7 +116,7 @@ def _hints() -> Attack:
     buffer = io.BytesIO()
     Image.fromarray(overlay).save(buffer, "PNG")
 
-    def read(path: Path, folder: Path) -> None:
+    def read(path: Path, _folder: Path) -> None:
         hints = read_hints(path, torch.rand(1, 3, 24, 30), max_pixels=MOST_PIXELS)
         assert hints.image.shape == (1, 3, 24, 30), "another size"
 
@@ -149,7 +149,7 @@ def _weights() -> Attack:
         torch.save(value, buffer, _use_new_zipfile_serialization=new)
         files[name] = buffer.getvalue()
 
-    def read(path: Path, folder: Path) -> None:
+    def read(path: Path, _folder: Path) -> None:
         found = find_vgg19(path)
         assert bool(found.state["features.0.weight"].isfinite().all()), "weights that are not numbers"
         with contextlib.suppress(UsageError):  # no network has these tensors

@@ -100,7 +100,7 @@ def command_in_fork(command: list[str], folder: Path, before: Callable[[], None]
             code = main(command)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-        except BaseException:
+        except BaseException:  # noqa: BLE001 # a crash of any kind is what is looked for
             with contextlib.suppress(BaseException):
                 traceback.print_exc()
         finally:
@@ -280,7 +280,7 @@ def _disk() -> Attack:
             if "largest" in case:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (case["largest"], resource.RLIM_INFINITY))
             else:
-                _break_disk(case["step"], ERRORS[case["how"]], bool(case["lasting"]), folder)
+                _break_disk(case["step"], ERRORS[case["how"]], bool(case["lasting"]))
 
         done = command_in_fork(COMMANDS[case["command"]], folder, before)
         done.check((0, 2, 3, 130))
@@ -289,8 +289,8 @@ def _disk() -> Attack:
     return Attack(draw, run, (), seconds=90)
 
 
-def _break_disk(number: int, code: int, lasting: bool, folder: Path) -> None:
-    """From a step on, or at it alone, what writes in ``folder`` fails."""
+def _break_disk(number: int, code: int, lasting: bool) -> None:
+    """From a step on, or at it alone, what writes to the disk fails."""
     count, lock = 0, threading.Lock()
 
     def wrap(name: str) -> Callable:

@@ -226,7 +226,7 @@ def _links() -> Attack:
     text = json.dumps({"size": list(SIZE), "points": [], "strokes": _STROKES[:2], "links": _LINKS}).encode()
     bare = json.dumps({"size": list(SIZE), "links": _LINKS}).encode()
 
-    def read(path: Path, folder: Path) -> None:
+    def read(path: Path, _folder: Path) -> None:
         hints = read_hints(path, torch.rand(1, 3, 24, 30), max_pixels=MOST_PIXELS)
         assert hints.image.shape == (1, 3, 24, 30), "another size"
         assert bool(hints.image.isfinite().all()), "values that are not numbers"

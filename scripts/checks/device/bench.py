@@ -166,7 +166,7 @@ def run_stage(
         except KeyboardInterrupt:
             record.write(record.seconds + time.perf_counter() - start)
             raise
-        except BaseException as error:  # a library may raise or exit as it likes: the other checks go on
+        except BaseException as error:  # noqa: BLE001 # a library may raise or exit as it likes: the other checks go on
             where = traceback.extract_tb(error.__traceback__)[-1]
             said = str(error).strip().splitlines() or [""]
             place = f"{Path(where.filename).name}:{where.lineno}"

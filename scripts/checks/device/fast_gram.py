@@ -53,7 +53,7 @@ def method(bench: Bench, **settings: object) -> GramTransfer:
     """Free RGB as the recipe has it, without an early end."""
     made = build_method("gram", **{"optimize": "rgb", "tolerance": 0.0, "precision": "float32", **settings})
     assert isinstance(made, GramTransfer)
-    made._found = weights_of(bench)
+    made._found = weights_of(bench)  # noqa: SLF001
     return made
 
 

@@ -150,8 +150,8 @@ class Launches(TorchDispatchMode):
         self.found: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        views = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
-        name = func._schema.name.removeprefix("aten::")
+        views = any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)  # noqa: SLF001
+        name = func._schema.name.removeprefix("aten::")  # noqa: SLF001
         if not views and not name.startswith(NO_KERNEL):
             self.found[name] += 1
         return func(*args, **(kwargs or {}))

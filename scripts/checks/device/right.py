@@ -59,8 +59,8 @@ def compare(
         row["ok"] = row["levels"] <= (HALF_LEVEL if limit is None else limit)
     if gradient:
         parts = []
-        for given in (single, exact):
-            given = [x.clone().requires_grad_() for x in given]
+        for values in (single, exact):
+            given = [x.clone().requires_grad_() for x in values]
             parts.append(gradients(function(*given), given))
         row["gradient share"] = relative(*parts)
         row["ok"] = row["ok"] and row["gradient share"] <= SHARE
@@ -176,8 +176,8 @@ def networks(bench: Bench) -> Iterator[Row]:
     modules |= {"EightBlockNet": (random["EightBlockNet"], [gray[:1]])}
     modules |= {"UserGuidedNet": (random["UserGuidedNet"], [gray[:1], hints[:1], mask[:1]])}
     modules |= {"Discriminator": (random["Discriminator"], [gray, hints])}
-    for name, (module, inputs) in modules.items():
-        module = module.eval()
+    for name, (made, inputs) in modules.items():
+        module = made.eval()
         for allowed in (False, True) if bench.device.type == "cuda" else (False,):
 
             def run(*given: Tensor, module: torch.nn.Module = module) -> Any:
