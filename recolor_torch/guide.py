@@ -27,6 +27,21 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A region of the target that takes its colors from a region of a reference, whatever else fits it.
+
+    Args:
+        reference: the place of the reference in ``Guide.references``; its weight may be 0.
+        target: (B or 1, 1, H, W), 1 in the region.
+        region: (B or 1, 1, H', W'), 1 in the region, of the reference's size.
+    """
+
+    reference: int
+    target: Tensor
+    region: Tensor
+
+
+@dataclass(frozen=True)
 class Guide:
     """Everything a method may be told about the colours that are wanted.
 
@@ -37,6 +52,7 @@ class Guide:
         hint_mask: (B or 1, 1, H, W), 1 where a colour is given.
         prior: a soft estimate of the chroma, (B or 1, 2, H, W).
         confidence: trust in the prior, (B or 1, 1, H, W), 0 or more.
+        links: regions that take their colors from a region of a reference; a later one comes before an earlier one.
     """
 
     references: tuple[Reference, ...] = ()
@@ -45,11 +61,17 @@ class Guide:
     hint_mask: Tensor | None = None
     prior: Tensor | None = None
     confidence: Tensor | None = None
+    links: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
         for r in self.references:
             if not isinstance(r, Reference):
                 raise TypeError(f"references must hold Reference(image) objects, got {type(r).__name__}.")
+        for k in self.links:
+            if not isinstance(k, Link):
+                raise TypeError(f"links must hold Link(reference, target, region) objects, got {type(k).__name__}.")
+            if not 0 <= k.reference < len(self.references):
+                raise ValueError(f"A link names reference {k.reference}, and there are {len(self.references)}.")
 
     def select(self, index: int) -> "Guide":
         """What the guide tells of one picture of a batch."""
@@ -61,8 +83,8 @@ class Guide:
             return None if x is None else one(x)
 
         references = tuple(replace(r, image=one(r.image), mask=own(r.mask)) for r in self.references)
-        tensors = ("target_mask", "hints", "hint_mask", "prior", "confidence")
-        return Guide(references, **{name: own(getattr(self, name)) for name in tensors})
+        links = tuple(replace(k, target=one(k.target), region=one(k.region)) for k in self.links)
+        return Guide(references, **{name: own(getattr(self, name)) for name in _TENSORS}, links=links)
 
     def to(self, like: Tensor) -> "Guide":
         """The same guide with its tensors on the device and in the dtype of ``like``."""
@@ -71,8 +93,8 @@ class Guide:
             return None if x is None else x.to(like)
 
         references = tuple(replace(r, image=r.image.to(like), mask=move(r.mask)) for r in self.references)
-        tensors = ("target_mask", "hints", "hint_mask", "prior", "confidence")
-        return Guide(references, **{name: move(getattr(self, name)) for name in tensors})
+        links = tuple(replace(k, target=k.target.to(like), region=k.region.to(like)) for k in self.links)
+        return Guide(references, **{name: move(getattr(self, name)) for name in _TENSORS}, links=links)
 
 
 def make_guide(
@@ -98,11 +120,11 @@ def make_guide(
         replace(r, image=batched(r.image), mask=None if r.mask is None else batched(r.mask))
         for r in given.references + new
     )
-    names = ("target_mask", "hints", "hint_mask", "prior", "confidence")
-    tensors = {name: getattr(given, name) for name in names}
+    tensors = {name: getattr(given, name) for name in _TENSORS}
     if hints is not None:
         tensors["hints"], tensors["hint_mask"] = hints
-    return Guide(references, **{name: None if x is None else batched(x) for name, x in tensors.items()})
+    links = tuple(replace(k, target=batched(k.target), region=batched(k.region)) for k in given.links)
+    return Guide(references, **{name: None if x is None else batched(x) for name, x in tensors.items()}, links=links)
 
 
 def batched(x: Tensor) -> Tensor:
@@ -118,13 +140,21 @@ def total_weight(references: tuple[Reference, ...]) -> float:
     return float(sum(weights))
 
 
-def _flatten_reference(reference: Reference) -> tuple[list[Any], float]:
-    return [reference.image, reference.mask], reference.weight
+def _flatten_reference(reference: Reference) -> tuple[list[Any], tuple[float, bool]]:
+    return [reference.image, reference.mask], (reference.weight, reference.found)
 
 
-def _unflatten_reference(parts: Any, weight: float) -> Reference:
+def _unflatten_reference(parts: Any, rest: tuple[float, bool]) -> Reference:
     image, mask = parts
-    return Reference(image, mask, weight)
+    return Reference(image, mask, *rest)
+
+
+def _flatten_link(link: Link) -> tuple[list[Any], int]:
+    return [link.target, link.region], link.reference
+
+
+def _unflatten_link(parts: Any, reference: int) -> Link:
+    return Link(reference, *parts)
 
 
 def _flatten_guide(guide: Guide) -> tuple[list[Any], None]:
@@ -132,10 +162,12 @@ def _flatten_guide(guide: Guide) -> tuple[list[Any], None]:
 
 
 def _unflatten_guide(parts: Any, _: None) -> Guide:
-    return Guide(*parts)
+    return Guide(**dict(zip(_PARTS, parts)))
 
 
-_PARTS = ("references", "target_mask", "hints", "hint_mask", "prior", "confidence")
+_TENSORS = ("target_mask", "hints", "hint_mask", "prior", "confidence")
+_PARTS = ("references", *_TENSORS, "links")
 # So that vmap, func and compile take guides apart as they do lists.
 pytree.register_pytree_node(Reference, _flatten_reference, _unflatten_reference)
+pytree.register_pytree_node(Link, _flatten_link, _unflatten_link)
 pytree.register_pytree_node(Guide, _flatten_guide, _unflatten_guide)

@@ -176,9 +176,9 @@ def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:
     def fit_mask(x: Tensor | None) -> Tensor | None:
         return None if x is None else resize(x, size).clamp(0, 1)
 
-    return Guide(
-        references, fit_mask(guide.target_mask), hints, hint_mask, fit(guide.prior), fit_mask(guide.confidence)
-    )
+    prior, confidence = fit(guide.prior), fit_mask(guide.confidence)
+    links = tuple(replace(k, target=resize(k.target, size).clamp(0, 1)) for k in guide.links)
+    return Guide(references, fit_mask(guide.target_mask), hints, hint_mask, prior, confidence, links)
 
 
 def _check_guide(guide: Guide, image: Tensor) -> None:
@@ -187,6 +187,9 @@ def _check_guide(guide: Guide, image: Tensor) -> None:
         check_batch(r.image, "reference", image)
         if r.mask is not None:
             check_mask(r.mask, "reference mask", r.image, "its reference")
+    for k in guide.links:
+        check_mask(k.target, "target of a link", image)
+        check_mask(k.region, "region of a link", guide.references[k.reference].image, "its reference")
     if guide.target_mask is not None:
         check_mask(guide.target_mask, "target_mask", image)
     if guide.hints is not None and guide.hint_mask is not None:

@@ -14,6 +14,7 @@ from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import METHODS, Recolorizer, build_method, choose_method, find_method, name_of
 from recolor_torch.paths import as_path
 from recolor_torch.run.film_targets import split_films
+from recolor_torch.run.linked import holds_links
 from recolor_torch.run.targets import read_pairs
 
 DESCRIPTION = """Put colour into pictures.
@@ -59,6 +60,7 @@ def make_parser(own: str | None = None) -> Parser:
     add("--each-reference", action="store_true", help="a result from each -r, named after it, not one from all")
     add("--gallery", action="append", metavar="DIR", help="folder of recolor gallery: finds each target's references")
     add("--gallery-count", type=int, default=3, metavar="K", help="references that each target gets from the gallery")
+    add("--words", type=str, metavar="WORDS", help="references from the gallery's pictures that these words fit alone")
     add("--reference-weights", type=str, metavar="a,b", help="share of each reference, as 2,1")
     add(
         "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
@@ -128,6 +130,8 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"--strength must be in [0, 1], got {args.strength:g}.")
     if args.max_side is not None and args.max_side < 1:
         raise UsageError(f"--max-side must be 1 or more, got {args.max_side}.")
+    if args.words is not None and not args.gallery:
+        raise UsageError("--words choose among the pictures of a gallery: name one with --gallery.")
     references, hints = _kinds_given(args)
     name = name_of(find_method(args.method)) if args.method else choose_method(references, hints)
     _refuse_other_settings(argv, name)
@@ -235,8 +239,10 @@ def _settings(name: str, args: Namespace) -> dict[str, Any]:
 def _kinds_given(args: Namespace) -> tuple[bool, bool]:
     """Whether there are references, and whether there are hints."""
     pairs = read_pairs(Path(args.pairs)) if args.pairs else []
+    hints = [*filter(None, (p.hints for p in pairs)), *([Path(args.hints)] if args.hints else [])]
     references = bool(args.reference or args.gallery) or any(p.references for p in pairs)
-    return references, bool(args.hints) or any(p.hints for p in pairs)
+    references = references or any(map(holds_links, hints))
+    return references, bool(hints)
 
 
 def _device(name: str) -> tuple[str, Any]:

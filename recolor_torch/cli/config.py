@@ -39,6 +39,7 @@ DATA: dict[str, tuple[str, Any]] = {
     "max_pixels": ("max_pixels", int),
     "gallery": ("gallery", list[str] | None),
     "gallery_count": ("gallery_count", int),
+    "words": ("words", str | None),
     "weights": ("weights", str | None),
     "download": ("download", bool),
     "vgg_preprocessing": ("vgg_preprocessing", Preprocessing | None),

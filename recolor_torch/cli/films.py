@@ -118,12 +118,13 @@ def find_in_galleries(args: Namespace) -> Any:
     from recolor_torch.run.retrieval import Retrieval
 
     galleries = tuple(as_path(g) for g in args.gallery)
-    source = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
+    where = args.weights, args.download, args.vgg_preprocessing
+    source = GallerySource(galleries, args.gallery_count, *where, args.words)
     retrieval = Retrieval(source)
     gallery, weights = retrieval.open()
 
     def find(image: Any) -> list[Path]:
-        matches = gallery.query(image, args.gallery_count, weights)[0]
+        matches = gallery.query(image, args.gallery_count, weights, args.words)[0]
         return [m.path for m in matches if os.path.isfile(m.path)]
 
     return find

@@ -13,7 +13,7 @@ from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
-from recolor_torch.gallery import Gallery, Match
+from recolor_torch.gallery import DescriptorSpec, Gallery, Match
 from recolor_torch.gallery.index import suggest_factory
 from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import State, open_state
@@ -36,6 +36,7 @@ pictures stay where they are: the gallery keeps some hundred numbers of each.
   recolor gallery query photos.gallery old.jpg            the five most alike
   recolor gallery query photos.gallery scans/ --json      a line of JSON for each of many targets
   recolor gallery query photos.gallery old.jpg -o sheet.png --rerank 20
+  recolor gallery query photos.gallery --words "harbour evening"      by names, captions and keywords
   recolor gallery info photos.gallery                     what is in it, and how large
   recolor gallery verify photos.gallery                   check every byte
   recolor gallery remove photos.gallery photos/bad.jpg    never propose this one (the file stays)
@@ -83,18 +84,23 @@ def _query(argv: list[str]) -> int:
   recolor gallery query photos.gallery scans/ --json > matches.jsonl
   recolor gallery query photos.gallery old.jpg --also more.gallery -o sheet.png
   recolor gallery query photos.gallery old.jpg --rerank 20
+  recolor gallery query photos.gallery old.jpg --words "harbour evening"
+  recolor gallery query photos.gallery --words "harbour evening"
 
+--words looks among the pictures alone whose file names, folders, captions or keywords have these words; where none
+has all of them, among those that have most. Without a target the pictures are in the order in which the words fit.
 The score is a cosine, 1 for the same picture. "mirrored" says that the target is more like the picture's
 mirror image. --rerank N compares features place by place over the best N (the report's rule) and prints
 the distance instead: right for pictures of one scene, beside the point for pictures of one kind."""
     parser = Parser(prog="recolor gallery query", description=text)
     add = parser.add_argument
     add("gallery", metavar="GALLERY", help="the gallery")
-    add("targets", nargs="+", metavar="TARGET", help="files, folders or globs")
+    add("targets", nargs="*", metavar="TARGET", help="files, folders or globs")
     add("-k", type=int, default=5, metavar="N", help="how many pictures for each target")
     add("--also", action="append", metavar="GALLERY", help="search this one too, as if they were one; may be repeated")
     add("--json", action="store_true", help='a line a target: {"query", "matches": [{"path", "score", ...}]}')
     add("-o", "--output", type=str, metavar="SHEET", help="a sheet of the targets and their matches, .png or .svg")
+    add("--words", type=str, metavar="WORDS", help="among the pictures that these words fit, by names and captions")
     add("--rerank", type=int, default=0, metavar="N", help="order the best N by the exact distance; 0 does not")
     add("--rerank-layer", type=str, default="conv_5", metavar="LAYER", help="layer of that distance")
     add_weights(parser)
@@ -103,7 +109,13 @@ the distance instead: right for pictures of one scene, beside the point for pict
         raise UsageError(f"-k is 1 or more and --rerank 0 or more, got {args.k} and {args.rerank}.")
     if args.output and Path(args.output).suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"{show_path(args.output)}: a sheet is written as .png or .svg.")
+    if not args.targets and (args.words is None or args.output or args.rerank):
+        raise UsageError("Name a target: a gray picture, or several; or words alone, with --words.")
     gallery = Gallery.open([args.gallery, *(args.also or [])])
+    _say_missing(gallery, args.words)
+    if not args.targets:
+        _print(Path("-"), gallery.named(args.words, args.k), args)
+        return 0
     targets = [target.path for target in find_targets(args.targets)]
     if args.output and Path(args.output).resolve() in [path.resolve() for path in targets]:
         raise UsageError(
@@ -114,6 +126,16 @@ the distance instead: right for pictures of one scene, beside the point for pict
         _write_sheet(args.output, results, args.k)
         print(f"{len(results)} targets, in {show_path(args.output)}", file=sys.stderr)
     return 3 if failed else 0
+
+
+def _say_missing(gallery: Gallery, words: str | None) -> None:
+    """Which of the words do not narrow anything."""
+    found = [] if words is None else [f for f in gallery.find_words(words) if f.ids]
+    missing = sorted(set.intersection(*(set(f.missing) for f in found))) if found else []
+    if missing:
+        print(f"no picture has {' or '.join(map(repr, missing))}: left out", file=sys.stderr)
+    if found and not any(f.all for f in found):
+        print("no picture has all of these words: those with most of them", file=sys.stderr)
 
 
 def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple[list[tuple[Path, list[Match]]], int]:
@@ -134,7 +156,7 @@ def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple
             print(printable(str(error)), file=sys.stderr)
             failed += 1
             continue
-        matches = gallery.query(image, max(args.k, args.rerank), weights)
+        matches = gallery.query(image, max(args.k, args.rerank), weights, args.words)
         if args.rerank:
             matches = gallery.rerank(image, matches, _read, weights, args.rerank_layer)
         found = matches[0][: args.k]
@@ -204,6 +226,8 @@ def describe(state: State) -> dict[str, object]:
     removed = sum(s.removed for s in state.skipped)
     size = sum(entry.bytes for entry in header.files())
     whitening = f"to {header.dimension} numbers, fitted on {header.whitened_on} pictures"
+    if header.whitening is not None and not header.whitened_on:
+        whitening = f"to {header.dimension} numbers, as fitted on other photographs: its own from 256 pictures on"
     if header.whitening is None:
         whitening = "none: it needs 256 pictures or more; with fewer, similar pictures are found less well"
     index = header.factory if header.nprobe is None else f"{header.factory}, {header.nprobe} lists searched"
@@ -219,14 +243,21 @@ def describe(state: State) -> dict[str, object]:
         "vectors": f"{header.vectors}{', each picture also mirrored' if spec.mirrored else ''}",
         "features": f"{' + '.join(spec.layers)}, {spec.pooling}, luminance at {spec.side} pixels, "
         f"{header.raw_dimension} numbers",
-        "weights": f"VGG-19 {spec.digest[:16]}, {spec.scale:g} * (rgb - {spec.mean}) / {spec.std}, "
-        f"{spec.network_pooling} pooling",
+        "weights": "; ".join(_weights_said(spec)),
         "whitening": whitening,
         "metric": header.metric,
         "index": index,
         "on disk": f"{size / 1e6:.1f} MB",
         "state": f"{header.generation}, format {header.version}" if header.generation else "its making was stopped",
     }
+
+
+def _weights_said(spec: DescriptorSpec) -> list[str]:
+    said = [f"colorization network {spec.encoder[:16]}"] if spec.encoder else []
+    if spec.depth:
+        made = f"{spec.scale:g} * (rgb - {spec.mean}) / {spec.std}"
+        said.append(f"VGG-19 {spec.digest[:16]}, {made}, {spec.network_pooling} pooling")
+    return said
 
 
 def _verify(argv: list[str]) -> int:

@@ -10,14 +10,17 @@ from jsonargparse import Namespace
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.parser import Parser
 from recolor_torch.errors import UsageError
-from recolor_torch.features import VggWeights, find_vgg19, layer_depth
+from recolor_torch.features import VggWeights, find_vgg19
 from recolor_torch.gallery import DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import LAYERS, POOLINGS
+from recolor_torch.gallery.descriptor import LAYERS, POOLINGS, check_layers, depth_of
 from recolor_torch.gallery.header import read_header
 from recolor_torch.gallery.plan import Found
 from recolor_torch.gallery.upkeep import Embed, Outcome, build_gallery, process_rank, update_gallery
 from recolor_torch.paths import as_path, show_path
 
+_LAYERS = (
+    "encoder_8, encoder_16, encoder_32 of the colorization network (meaning), conv_1 to conv_16 of VGG-19 (texture)"
+)
 _INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
 
 
@@ -35,7 +38,7 @@ cannot be read as pictures are noted and passed over until they change."""
     parser.add_argument("gallery", metavar="GALLERY", help="the folder to make")
     parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="folders (with all below them), files or globs")
     add = parser.add_argument
-    add("--layers", type=str, default=",".join(LAYERS), metavar="A,B", help="layers of VGG-19, conv_1 to conv_16")
+    add("--layers", type=str, default=",".join(LAYERS), metavar="A,B", help=_LAYERS)
     add("--pooling", choices=list(POOLINGS), default="mean_std", help="statistics of a layer over positions")
     add("--network-pooling", choices=["average", "max"], default="average", help="pooling inside VGG-19")
     add("--side", type=int, default=160, metavar="N", help="pixels on the longer side of what is compared")
@@ -51,8 +54,8 @@ cannot be read as pictures are noted and passed over until they change."""
     is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
     layers = [name.strip() for name in args.layers.split(",")]
     try:
-        depth = max(layer_depth(name) for name in layers)
-        weights = _weights(args, depth)
+        check_layers(layers)
+        weights = _weights(args, depth_of(layers))
         spec = make_spec(weights, layers, args.pooling, args.side, args.network_pooling, not args.no_mirror)
     except ValueError as error:
         raise error if isinstance(error, UsageError) else UsageError(str(error)) from error

@@ -19,6 +19,7 @@ from recolor_torch.methods import METHODS, Recolorizer, build_method
 from recolor_torch.pictures import read_picture
 from recolor_torch.pictures.guidance import read_reference
 from recolor_torch.plots.hint_plots import draw_hints
+from recolor_torch.run.linked import read_links, with_targets
 
 
 def add_guidance(parser: Parser) -> None:
@@ -75,12 +76,13 @@ def read_given(args: Namespace) -> Given:
     if truth is not None and truth.shape != target.shape:
         raise UsageError(f"{args.truth}: the truth must have the size of the target.")
     hints = read_hints(args.hints, target) if args.hints else None
-    references = tuple(read_reference(Path(path)) for path in args.reference or [])
-    guide = Guide(
-        references,
-        hints=None if hints is None else hints.image,
-        hint_mask=None if hints is None else hints.mask,
-    )
+    paths = [Path(path) for path in args.reference or []]
+    references = tuple(read_reference(path) for path in paths)
+    guide = Guide(references)
+    if hints is not None:
+        references, found = read_links(hints.shapes, Path(args.hints), paths, references)
+        links = with_targets(hints.shapes, found, (target.shape[-2], target.shape[-1]))
+        guide = Guide(references, hints=hints.image, hint_mask=hints.mask, links=links)
     return Given(target, guide, truth, "color" if args.target_color else "gray")
 
 

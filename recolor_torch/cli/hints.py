@@ -69,6 +69,8 @@ def _convert(argv: list[str]) -> int:
     except OSError as error:
         raise UsageError(f"{show_path(output)}: cannot write this file ({error.strerror}).") from error
     print(f"{hints.describe()}; written as {form} to {show_path(output)}")
+    if hints.links and form != "json":
+        print("The links are not in it: links are kept in JSON alone.")
     return 0
 
 
@@ -98,6 +100,7 @@ def _show(argv: list[str]) -> int:
             "pixels": hints.count,
             "points": len(shapes.points) if shapes else None,
             "strokes": len(shapes.strokes) if shapes else None,
+            "links": len(hints.links),
             "rule": marks.rule if marks else None,
             "threshold": marks.threshold if marks else None,
             "neutral": marks.neutral if marks else None,
@@ -108,6 +111,8 @@ def _show(argv: list[str]) -> int:
     print(f"{show_path(args.input)}: {hints.form}, {hints.describe()}")
     for note in hints.notes if hints.marks is None else ():
         print(note)
+    for link in hints.links:
+        print(f"link to {link.name}")
     shown = [f"{color} ({count})" for color, count in colors[:8]]
     more = f" and {len(colors) - 8} more" if len(colors) > 8 else ""
     print(f"colours: {', '.join(shown)}{more}")

@@ -90,7 +90,8 @@ def describe_run(args: Namespace) -> Run:
     gallery = None
     if args.gallery:
         galleries = tuple(as_path(g) for g in args.gallery)
-        gallery = GallerySource(galleries, args.gallery_count, args.weights, args.download, args.vgg_preprocessing)
+        where = args.weights, args.download, args.vgg_preprocessing
+        gallery = GallerySource(galleries, args.gallery_count, *where, args.words)
     return Run(
         Targets(tuple(args.targets), _path(args.list), _path(args.pairs), args.sequence),
         Output(as_path(args.output), args.suffix, args.ext, args.overwrite, args.save_stages),

@@ -1,4 +1,4 @@
-"""Names of the layers of VGG-19: the report's (``conv_5``) and the paper's (``conv3_1``)."""
+"""Names of the layers of VGG-19 and VGG-16: the report's (``conv_5``) and the paper's (``conv3_1``)."""
 
 BLOCKS = (2, 2, 4, 4, 4)
 """Convolutions in each block; a pooling follows each block (Simonyan and Zisserman, 2015, column E)."""
@@ -8,6 +8,9 @@ CHANNELS = (64, 64, 128, 128, *[256] * 4, *[512] * 8)
 
 POOLED_AFTER = tuple(sum(BLOCKS[: i + 1]) for i in range(len(BLOCKS)))
 """Number of the last convolution of each block: 2, 4, 8, 12, 16."""
+
+VGG16_LACKS = (8, 12, 16)
+"""Convolutions that VGG-16 (column D) is without; the others have their names, and what follows conv_7 is conv_9."""
 
 _PAPER = [f"{block + 1}_{i + 1}" for block, count in enumerate(BLOCKS) for i in range(count)]
 _NAMES = {
@@ -54,6 +57,16 @@ def layer_depth(name: str) -> int:
 def feature_index(k: int) -> int:
     """Position of convolution ``k`` in ``torchvision.models.vgg19().features``."""
     return 2 * (k - 1) + sum(k > last for last in POOLED_AFTER)
+
+
+def vgg16_index(k: int) -> int:
+    """Position of convolution ``k`` in ``torchvision.models.vgg16().features``; it has no 8, 12 and 16.
+
+    Example:
+        >>> [vgg16_index(k) for k in (1, 7, 9, 15)]
+        [0, 14, 17, 28]
+    """
+    return feature_index(k) - 2 * sum(k > lacking for lacking in VGG16_LACKS)
 
 
 def paper_name(k: int) -> str:

@@ -34,7 +34,7 @@ def normalize_activations(
     Raises:
         ValueError: there are no images.
     """
-    names = [f"relu_{k}" for k in range(1, weights.depth + 1)]
+    names = [f"relu_{k}" for k in weights.convolutions]
     vgg: VGG19 | None = None
     sums: dict[str, Tensor] = {}
     counts = dict.fromkeys(names, 0)
@@ -49,7 +49,7 @@ def normalize_activations(
         raise ValueError("normalize_activations needs at least one image, got none.")
     state: dict[str, Tensor] = {}
     before = torch.ones(3, dtype=torch.float64)
-    for k, name in enumerate(names, start=1):
+    for k, name in zip(weights.convolutions, names):
         mean = (sums[name] / counts[name]).to(before.device)
         mean = torch.where(mean > 0, mean, 1.0)
         key = f"features.{feature_index(k)}"

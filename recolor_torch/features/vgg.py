@@ -46,12 +46,23 @@ class VGG19(nn.Module):
         check_choice(pooling, "pooling", ("average", "max"))
         self.pooling = pooling
         self._wanted = {layer_name(name) for name in layers}
-        self.convolutions = nn.ModuleList(_convolution(weights, k + 1) for k in range(self.depth))
+        # VGG-16 has no conv_8, conv_12 and conv_16; poolings are where they are with them.
+        self.numbers = tuple(k for k in weights.convolutions if k <= self.depth)
+        lacking = [n for n in sorted(self._wanted) if n.partition("_")[2].isdecimal() and self._lacks(n)]
+        if lacking:
+            raise ValueError(f"VGG-16 has no {lacking[0]}: VGG-19 alone has a fourth convolution in its blocks.")
+        ends = (*self.numbers[1:], self.depth + 1)
+        self._pooled = [next((p for p in POOLED_AFTER if k <= p < end), 0) for k, end in zip(self.numbers, ends)]
+        self.convolutions = nn.ModuleList(_convolution(weights, k) for k in self.numbers)
         self.register_buffer("mean", torch.tensor(weights.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(weights.std).view(1, 3, 1, 1) / weights.scale, persistent=False)
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
         self.eval()
+
+    def _lacks(self, name: str) -> bool:
+        kind, _, number = name.partition("_")
+        return kind != "pool" and int(number) not in self.numbers
 
     @property
     def smallest_side(self) -> int:
@@ -87,28 +98,31 @@ class VGG19(nn.Module):
         x = ((image - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         missing = set(self._wanted)
         x = self.convolutions[0](x)
-        for k in range(1, self.depth + 1):
-            kept = f"conv_{k}" in missing
-            if kept:
+        for i, k in enumerate(self.numbers):
+            if f"conv_{k}" in missing:
                 missing.remove(f"conv_{k}")
                 yield f"conv_{k}", x
+                kept = True
+            else:
+                kept = False
             if not missing:
                 return
-            pooled, following = k in POOLED_AFTER, None if k == self.depth else self.convolutions[k]
-            between = missing & {f"relu_{k}", f"pool_{k + 1}"}
-            if following is not None and not between and not (pooled and self.pooling == "max"):
-                x = _Step.apply(x, following.weight, following.bias, pooled)
+            place = self._pooled[i]
+            following = self.convolutions[i + 1] if i + 1 < len(self.numbers) else None
+            between = missing & {f"relu_{k}", f"pool_{place + 1}"}
+            if following is not None and not between and not (place and self.pooling == "max"):
+                x = _Step.apply(x, following.weight, following.bias, place > 0)
                 continue
             # Nothing needs a convolution's output before ReLU but a loss on it.
             x = F.relu(x, inplace=not kept)
             if f"relu_{k}" in between:
                 missing.remove(f"relu_{k}")
                 yield f"relu_{k}", x
-            if pooled and missing:
+            if place and missing:
                 x = F.avg_pool2d(x, 2) if self.pooling == "average" else F.max_pool2d(x, 2)
-                if f"pool_{k + 1}" in between:
-                    missing.remove(f"pool_{k + 1}")
-                    yield f"pool_{k + 1}", x
+                if f"pool_{place + 1}" in between:
+                    missing.remove(f"pool_{place + 1}")
+                    yield f"pool_{place + 1}", x
             if following is not None and missing:
                 x = following(x)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import VGG19, VggWeights, layer_depth, layer_name
+from recolor_torch.gallery.encoder import STRIDES, Encoder, load_encoder
 
 Pooling = Literal["mean", "mean_std", "max", "gem"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -27,7 +28,8 @@ class DescriptorSpec:
     """All that the numbers depend on. Two galleries can be compared exactly where their specs are equal.
 
     Args:
-        layers: VGG-19 layers in the report's names.
+        layers: VGG-19 layers in the report's names, and ``encoder_8``, ``encoder_16``, ``encoder_32`` of the
+            colorization network, which know what is seen.
         pooling: statistics over positions: ``mean``, ``mean_std``, ``max``, or ``gem`` (the cubic mean).
         side: longer side of the luminance picture that the network sees.
         network_pooling: pooling inside VGG-19, ``average`` or ``max``.
@@ -35,7 +37,8 @@ class DescriptorSpec:
         scale: with ``mean`` and ``std`` the preprocessing, ``scale * (rgb - mean) / std``.
         mean: see ``scale``.
         std: see ``scale``.
-        digest: SHA-256 of the weights up to the deepest of the layers.
+        digest: SHA-256 of the weights up to the deepest of VGG-19's layers.
+        encoder: SHA-256 of the encoder's weights; empty where none of the layers is the encoder's.
     """
 
     layers: tuple[str, ...]
@@ -47,11 +50,12 @@ class DescriptorSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     digest: str
+    encoder: str = ""
 
     @property
     def depth(self) -> int:
-        """How many convolutions of VGG-19 are needed."""
-        return max(layer_depth(name) for name in self.layers)
+        """How many convolutions of VGG-19 are needed; 0 where the encoder's layers are all."""
+        return depth_of(self.layers)
 
     @property
     def copies(self) -> int:
@@ -64,7 +68,10 @@ class DescriptorSpec:
         names = [name for name in mine if mine[name] != theirs[name]]
         if "digest" in names:  # a change of preprocessing changes the digest too
             names = [n for n in names if n != "digest"] or ["weights"]
-        said = {**mine, "weights": self.digest[:12]}, {**theirs, "weights": other.digest[:12]}
+        if "layers" in names:  # with other layers other weights are no news
+            names = [n for n in names if n not in ("weights", "encoder", "scale", "mean", "std")]
+        short = ({**s, "weights": s["digest"][:12], "encoder": s["encoder"][:12]} for s in (mine, theirs))
+        said = tuple(short)
         return "; ".join(f"{name} {_say(said[0][name])} there, {_say(said[1][name])} here" for name in names)
 
     @classmethod
@@ -98,21 +105,44 @@ def make_spec(
     check_choice(network_pooling, "pooling of the network", ("average", "max"))
     if not layers:
         raise ValueError("A gallery needs one layer or more, got none.")
+    check_layers(layers)
     if side < 2 * _LEAST_SIDE:
         raise ValueError(f"side must be {2 * _LEAST_SIDE} pixels or more, got {side}.")
-    names = tuple(layer_name(name) for name in layers)
-    depth = max(layer_depth(name) for name in names)
+    names = tuple(name if name in STRIDES else layer_name(name) for name in layers)
+    depth = depth_of(names)
     if weights.depth < depth:
         raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{depth} is needed.")
     first = first_layers(weights, depth)
+    encoder = load_encoder()[1] if any(name in STRIDES for name in names) else ""
     return DescriptorSpec(
-        names, pooling, side, network_pooling, mirrored, first.scale, first.mean, first.std, first.digest
+        names, pooling, side, network_pooling, mirrored, first.scale, first.mean, first.std, first.digest, encoder
     )
+
+
+def depth_of(layers: Sequence[str]) -> int:
+    """How many convolutions of VGG-19 some layers need.
+
+    Example:
+        >>> depth_of(["conv_4", "encoder_32"]), depth_of(["encoder_32"])
+        (4, 0)
+    """
+    return max((layer_depth(name) for name in layers if name not in STRIDES), default=0)
+
+
+def check_layers(layers: Sequence[str]) -> None:
+    """Raise ``ValueError`` where a layer is neither VGG-19's nor the encoder's."""
+    for name in layers:
+        if name not in STRIDES:
+            try:
+                layer_name(name)
+            except ValueError as error:
+                known = ", ".join(STRIDES)
+                raise ValueError(f"{str(error).rstrip('.')}; of the colorization network: {known}.") from error
 
 
 def first_layers(weights: VggWeights, depth: int) -> VggWeights:
     """The weights up to convolution ``depth``, so that a file with more layers has the same digest."""
-    return weights if weights.depth == depth else replace(weights, state=dict(list(weights.state.items())[: 2 * depth]))
+    return weights.first(depth)
 
 
 def prepare(image: Tensor, side: int) -> Tensor:
@@ -132,7 +162,7 @@ def prepare(image: Tensor, side: int) -> Tensor:
 
 
 class Descriptor(nn.Module):
-    """Statistics of VGG-19 features over positions, computed on luminance alone.
+    """Statistics of features over positions, of VGG-19 and of the colorization network, computed on luminance alone.
 
     Colour pictures of a gallery and gray targets are in one domain that way.
 
@@ -150,16 +180,21 @@ class Descriptor(nn.Module):
             raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{spec.depth} is needed.")
         weights = first_layers(weights, spec.depth)
         here = replace(spec, scale=weights.scale, mean=weights.mean, std=weights.std, digest=weights.digest)
+        if spec.encoder:
+            here = replace(here, encoder=load_encoder()[1])
         if here != spec:
             raise ValueError(f"The gallery was made with other features: {spec.difference(here)}.")
         self.spec = spec
-        self.vgg = VGG19(weights, spec.layers, spec.network_pooling)
+        texture = [name for name in spec.layers if name not in STRIDES]
+        self.vgg = VGG19(weights, texture, spec.network_pooling) if texture else None
+        self.encoder = Encoder() if spec.encoder else None
 
     def forward(self, luminance: Tensor) -> Tensor:
         """Descriptors of luminance pictures from ``prepare``, (B, 1, h, w), as (B, D)."""
         check_image(luminance, "luminance", channels=1)
-        features = self.vgg(luminance.expand(-1, 3, -1, -1))
-        return torch.cat([_pool(x, self.spec.pooling) for x in features.values()], dim=1)
+        features = {} if self.vgg is None else self.vgg(luminance.expand(-1, 3, -1, -1))
+        features |= {} if self.encoder is None else self.encoder(luminance)
+        return torch.cat([_pool(features[name], self.spec.pooling) for name in self.spec.layers], dim=1)
 
     def copies(self, luminance: Tensor) -> Tensor:
         """Descriptors of the pictures and, where the spec has them, of their mirror images: (B, copies, D)."""

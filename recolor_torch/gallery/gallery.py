@@ -1,6 +1,7 @@
 """Asking a gallery for pictures."""
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,9 +19,12 @@ from recolor_torch.features import VGG19, VggWeights, find_vgg19, layer_depth
 from recolor_torch.gallery import index as indexes
 from recolor_torch.gallery.descriptor import Descriptor, first_layers, prepare
 from recolor_torch.gallery.header import GalleryDamaged, Header
+from recolor_torch.gallery.raw import RawStore
 from recolor_torch.gallery.store import State, open_state
 from recolor_torch.gallery.table import Row
+from recolor_torch.gallery.vectors import vector_chunks
 from recolor_torch.gallery.whitening import to_vectors
+from recolor_torch.gallery.words import Found, find_words
 from recolor_torch.paths import as_path
 
 
@@ -79,7 +83,10 @@ class Gallery:
         for state in states[1:]:
             difference = first.header.spec.difference(state.header.spec)
             if difference:
-                raise UsageError(f"{state.folder} and {first.folder} cannot be searched as one: {difference}.")
+                raise UsageError(
+                    f"{state.folder} and {first.folder} cannot be searched as one: {difference}. Rebuild one with the "
+                    f"settings of the other, as {rebuild_command(state)}"
+                )
             if (state.whitening is None) != (first.whitening is None):
                 raise UsageError(
                     f"{state.folder} and {first.folder} cannot be searched as one, because one has too few pictures "
@@ -95,7 +102,13 @@ class Gallery:
     def __len__(self) -> int:
         return sum(state.header.pictures for state in self.states)
 
-    def query(self, images: Tensor | Sequence[Tensor], k: int = 5, vgg: VggWeights | None = None) -> list[list[Match]]:
+    def query(
+        self,
+        images: Tensor | Sequence[Tensor],
+        k: int = 5,
+        vgg: VggWeights | None = None,
+        words: str | None = None,
+    ) -> list[list[Match]]:
         """The ``k`` pictures that are most like each query, the best first; ties by id.
 
         Args:
@@ -103,6 +116,7 @@ class Gallery:
                 not looked at.
             k: how many; fewer where the gallery is smaller.
             vgg: weights of VGG-19; found by ``find_vgg19`` where there are none.
+            words: of the pictures that these words fit alone, see ``find_words``.
 
         Raises:
             ValueError: a shape is wrong, or k is below 1.
@@ -115,16 +129,44 @@ class Gallery:
         descriptor = self._describe_with(vgg)
         with torch.inference_mode():
             raw = [descriptor.to(x.device)(prepare(x.float(), self.header.spec.side)).cpu() for x in batches]
-        return self.query_raw(torch.cat(raw).numpy(), k) if raw else []
+        return self.query_raw(torch.cat(raw).numpy(), k, words) if raw else []
 
-    def query_raw(self, raw: np.ndarray, k: int = 5) -> list[list[Match]]:
+    def query_raw(self, raw: np.ndarray, k: int = 5, words: str | None = None) -> list[list[Match]]:
         """As ``query``, of raw descriptors, (Q, D)."""
+        if words is not None:
+            return self._query_among(raw, k, self.find_words(words))
         found: list[list[Match]] = [[] for _ in range(len(raw))]
         for shard, (state, index) in enumerate(zip(self.states, self._indexes)):
             queries = to_vectors(raw, state.whitening)
             for matches, new in zip(found, self._search(shard, state, index, queries, k)):
                 matches.extend(new)
         return [_best(matches, k) for matches in found]
+
+    def find_words(self, words: str) -> list[Found]:
+        """The pictures of each gallery whose names, captions or keywords have the words, the best first.
+
+        Raises:
+            UsageError: there are no words in ``words``, or none of them is in any gallery.
+        """
+        found = []
+        for state in self.states:
+            entry = state.header.words
+            path = None if entry is None else state.folder / entry.name
+            found.append(find_words(path, state.table, words))
+        if not any(f.ids for f in found):
+            raise UsageError(f"No picture of the gallery has {words!r} in its name, caption or keywords.")
+        # Where one gallery has pictures with all the words, those of the others that have some do not count.
+        most = min(len(f.missing) for f in found if f.ids and f.all) if any(f.ids and f.all for f in found) else None
+        kept = [f if most is None or (f.all and len(f.missing) == most) else replace(f, ids=()) for f in found]
+        return kept
+
+    def named(self, words: str, k: int = 5) -> list[Match]:
+        """The ``k`` pictures that the words fit best; the score is 1, 1/2, 1/3 and so on."""
+        matches = []
+        for shard, (state, found) in enumerate(zip(self.states, self.find_words(words))):
+            for place, picture in enumerate(found.ids[:k]):
+                matches.append(Match(picture, self._path(state, picture), 1 / (1 + place), False, shard))
+        return _best(matches, k)
 
     def rerank(
         self,
@@ -178,7 +220,10 @@ class Gallery:
         try:
             self._descriptor = Descriptor(weights, self.header.spec)
         except ValueError as error:
-            raise UsageError(f"{self.states[0].folder} cannot be asked with these weights: {error}") from error
+            raise UsageError(
+                f"{self.states[0].folder} cannot be asked with these weights: {error} To use these, rebuild it: "
+                f"{rebuild_command(self.states[0])}"
+            ) from error
         return self._descriptor
 
     def _search(self, shard: int, state: State, index: Any, queries: np.ndarray, k: int) -> list[list[Match]]:
@@ -205,6 +250,25 @@ class Gallery:
             open_, count = np.array(again, np.int64), 4 * count
         return done
 
+    def _query_among(self, raw: np.ndarray, k: int, among: Sequence[Found]) -> list[list[Match]]:
+        """As ``query_raw``, comparing with some pictures alone, each of them."""
+        found: list[list[Match]] = [[] for _ in range(len(raw))]
+        for shard, (state, few) in enumerate(zip(self.states, among)):
+            rows = [state.table[state.table.position(i)] for i in few.ids]
+            queries = to_vectors(raw, state.whitening)
+            store = RawStore(state.folder, state.header.raw)
+            start = 0
+            for vectors, labels in vector_chunks(rows, store, state.whitening):
+                copies = state.header.spec.copies
+                scores = (queries @ vectors.T).reshape(len(raw), -1, copies)
+                inside = rows[start : start + len(labels) // copies]
+                start += len(inside)
+                for matches, best, which in zip(found, scores.max(2), scores.argmax(2)):
+                    for j in np.argsort(-best, kind="stable")[:k]:
+                        row, path = inside[j], absolute(state.folder, inside[j].path)
+                        matches.append(Match(row.id, path, float(best[j]), bool(which[j]), shard))
+        return [_best(matches, k) for matches in found]
+
     def _path(self, state: State, picture: int) -> Path:
         try:
             row: Row = state.table[state.table.position(picture)]
@@ -213,6 +277,12 @@ class Gallery:
                 f"{state.folder}: the index and the table disagree; the gallery is damaged."
             ) from error
         return absolute(state.folder, row.path)
+
+
+def rebuild_command(state: State) -> str:
+    """What makes a gallery anew, from what it was made of."""
+    sources = (str(absolute(state.folder, source)) for source in state.header.sources)
+    return shlex.join(["recolor", "gallery", "build", str(state.folder), *sources, "--overwrite"])
 
 
 def absolute(folder: Path, path: str) -> Path:

@@ -32,8 +32,9 @@ class Header:
         metric: always ``cosine``: inner product of unit vectors.
         factory: faiss's name for the kind of index, as ``Flat`` or ``IVF4096,Flat``.
         nprobe: lists that are searched of an inverted file; None for other kinds.
-        whitened_on: pictures that whitening was fitted on; 0 where there is none.
+        whitened_on: pictures that whitening was fitted on; 0 where it is that of this package, or there is none.
         table, paths, skipped, index, whitening: files; the last two None where there is none.
+        words: file of the full-text index; None where there is none, as in older galleries.
         raw: files of raw descriptors by number.
         version: of this format.
     """
@@ -54,6 +55,7 @@ class Header:
     skipped: FileEntry | None = None
     index: FileEntry | None = None
     whitening: FileEntry | None = None
+    words: FileEntry | None = None
     raw: dict[int, FileEntry] = field(default_factory=dict)
     version: int = VERSION
 
@@ -64,7 +66,7 @@ class Header:
 
     def files(self) -> list[FileEntry]:
         """All files that belong to this state."""
-        single = (self.table, self.paths, self.skipped, self.index, self.whitening)
+        single = (self.table, self.paths, self.skipped, self.index, self.whitening, self.words)
         return [entry for entry in (*single, *self.raw.values()) if entry is not None]
 
 
@@ -109,8 +111,8 @@ def read_header(folder: Path) -> Header:
 def _from_json(entry: dict[str, Any]) -> Header:
     entry["spec"] = DescriptorSpec.from_json(entry["spec"])
     entry["sources"] = tuple(entry["sources"])
-    for name in ("table", "paths", "skipped", "index", "whitening"):
-        entry[name] = None if entry[name] is None else FileEntry(**entry[name])
+    for name in ("table", "paths", "skipped", "index", "whitening", "words"):
+        entry[name] = None if entry.get(name) is None else FileEntry(**entry[name])
     entry["raw"] = {int(number): FileEntry(**file) for number, file in entry["raw"].items()}
     return Header(**entry)
 

@@ -6,6 +6,7 @@ disk, and renames a new header into place; what the header does not name is of n
 
 import json
 import re
+import sqlite3
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,8 +16,9 @@ import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import header as headers
-from recolor_torch.gallery import vectors
+from recolor_torch.gallery import vectors, words
 from recolor_torch.gallery.files import FileEntry, check_whole, load_array, save_array, write_durably
+from recolor_torch.gallery.fixed import fixed_whitening
 from recolor_torch.gallery.header import GalleryDamaged, Header, read_header, write_header
 from recolor_torch.gallery.index import write_index
 from recolor_torch.gallery.pending import Skipped, clear_pending
@@ -28,7 +30,7 @@ from recolor_torch.paths import exists
 from recolor_torch.system import sync_folder
 from recolor_torch.text import parse_json
 
-_OURS = re.compile(r"(table|paths|raw|whitening|index|skipped)-\d{6,}\.(npy|faiss|json)|\..*\.part")
+_OURS = re.compile(r"(table|paths|raw|whitening|index|skipped|words)-\d{6,}\.(npy|faiss|json|sqlite)|\..*\.part")
 _KNOWN = re.compile(_OURS.pattern + r"|lock|pending|gallery\.json|writer\.json")
 
 
@@ -161,12 +163,16 @@ def commit(state: State, plan: Plan, header: Header, *, refit: bool = False) -> 
 
     places = [(row.raw_file, row.raw_row) for row in rows]
     whitening, entry, fitted = state.whitening, old.whitening, old.whitened_on
-    if refit or (whitening is None and len(rows) >= LEAST_PICTURES):
-        whitening, entry, fitted = None, None, 0
-        if len(rows) >= LEAST_PICTURES:
+    enough = len(rows) >= LEAST_PICTURES
+    if refit or not old.generation or (not fitted and enough):
+        fitted = len(rows) if enough else 0
+        if enough:
             whitening = fit_whitening(x.reshape(-1, x.shape[-1]) for _, x in raw.chunks(places))
-            array = whitening.to_array()
-            entry, fitted = write_durably(folder / f"whitening-{number:06}.npy", save_array(array)), len(rows)
+        else:
+            whitening = fixed_whitening(header.spec)
+        entry = None
+        if whitening is not None:
+            entry = write_durably(folder / f"whitening-{number:06}.npy", save_array(whitening.to_array()))
     index, nprobe = None, old.nprobe
     check_whole(folder, (entry,))
     if old.index is not None and entry == old.whitening and (header.factory, header.spec) == (old.factory, old.spec):
@@ -193,6 +199,7 @@ def commit(state: State, plan: Plan, header: Header, *, refit: bool = False) -> 
         skipped=write_durably(folder / f"skipped-{number:06}.json", lambda p: _write_text(p, text)),
         index=None if index is None else write_durably(folder / f"index-{number:06}.faiss", write_index(index)),
         whitening=entry,
+        words=_write_words(state, rows, number),
         raw=files,
     )
     sync_folder(folder)
@@ -200,6 +207,34 @@ def commit(state: State, plan: Plan, header: Header, *, refit: bool = False) -> 
     clear_pending(folder)
     clear_leftovers(folder)
     return new
+
+
+def _write_words(state: State, rows: list[Row], number: int) -> FileEntry | None:
+    """The full-text index of the rows: the one there is where their words are as they were, or that one changed."""
+    before = {row.id: row for row in state.table}
+    after = {row.id: row for row in rows}
+    gone = [row for i, row in before.items() if i not in after or _words_of(after[i]) != _words_of(row)]
+    fresh = [row for i, row in after.items() if i not in before or _words_of(before[i]) != _words_of(row)]
+    old, folder = state.header.words, state.folder
+    if old is not None and not gone and not fresh:
+        return old
+
+    check_whole(folder, (old,))
+
+    def write(path: Path) -> None:
+        if old is not None and 2 * (len(gone) + len(fresh)) < len(rows):
+            words.change_words(folder / old.name, path, gone, fresh)
+        else:
+            words.write_words(path, rows)
+
+    try:
+        return write_durably(folder / f"words-{number:06}.sqlite", write)
+    except sqlite3.OperationalError:  # no full-text index in this SQLite: asking for words says so
+        return None
+
+
+def _words_of(row: Row) -> tuple[str, str]:
+    return row.path, row.text
 
 
 def _is_same(state: State, plan: Plan) -> bool:

@@ -19,9 +19,11 @@ ROW = np.dtype(
         ("raw_row", "<i4"),
         ("path_start", "<i8"),
         ("path_end", "<i8"),
+        ("text_end", "<i8"),
     ]
 )
-"""``mtime`` is in nanoseconds; ``raw_file`` and ``raw_row`` say where the raw descriptor is."""
+"""``mtime`` is in nanoseconds; ``raw_file`` and ``raw_row`` say where the raw descriptor is. Captions follow a path, up
+to ``text_end``, which older tables lack."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Row:
         id: 0 or more, never given twice; -1 where there is none yet.
         raw_file: number of the file that holds the raw descriptor; -1 where it is not in a file yet.
         raw_row: its row there.
+        text: what the file says of the picture: captions and keywords.
     """
 
     path: str
@@ -49,6 +52,7 @@ class Row:
     id: int = -1
     raw_file: int = -1
     raw_row: int = -1
+    text: str = ""
 
 
 class Table(Sequence[Row]):
@@ -56,7 +60,7 @@ class Table(Sequence[Row]):
 
     Args:
         rows: structured array of ``ROW``; memory-mapped or not.
-        paths: the paths' bytes (``os.fsencode``), uint8.
+        paths: the paths' bytes (``os.fsencode``), each with its captions (UTF-8) behind it, uint8.
     """
 
     def __init__(self, rows: np.ndarray, paths: np.ndarray) -> None:
@@ -77,12 +81,14 @@ class Table(Sequence[Row]):
         for i, row in enumerate(rows):
             path = os.fsencode(row.path)
             end = start + len(path)
+            text = row.text.encode("utf-8", "replace")
             digest = np.frombuffer(row.sha256, np.uint8)
             array[i] = (
-                row.id, row.size, row.mtime, digest, row.width, row.height, row.raw_file, row.raw_row, start, end
+                row.id, row.size, row.mtime, digest, row.width, row.height, row.raw_file, row.raw_row, start, end,
+                end + len(text),
             )  # fmt: skip
-            parts.append(path)
-            start = end
+            parts += [path, text]
+            start = end + len(text)
         return cls(array, np.frombuffer(b"".join(parts), np.uint8))
 
     def check(self, pictures: int) -> None:
@@ -117,6 +123,9 @@ class Table(Sequence[Row]):
 
     def _row(self, record: np.void) -> Row:
         path = bytes(self.paths[record["path_start"] : record["path_end"]])
+        text = b""
+        if "text_end" in record.dtype.names:
+            text = bytes(self.paths[record["path_end"] : record["text_end"]])
         return Row(
             os.fsdecode(path),
             int(record["size"]),
@@ -127,4 +136,5 @@ class Table(Sequence[Row]):
             int(record["id"]),
             int(record["raw_file"]),
             int(record["raw_row"]),
+            text.decode("utf-8", "replace"),
         )

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
+from recolor_torch.hints.links import Link
 from recolor_torch.hints.marks import Marks, draw_marks, find_marks
 from recolor_torch.hints.shapes import HintShapes, parse_shapes, shapes_from_pixels
 from recolor_torch.pictures.opening import PictureError, show_path
@@ -63,6 +64,11 @@ class Hints:
         return tuple(found)
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """Regions that take their colors from regions of references."""
+        return () if self.shapes is None else self.shapes.links
+
+    @property
     def count(self) -> int:
         """Pixels with a colour."""
         return int(self.mask.sum())
@@ -73,6 +79,9 @@ class Hints:
         text = f"{self.count} hint pixels ({self.count / (height * width):.2%}) of {width} x {height}"
         if self.shapes is not None:
             text += f", from {len(self.shapes.points)} points and {len(self.shapes.strokes)} strokes"
+        if self.links:
+            several = len(self.links) > 1
+            text += f", {len(self.links)} link{'s' if several else ''} to {'references' if several else 'a reference'}"
         if self.marks is not None:
             text += f", {self.marks}"
         return text
@@ -109,7 +118,10 @@ def read_hints(
         hints = hints_from_shapes(read_shapes(Path(path), size, max_pixels), size)
     else:
         hints = _read_picture(path, target, size, max_pixels)
-    if not bool((hints.mask > 0.5).any()):
+    linked = hints.shapes is not None and any(
+        hints.shapes.touches(k.target.outline, k.target.radius) for k in hints.links
+    )
+    if not bool((hints.mask > 0.5).any()) and not linked:
         why = "; ".join(hints.notes if hints.marks is None else ()) or hints.describe()
         raise HintError(f"{show_path(path)}: there are no hints in it ({why}).")
     return hints
@@ -141,7 +153,12 @@ def encode_hints(hints: Hints, form: Form, target: Tensor | None = None) -> byte
     height, width = hints.mask.shape[-2:]
     if hints.shapes is not None and hints.shapes.size == (width, height):
         return hints.shapes.to_json().encode()
-    return shapes_from_pixels(_levels(hints.image), hints.mask[0, 0].cpu().numpy() > 0.5).to_json().encode()
+    shapes = shapes_from_pixels(_levels(hints.image), hints.mask[0, 0].cpu().numpy() > 0.5)
+    if hints.shapes is not None:
+        own_width, own_height = hints.shapes.size
+        fx, fy = width / own_width, height / own_height
+        shapes = replace(shapes, links=tuple(replace(k, target=k.target.scaled(fx, fy)) for k in hints.links))
+    return shapes.to_json().encode()
 
 
 def hints_from_shapes(shapes: HintShapes, size: tuple[int, int] | None = None) -> Hints:

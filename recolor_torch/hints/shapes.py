@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recolor_torch.hints.links import Link, parse_links, unknown_keys
 from recolor_torch.text import parse_json, short
 
 # A stroke thinner than this half width (pixels of the raster) would have gaps.
@@ -53,29 +54,33 @@ class HintShapes:
         size: (width, height) of the picture that the positions are for.
         points: drawn after the strokes, each over what came before.
         strokes: drawn in their order.
+        links: regions that take their colors from regions of references.
         unknown: keys of the file that mean nothing here.
     """
 
     size: tuple[int, int]
     points: tuple[Point, ...] = ()
     strokes: tuple[Stroke, ...] = ()
+    links: tuple[Link, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What of the file does not count, a clause each."""
         width, height = self.size
-        points = sum(not self._touches([(p.x, p.y)], p.radius) for p in self.points)
-        strokes = sum(not self._touches(s.points, s.radius) for s in self.strokes)
+        points = sum(not self.touches([(p.x, p.y)], p.radius) for p in self.points)
+        strokes = sum(not self.touches(s.points, s.radius) for s in self.strokes)
+        links = sum(not self.touches(k.target.outline, k.target.radius) for k in self.links)
         notes = []
-        for count, total, what in ((points, self.points, "points"), (strokes, self.strokes, "strokes")):
+        all_of = ((points, self.points, "points"), (strokes, self.strokes, "strokes"), (links, self.links, "links"))
+        for count, total, what in all_of:
             if count:
                 notes.append(f"{count} of {len(total)} {what} lie outside of {width} x {height} and do not count")
         if self.unknown:
             notes.append(f"unknown keys were passed over: {', '.join(self.unknown)}")
         return tuple(notes)
 
-    def _touches(self, points: Iterable[tuple[float, float]], radius: float) -> bool:
+    def touches(self, points: Iterable[tuple[float, float]], radius: float) -> bool:
         """Whether the box around a shape reaches into the picture."""
         across, down = zip(*points)
         width, height = self.size
@@ -112,7 +117,9 @@ class HintShapes:
         points = [{"x": p.x, "y": p.y, "radius": p.radius, "color": p.color} for p in self.points]
         strokes = [{"points": [list(p) for p in s.points], "radius": s.radius, "color": s.color} for s in self.strokes]
         lines = [f'{{"size": {json.dumps(list(self.size))},', ' "points": [', *_lines(points), " ],"]
-        return "\n".join([*lines, ' "strokes": [', *_lines(strokes), " ]}"]) + "\n"
+        links = [link.to_data() for link in self.links]
+        more = [" ],", ' "links": [', *_lines(links), " ]}"] if links else [" ]}"]
+        return "\n".join([*lines, ' "strokes": [', *_lines(strokes), *more]) + "\n"
 
 
 def parse_shapes(text: str) -> HintShapes:
@@ -133,7 +140,7 @@ def parse_shapes(text: str) -> HintShapes:
         raise ValueError(f'"size" must be [width, height] in pixels, got {short(size)}')
     points = tuple(_point(p, f"points[{i}]") for i, p in enumerate(_list(data, "points")))
     strokes = tuple(_stroke(s, f"strokes[{i}]") for i, s in enumerate(_list(data, "strokes")))
-    return HintShapes((size[0], size[1]), points, strokes, _unknown(data))
+    return HintShapes((size[0], size[1]), points, strokes, parse_links(data.get("links", [])), _unknown(data))
 
 
 def _unknown(data: dict[str, Any]) -> tuple[str, ...]:
@@ -141,6 +148,7 @@ def _unknown(data: dict[str, Any]) -> tuple[str, ...]:
     items = [item for key in ("points", "strokes") for item in data.get(key, []) if isinstance(item, dict)]
     found = dict.fromkeys(key for key in data if key not in _KEYS)
     found |= dict.fromkeys(key for item in items for key in item if key not in _ITEM_KEYS)
+    found |= dict.fromkeys(unknown_keys(data.get("links", [])))
     return tuple(short(key) for key in list(found)[:5])
 
 

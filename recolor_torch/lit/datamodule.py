@@ -55,6 +55,7 @@ class PictureDataModule(pl.LightningDataModule):
         max_pixels: larger pictures are refused.
         gallery: folders of ``recolor gallery``, in place of references: each target gets those most like it.
         gallery_count: how many references each target gets from the gallery.
+        words: references are among the gallery's pictures that these words fit.
         weights: file of the VGG-19 weights that the gallery was made with; found by itself without it.
         download: let torchvision fetch VGG-19 where no weights are found.
         vgg_preprocessing: how VGG-19's input is made, where the weights' file does not say.
@@ -82,6 +83,7 @@ class PictureDataModule(pl.LightningDataModule):
         max_pixels: int = 1_000_000_000,
         gallery: list[Path] | None = None,
         gallery_count: int = 3,
+        words: str | None = None,
         weights: str | None = None,
         download: bool = False,
         vgg_preprocessing: Literal["torchvision", "caffe", "caffe-bgr"] | None = None,
@@ -99,7 +101,9 @@ class PictureDataModule(pl.LightningDataModule):
                 _path(hints),
                 each_reference,
             ),
-            GallerySource(tuple(as_path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing)
+            GallerySource(
+                tuple(as_path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing, words
+            )
             if gallery
             else None,
             loading=Loading(batch_size, batch_megapixels, workers, max_pixels),

@@ -39,7 +39,7 @@ class DescriptorModule(pl.LightningModule):
         """Raw descriptors of the batch's rows, (N, copies, D)."""
         if not batch.rows:
             return np.zeros((0, 0, 0), np.float32)
-        place = next(self.descriptor.vgg.buffers())
+        place = next(self.descriptor.parameters())
         parts = [self(y.to(place)).float().cpu() for _, y in batch.groups]
         order = torch.tensor([i for members, _ in batch.groups for i in members])
         return torch.cat(parts)[order.argsort()].numpy()

@@ -17,6 +17,7 @@ from recolor_torch.gallery.gallery import absolute
 from recolor_torch.gallery.pending import Skipped
 from recolor_torch.gallery.plan import Found
 from recolor_torch.gallery.table import Row
+from recolor_torch.pictures.captions import captions
 from recolor_torch.pictures.decode import MAX_PIXELS
 from recolor_torch.pictures.guidance import visible
 from recolor_torch.pictures.read import PictureError, read_picture
@@ -86,7 +87,8 @@ class GalleryDataset(Dataset[GalleryBatch]):
                 skipped.append(Skipped(file.path, file.size, file.mtime, reason))
                 continue
             info = picture.info
-            rows.append(Row(file.path, file.size, file.mtime, digest, info.width, info.height))
+            said = captions(picture)
+            rows.append(Row(file.path, file.size, file.mtime, digest, info.width, info.height, text=said))
             luminance.append(prepare(image, self.side))
         return GalleryBatch(rows, luminance, skipped)
 

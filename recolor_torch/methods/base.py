@@ -30,6 +30,7 @@ class Recolorizer(nn.Module):
     ``whole_batches`` says that ``forward`` takes a batch at once on a CPU: each picture comes out as it does alone, to
     the last bit, or the pictures belong together. Without it ``recolor`` hands them over one by one, because kernels of
     convolutions, products and transcendental functions round by the size of the batch.
+    ``follows_links`` says that the method reads ``Guide.links``.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     """
@@ -40,6 +41,7 @@ class Recolorizer(nn.Module):
     largest_side: ClassVar[int | None] = None
     reports_progress: ClassVar[bool] = False
     single: ClassVar[bool] = False
+    follows_links: ClassVar[bool] = False
     sequence: bool = False
 
     def __init__(self) -> None:

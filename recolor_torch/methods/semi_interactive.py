@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.features import Preprocessing
-from recolor_torch.guide import Guide, Reference
+from recolor_torch.guide import Guide, Link, Reference
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.levin import Spread, given, spread_chroma
@@ -113,7 +113,9 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
     return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(batch, 1, 1, 1)
 
 
-def choose_prior(hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hinted: Prior) -> tuple[Tensor, Tensor]:
+def choose_prior(
+    hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hinted: Prior, linked: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     r"""What the references say and what the network says, by how each agrees with the hints.
 
     The odds for the references are :math:`8 (d_n / d_r)^k`, where d is the mean distance of an estimate that knows no
@@ -126,6 +128,7 @@ def choose_prior(hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hi
         references: chroma, (B, 2, H, W), and confidence, (B, 1, H, W), of what is transferred.
         bare: of the network without hints.
         hinted: of the network with the hints: what is mixed in.
+        linked: (B or 1, 1, H, W), 1 where a person linked a region to a reference: there it is believed.
 
     Returns:
         Chroma and confidence, as ``NetworkColorization.combine`` reads them.
@@ -140,9 +143,18 @@ def choose_prior(hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hi
         return (apart * known).sum((1, 2, 3)) / total + LEAST_DISTANCE
 
     odds = math.log(PRIOR_ODDS) + places * (distance(bare) / distance(references)).log()
-    share = odds.sigmoid().view(-1, 1, 1, 1)
+    share = torch.where(places > 0, odds.sigmoid(), 1.0).view(-1, 1, 1, 1)
+    if linked is not None:
+        share = torch.where(linked > 0.5, 1.0, share)
     chroma = torch.lerp(hinted[0], references[0], share)
     return chroma, torch.lerp(hinted[1], HOLD * references[1], share)
+
+
+def linked_region(links: tuple[Link, ...], like: Tensor) -> Tensor | None:
+    """(B or 1, 1, H, W), 1 in the target's regions of all links; None without links."""
+    if not links:
+        return None
+    return torch.stack([k.target.to(like).expand(like.shape[0], -1, -1, -1) for k in links]).amax(0)
 
 
 def _parts(size: tuple[int, int], device: torch.device) -> Tensor:
@@ -177,6 +189,7 @@ class SemiInteractive(Recolorizer):
     space = "yuv"
     single = True
     needs = ("reference", "hints")
+    follows_links = True
     bytes_per_pixel = 500
     largest_side: ClassVar[int] = 1024
 
@@ -255,7 +268,8 @@ class SemiInteractive(Recolorizer):
             prior, confidence = self._prior(image, guide)
         if self._beside_network() and self.strength is None:
             bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
-            prior, confidence = choose_prior(chroma, mask, (prior, confidence), bare, hinted)
+            linked = linked_region(guide.links, luminance)
+            prior, confidence = choose_prior(chroma, mask, (prior, confidence), bare, hinted, linked)
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
         elif self._by_network() and self.strength is None:  # it knows the hints, so they cannot judge it
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
@@ -282,7 +296,9 @@ class SemiInteractive(Recolorizer):
         method.keep_stages = self.keep_stages
         method.stages.clear()
         references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in pictures)
-        own = Guide(references, guide.target_mask, prior=guide.prior, confidence=guide.confidence)
+        own = replace(guide, references=references, hints=None, hint_mask=None)
+        if not method.follows_links:
+            own = replace(own, references=tuple(r for r in references if r.weight > 0), links=())
         if isinstance(method, Correspondence):
             found, confidence = method.estimate(image, own)
             chroma = propagate_estimate(image[:, :1], found, confidence, tolerance=method.tolerance)

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from recolor_torch.files import file_hash
-from recolor_torch.guide import Guide, Reference
+from recolor_torch.guide import Guide, Link, Reference
 from recolor_torch.hints.read import read_hints
 from recolor_torch.paths import failure, show_path
 from recolor_torch.pictures.guidance import read_mask, read_reference
 from recolor_torch.pictures.read import Picture, PictureError, Scan, probe, read_picture
 from recolor_torch.resize import resize
 from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, load_large
+from recolor_torch.run.linked import read_links, with_targets
 from recolor_torch.run.plan import Job
 from recolor_torch.strips import Rows
 
@@ -60,16 +61,7 @@ class PictureBatch:
     def select(self, index: int) -> tuple[Tensor, Guide]:
         """Image and guide of one picture of the batch."""
         assert self.images is not None
-
-        def one(x: Tensor | None) -> Tensor | None:
-            return None if x is None else x if x.shape[0] == 1 else x[index : index + 1]
-
-        references = tuple(
-            replace(r, image=one(r.image), mask=one(r.mask))  # type: ignore[arg-type]
-            for r in self.guide.references
-        )
-        guide = Guide(references, one(self.guide.target_mask), one(self.guide.hints), one(self.guide.hint_mask))
-        return self.images[index : index + 1], guide
+        return self.images[index : index + 1], self.guide.select(index)
 
 
 @dataclass
@@ -153,7 +145,9 @@ def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Ite
     for job in jobs:
         size = (0, 0) if job.info is None else (job.info.height, job.info.width)
         references = tuple(_size_of(r) for r in job.references)
-        groups.setdefault((size, references, job.weights, job.found, job.hints is None), []).append(job)
+        key = (size, references, job.weights, job.found, job.hints is None)
+        # Links are of one picture alone.
+        groups.setdefault((*key, job.output if job.links else None), []).append(job)
     for ((height, width), *_), members in groups.items():
         room = 1 if height * width > LARGE else int(batch_megapixels * 1e6 / max(1, height * width))
         most = max(1, min(batch_size, room))
@@ -193,12 +187,15 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
         mask = None if job.target_mask is None else read_mask(job.target_mask, max_pixels)
     target_mask = None if mask is None else resize(mask, picture.image.shape[-2:]).clamp(0, 1)
     hints = hint_mask = None
+    links: tuple[Link, ...] = ()
     if job.hints is not None:
         read = read_hints(job.hints, picture.image, max_pixels=max_pixels)
         hints, hint_mask = read.image, read.mask
+        references, found = read_links(read.shapes, job.hints, job.references, references, max_pixels)
+        links = with_targets(read.shapes, found, (picture.image.shape[-2], picture.image.shape[-1]))
         said = tuple(f"{show_path(job.hints)}: {note}." for note in read.notes)
         picture = replace(picture, notes=(*picture.notes, *said))
-    guide = Guide(references, target_mask, hints, hint_mask)
+    guide = Guide(references, target_mask, hints, hint_mask, links=links)
     return _Loaded(job, picture, file_hash(job.target), guide)
 
 
@@ -235,6 +232,8 @@ def _shared_or_stacked(tensors: list[Tensor]) -> Tensor:
 
 
 def _join_guides(guides: list[Guide]) -> Guide:
+    if len(guides) == 1:
+        return guides[0]
     references = []
     for slot in zip(*(g.references for g in guides)):
         images, masks = [r.image for r in slot], [r.mask for r in slot]

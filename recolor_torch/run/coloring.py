@@ -18,6 +18,7 @@ from recolor_torch.resize import working_size
 from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
+from recolor_torch.run.linked import without_links
 from recolor_torch.strips import Rows
 
 # Pixels from which the mean chroma of a result is seen, about; of so many it is known to a hundredth of itself.
@@ -79,9 +80,10 @@ def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, pl
         found = LargeResult(large, method, coloring, place)
     except Exception as error:  # noqa: BLE001 # a failure concerns its picture alone
         return Result(large.job, large.scan, large.hash, error=failure(large.job.target, error))
+    scan = replace(large.scan, notes=(*large.scan.notes, *found.passed_over))
     return Result(
         large.job,
-        large.scan,
+        scan,
         large.hash,
         large=found,
         seconds=found.seconds,
@@ -102,6 +104,7 @@ def _color(
 ) -> list[Result]:
     start = time.perf_counter()
     method.stages.clear()
+    guide, passed_over = without_links(guide, method)
     out = recolor(
         images.to(place),
         method,
@@ -122,7 +125,7 @@ def _color(
     return [
         Result(
             batch.jobs[i],
-            _noted(batch.pictures[i], guide) if gray[k] else batch.pictures[i],
+            _noted(batch.pictures[i], [*passed_over, *([_if_gray(_given(guide))] if gray[k] else [])]),
             batch.hashes[i],
             out[k : k + 1],
             kept=kept_share(coloring.strength, _mask_of(guide.target_mask, k)),
@@ -150,9 +153,12 @@ def _mean_chroma(image: Tensor) -> Tensor:
     return (u * u + v * v).sqrt().mean((1, 2))
 
 
-def _noted(picture: Picture, guide: Guide) -> Picture:
-    given = bool(guide.references) or guide.hints is not None
-    return replace(picture, notes=(*picture.notes, _if_gray(given)))
+def _given(guide: Guide) -> bool:
+    return bool(guide.references) or guide.hints is not None
+
+
+def _noted(picture: Picture, notes: list[str]) -> Picture:
+    return replace(picture, notes=(*picture.notes, *notes)) if notes else picture
 
 
 def _if_gray(given: bool) -> str:

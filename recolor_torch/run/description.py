@@ -79,6 +79,7 @@ class GallerySource:
         weights: file of the VGG-19 weights that the galleries were made with; found by itself where None.
         download: let torchvision fetch VGG-19 where no weights are found.
         preprocessing: how VGG-19's input is made, where the weights' file does not say.
+        words: references are among the pictures whose names, captions or keywords have these words.
     """
 
     galleries: tuple[Path, ...]
@@ -86,6 +87,7 @@ class GallerySource:
     weights: str | None = None
     download: bool = False
     preprocessing: Preprocessing | None = None
+    words: str | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:

@@ -24,6 +24,7 @@ from recolor_torch.pictures.read import PictureError, Scan, read_scan
 from recolor_torch.pipeline import recolor_strips
 from recolor_torch.resize import resize, resize_hints, working_size
 from recolor_torch.run.description import Coloring
+from recolor_torch.run.linked import read_links, with_targets, without_links
 from recolor_torch.run.plan import Job
 from recolor_torch.strips import Rows, pool, shrink, strips
 
@@ -49,6 +50,8 @@ class LargeTarget:
         references: in sRGB.
         mask: the target mask: a picture of the target's size, or luminance at that size.
         hints: for the full size, or None.
+        shapes: of the hints file, with its links.
+        links: what ``read_links`` found.
     """
 
     job: Job
@@ -57,13 +60,16 @@ class LargeTarget:
     references: tuple[Reference, ...]
     mask: Scan | Tensor | None
     hints: LargeHints | None
+    shapes: HintShapes | None = None
+    links: tuple[tuple[int, int, Tensor], ...] = ()
 
     def guide(self, size: tuple[int, int]) -> Guide:
         """What a method is told that works at ``size``, (height, width)."""
         full = self.scan.size
         mask = None if self.mask is None else shrink(_mask_rows(self.mask), full, size).clamp(0, 1)
         hints, hint_mask = (None, None) if self.hints is None else _small_hints(self.hints, full, size)
-        return Guide(self.references, mask, hints, hint_mask)
+        links = with_targets(self.shapes, self.links, size)
+        return Guide(self.references, mask, hints, hint_mask, links=links)
 
 
 def is_large(job: Job) -> bool:
@@ -81,11 +87,13 @@ def load_large(job: Job, references: tuple[Reference, ...], max_pixels: int) -> 
     if job.info is not None and scan.size != (job.info.height, job.info.width):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
     mask = None if job.target_mask is None else _read_mask(job.target_mask, scan.size, max_pixels)
-    hints = None
+    hints, shapes = None, None
+    links: tuple[tuple[int, int, Tensor], ...] = ()
     if job.hints is not None:
-        hints, found = _read_hints(job.hints, scan, max_pixels)
+        hints, shapes, found = _read_hints(job.hints, scan, max_pixels)
+        references, links = read_links(shapes, job.hints, job.references, references, max_pixels)
         scan = replace(scan, notes=(*scan.notes, *(f"{show_path(job.hints)}: {note}." for note in found)))
-    return LargeTarget(job, scan, file_hash(job.target), references, mask, hints)
+    return LargeTarget(job, scan, file_hash(job.target), references, mask, hints, shapes, links)
 
 
 class LargeResult:
@@ -104,6 +112,7 @@ class LargeResult:
         working_size: height and width at which the method worked.
         colorfulness: mean length of (U, V), once all rows have come.
         kept: rows of the share in which the result is the target itself; None where it is so nowhere.
+        passed_over: what is said of links that the method does not follow.
         seconds: that the method took.
     """
 
@@ -112,11 +121,12 @@ class LargeResult:
         self.size, self.target = large.scan.size, large.job.target
         self.working_size = working_size(*self.size, method.working_side(coloring.max_side))
         self.colorfulness = 0.0
+        guide, self.passed_over = without_links(large.guide(self.working_size), method)
         self._rows = recolor_strips(
             _on(large.scan.rows, place),
             self.size,
             method,
-            large.guide(self.working_size).to(place),
+            guide.to(place),
             target=coloring.target,
             keep=coloring.keep,
             strength=coloring.strength,
@@ -171,14 +181,14 @@ def _read_mask(path: Path, full: tuple[int, int], max_pixels: int) -> Scan | Ten
     return scan if scan.size == full else resize(read_mask(path, max_pixels), full).clamp(0, 1)
 
 
-def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[LargeHints, tuple[str, ...]]:
-    """Hints for the full size, and what a person should know of them."""
+def _read_hints(path: Path, scan: Scan, max_pixels: int) -> tuple[LargeHints, HintShapes | None, tuple[str, ...]]:
+    """Hints for the full size, the shapes they were, and what a person should know of them."""
     if is_shapes(path):
         shapes = read_shapes(path, scan.size, max_pixels)
-        if any(shapes.rasterize(scan.size, rows)[1].any() for rows in strips(*scan.size)):
-            return shapes, shapes.notes
+        if shapes.links or any(shapes.rasterize(scan.size, rows)[1].any() for rows in strips(*scan.size)):
+            return shapes, shapes, shapes.notes
     hints = read_hints(path, scan.whole().image, max_pixels=max_pixels)
-    return (hints.image, hints.mask), hints.notes
+    return (hints.image, hints.mask), hints.shapes, hints.notes
 
 
 def _small_hints(hints: LargeHints, full: tuple[int, int], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
 from recolor_torch.run.description import Guidance
 from recolor_torch.run.hint_folder import HintFinder
+from recolor_torch.run.linked import link_names, linked_files
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
 
@@ -31,6 +32,8 @@ class Job:
         found: the references come from a gallery, and no person chose them.
         target_mask: picture that is white where the target is to be recoloured.
         hints: file of given colours.
+        linked: pictures that links of the hints name beside the references.
+        links: whether the hints have links.
         problem: why this job cannot be done, a clause; it fails with it.
         settings: hash of everything but the target that the result depends on.
     """
@@ -45,6 +48,8 @@ class Job:
     found: bool = False
     target_mask: Path | None = None
     hints: Path | None = None
+    linked: tuple[Path, ...] = ()
+    links: bool = False
     problem: str | None = None
     settings: str = ""
 
@@ -186,6 +191,8 @@ def _job(
     hints, problem = finder.find(target)
     if (reserved := reserved_part(output)) is not None:
         problem = f"Windows has no files named {reserved}"
+    names = link_names(hints)
+    linked = linked_files(names, hints, references)
     shared = {
         **settings,
         "references": [
@@ -194,6 +201,7 @@ def _job(
         ],
         "target_mask": guidance.target_mask and cached_file_hash(guidance.target_mask),
         "hints": hints and cached_file_hash(hints),
+        **({"linked": [cached_file_hash(path) for path in linked]} if linked else {}),
         "format": output.suffix.lower(),
     }
     return Job(
@@ -206,6 +214,8 @@ def _job(
         masks or (None,) * len(references),
         target_mask=guidance.target_mask,
         hints=hints,
+        linked=tuple(linked),
+        links=bool(names),
         problem=problem,
         settings=record.settings_hash(shared),
     )
@@ -237,7 +247,14 @@ def refuse_inputs(jobs: list[Job]) -> None:
     """Raise ``UsageError`` where a result would replace an input of any job."""
     inputs = {}
     for job in jobs:
-        for path in (job.target, *job.references, *filter(None, job.reference_masks), job.target_mask, job.hints):
+        for path in (
+            job.target,
+            *job.references,
+            *job.linked,
+            *filter(None, job.reference_masks),
+            job.target_mask,
+            job.hints,
+        ):
             if path is not None:
                 inputs[os.path.realpath(path)] = path
     for job in jobs:

@@ -52,7 +52,8 @@ class Retrieval:
         """What results depend on: the galleries' contents, and how many references are taken."""
         gallery, _ = self.open()
         files = [[entry.sha256 for entry in state.header.files()] for state in gallery.states]
-        return {"gallery": files, "gallery_count": self.source.count}
+        words = {} if self.source.words is None else {"gallery_words": self.source.words}
+        return {"gallery": files, "gallery_count": self.source.count, **words}
 
     def find(self, jobs: list[Job], max_pixels: int, on_each: Callable[[int, int], None] | None = None) -> list[Job]:
         """The jobs with references; those that have their own, or cannot be read, stay as they are.
@@ -72,7 +73,7 @@ class Retrieval:
             image = read_visible(job.target, max_pixels)
         except PictureError:
             return job  # reading it again for the method says why, and that is recorded
-        matches = gallery.query(image, self.source.count + _SPARE, weights)[0]
+        matches = gallery.query(image, self.source.count + _SPARE, weights, self.source.words)[0]
         own = os.path.realpath(job.target)
         paths = [m.path for m in matches if os.path.realpath(m.path) != own and os.path.isfile(m.path)][
             : self.source.count

@@ -1,16 +1,16 @@
 """What a person has painted on one picture: the page's strokes, as a file of hints and as pixels."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from recolor_torch.hints.links import Link, parse_links
 from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
 
 MOST_STROKES = 5000
 MOST_POINTS = 200_000
-MOST_LINKS = 200
 # What the page writes beside the shape of a stroke.
 _FLAGS = ("neutral", "hidden", "point")
 
@@ -40,25 +40,6 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A rectangle of the target that takes its colors from a rectangle of a reference.
-
-    Args:
-        target: x, y, width, height in pixels of the target.
-        reference: name of the reference.
-        region: x, y, width, height in pixels of the reference.
-    """
-
-    target: tuple[float, float, float, float]
-    reference: str
-    region: tuple[float, float, float, float]
-
-    def to_page(self) -> dict[str, Any]:
-        """As the page and the file hold it."""
-        return {"target": list(self.target), "reference": self.reference, "region": list(self.region)}
-
-
-@dataclass(frozen=True)
 class Marks:
     """All strokes in their order, and the links.
 
@@ -80,11 +61,11 @@ class Marks:
     @property
     def shapes(self) -> HintShapes:
         """The shapes that ``read_hints`` finds in the file."""
-        return HintShapes(self.size, strokes=self.strokes)
+        return HintShapes(self.size, strokes=self.strokes, links=self.links)
 
     def to_page(self) -> dict[str, Any]:
         """As the page holds it; ``parse_marks`` reads it."""
-        links = [link.to_page() for link in self.links]
+        links = [link.to_data() for link in self.links]
         return {"size": list(self.size), "strokes": [m.to_page() for m in self.items], "links": links}
 
     def to_file(self) -> str:
@@ -96,7 +77,7 @@ class Marks:
                 hidden.append({"at": at, **item})
             else:
                 shown.append(item)
-        parts = {"strokes": shown, "links": [link.to_page() for link in self.links], "hidden": hidden}
+        parts = {"strokes": shown, "links": [link.to_data() for link in self.links], "hidden": hidden}
         lines = [f'{{"size": {json.dumps(list(self.size))}, "points": []']
         for name, items in parts.items():
             if items or name == "strokes":
@@ -117,7 +98,7 @@ def parse_marks(data: Any, size: tuple[int, int]) -> Marks:
     """
     if not isinstance(data, dict) or data.get("size") != list(size):
         raise ValueError(f"marks must be an object with the size {list(size)}")
-    strokes, links = data.get("strokes", []), data.get("links", [])
+    strokes = data.get("strokes", [])
     if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:
         raise ValueError(f"marks.strokes must be a list of at most {MOST_STROKES}")
     count = sum(len(s["points"]) for s in strokes if isinstance(s, dict) and isinstance(s.get("points"), list))
@@ -125,7 +106,7 @@ def parse_marks(data: Any, size: tuple[int, int]) -> Marks:
         raise ValueError(f"the strokes have {count} points, and {MOST_POINTS} are allowed")
     shapes = parse_shapes(json.dumps({"size": list(size), "strokes": strokes}))
     flags = [frozenset(f for f in _FLAGS if raw.get(f) is True) for raw in strokes]
-    return Marks(size, tuple(map(Mark, shapes.strokes, flags)), _links(links))
+    return Marks(size, tuple(map(Mark, shapes.strokes, flags)), parse_links(data.get("links", [])))
 
 
 def parse_file(text: str) -> Marks:
@@ -147,7 +128,7 @@ def parse_file(text: str) -> Marks:
         at = raw.get("at")
         own = frozenset(f for f in _FLAGS if raw.get(f) is True) | {"hidden"}
         items.insert(at if type(at) is int and 0 <= at <= len(items) else len(items), Mark(stroke, own))
-    return Marks(shapes.size, tuple(items), _links(data.get("links", [])))
+    return Marks(shapes.size, tuple(items), parse_links(data.get("links", [])))
 
 
 def scaled(marks: Marks, size: tuple[int, int]) -> Marks:
@@ -160,9 +141,7 @@ def scaled(marks: Marks, size: tuple[int, int]) -> Marks:
         s = mark.stroke
         line = tuple((x * fx, y * fy) for x, y in s.points)
         items.append(Mark(Stroke(line, s.radius * (fx * fy) ** 0.5, s.color), mark.flags))
-    links = tuple(
-        Link((x * fx, y * fy, w * fx, h * fy), k.reference, k.region) for k in marks.links for x, y, w, h in [k.target]
-    )
+    links = tuple(replace(k, target=k.target.scaled(fx, fy)) for k in marks.links)
     return Marks(size, tuple(items), links)
 
 
@@ -207,27 +186,3 @@ class Raster:
             new, where = HintShapes(self.picture, strokes=strokes).rasterize(self.size)
             colors[where] = new[where]
             mask |= where
-
-
-def _links(data: Any) -> tuple[Link, ...]:
-    if not isinstance(data, list) or len(data) > MOST_LINKS:
-        raise ValueError(f"links must be a list of at most {MOST_LINKS}")
-    links = []
-    for i, raw in enumerate(data):
-        if not isinstance(raw, dict) or not isinstance(raw.get("reference"), str) or len(raw["reference"]) > 4096:
-            raise ValueError(f"links[{i}] must have the keys target, reference and region")
-        links.append(Link(_rectangle(raw.get("target"), i), raw["reference"], _rectangle(raw.get("region"), i)))
-    return tuple(links)
-
-
-def _rectangle(value: Any, i: int) -> tuple[float, float, float, float]:
-    if (
-        not isinstance(value, list)
-        or len(value) != 4
-        or not all(type(v) in (int, float) and abs(v) < 1e9 for v in value)
-    ):
-        raise ValueError(f"links[{i}] must have rectangles [x, y, width, height]")
-    x, y, width, height = map(float, value)
-    if width <= 0 or height <= 0:
-        raise ValueError(f"links[{i}] must have rectangles of a positive size")
-    return x, y, width, height

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
-from recolor_torch.methods.correspondence import Networks, find_candidates
+from recolor_torch.methods.correspondence import Networks, describe_places, find_candidates
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.network import NetworkColorization
@@ -115,7 +115,8 @@ def examine(
 ) -> dict[str, Tensor]:
     """Evidence, candidates, true chroma, luminance and weight of some locations of a pair."""
     luminance = rgb_to_luminance(target)
-    found, size = find_candidates(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
+    places = describe_places(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
+    found, size = find_candidates(places), places.size
     pooled = F.adaptive_avg_pool2d(rgb_to_yuv(target), size).flatten(2)[0].T
     guess = F.adaptive_avg_pool2d(network.prior(luminance)[0], size).flatten(2)[0].T
     chroma = torch.cat((found.chroma[0], guess[:, None]), 1)

@@ -43,6 +43,21 @@ def test_equals_torchmetrics(net, pictures, tmp_path):
     assert float(ours(pictures[0], pictures[0])) == 0
 
 
+def test_vgg16_is_that_of_torchvision(pictures, tmp_path):
+    """The definition of Zhang et al., on torchvision's own module: torchmetrics makes the classifier too."""
+    features = weights("vgg", tmp_path / "net.pth").eval()
+    ours = Lpips(tmp_path / "net.pth")
+    shift, scale = (torch.tensor(x).view(1, 3, 1, 1) for x in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    x, total, k = (torch.cat(pictures) * 2 - 1 - shift) / scale, 0.0, 0
+    for i, layer in enumerate(features):
+        x = layer(x)
+        if i in (3, 8, 15, 22, 29):
+            one, other = (x / (1e-8 + x.square().sum(1, keepdim=True)).sqrt()).chunk(2)
+            total += ((one - other).square() * getattr(ours, f"linear_{k}")).sum(1).mean()
+            k += 1
+    assert float(ours(*pictures)) == pytest.approx(float(total), rel=1e-4)
+
+
 def test_what_is_no_backbone_is_named(tmp_path):
     with pytest.raises(WeightsMissing, match=r"nope\.pth: there is no such file"):
         Lpips(tmp_path / "nope.pth")

@@ -35,6 +35,8 @@ def folder(tmp_path, monkeypatch):
     overlay = np.zeros((H, W, 4), np.uint8)
     overlay[20:24, 20:24] = (200, 30, 30, 255)
     Image.fromarray(overlay).save(tmp_path / "overlay.png")
+    link = {"target": [10, 10, 40, 30], "reference": [0, 0, 12, 12], "name": "mask_small.png"}
+    (tmp_path / "links.json").write_text(json.dumps({"size": [W, H], "links": [link]}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(strips, "__defaults__", (W * 7,))
     return tmp_path
@@ -57,6 +59,7 @@ def values(path):
         ["in", "-r", "ref.png", "-m", "wavelet", "--max-side", "50"],
         ["in/gray.png", "in/deep.png", "--hints", "hints", "-m", "levin", "--max-side", "64"],
         ["in/gray.png", "--hints", "overlay.png", "-m", "levin"],
+        ["in/gray.png", "-r", "ref.png", "--hints", "links.json", "-m", "correspondence", "--max-side", "64"],
         ["in", "-r", "ref.png", "-m", "histogram", "--strength", "0"],
     ],
 )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recolor_torch.hints.links import Link, Region
 from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
-from recolor_torch.studio.marks import MOST_POINTS, Link, Mark, Marks, Raster, parse_file, parse_marks, scaled
+from recolor_torch.studio.marks import MOST_POINTS, Mark, Marks, Raster, parse_file, parse_marks, scaled
 
 SIZE = (60, 40)
 numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
@@ -19,12 +20,16 @@ strokes = st.builds(
     st.sampled_from(["#ff0000", "#00ff80", "#808080"]),
 )
 flags = st.frozensets(st.sampled_from(["neutral", "hidden", "point"]))
-rectangles = st.tuples(numbers, numbers, *[st.floats(1, 9).map(lambda x: round(x, 2))] * 2)
+rectangles = st.builds(
+    lambda x, y, w, h: Region("rectangle", ((x, y), (w, h))),
+    *[numbers] * 2,
+    *[st.floats(1, 9).map(lambda x: round(x, 2))] * 2,
+)
 marks = st.builds(
     Marks,
     st.just(SIZE),
     st.lists(st.builds(Mark, strokes, flags), max_size=6).map(tuple),
-    st.lists(st.builds(Link, rectangles, st.just("r0"), rectangles), max_size=2).map(tuple),
+    st.lists(st.builds(Link, rectangles, rectangles, st.just("r0.png")), max_size=2).map(tuple),
 )
 
 
@@ -75,9 +80,9 @@ def test_scaled_marks_cover_the_same_part():
         ({"size": [60, 40], "strokes": [{"points": [[1, "x"]], "color": "#ff0000"}]}, "number"),
         ({"size": [60, 40], "strokes": [{"points": [[1, 1]], "color": "red"}]}, "rrggbb"),
         ({"size": [60, 40], "strokes": [{"points": [[1, 1]] * (MOST_POINTS + 1), "color": "#ff0000"}]}, "allowed"),
-        ({"size": [60, 40], "links": [{"reference": "r0", "target": [0, 0, 1]}]}, "rectangle"),
+        ({"size": [60, 40], "links": [{"name": "r0", "target": [0, 0, 1]}]}, "rectangle"),
         (
-            {"size": [60, 40], "links": [{"reference": "", "target": [0, 0, 0, 1], "region": [0, 0, 1, 1]}]},
+            {"size": [60, 40], "links": [{"name": "r0", "target": [0, 0, 0, 1], "reference": [0, 0, 1, 1]}]},
             "positive",
         ),
     ],

@@ -16,7 +16,8 @@ from recolor_torch.linalg.solve import full_precision, solve
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence.confidence import Candidates, Estimate, blend_candidates, confidence_of
 from recolor_torch.methods.correspondence.features import LAYERS
-from recolor_torch.methods.correspondence.search import Networks, find_candidates
+from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
+from recolor_torch.methods.correspondence.search import Networks, Places, describe_places, find_candidates
 from recolor_torch.methods.levin import checked
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.networks import ColorUNet
@@ -91,6 +92,7 @@ class Correspondence(Recolorizer):
     space = "yuv"
     single = True
     needs = ("reference",)
+    follows_links = True
     bytes_per_pixel = 400
     # Chroma solved at this size and enlarged is as good as chroma solved in full, see LevinColorization.
     largest_side: ClassVar[int] = 1024
@@ -184,17 +186,20 @@ class Correspondence(Recolorizer):
         """
         self.require(guide)
         check_image(image, "image", channels=3)
-        total_weight(guide.references)
+        if not guide.links:
+            total_weight(guide.references)
         networks = self._networks(image.device)
         luminance = image[:, :1]
-        groups = [(r,) for r in guide.references if r.weight > 0] if self.several == "best" else [guide.references]
-        found: list[tuple[Candidates, Estimate]] = []
-        for references in groups:
-            candidates, size = find_candidates(
-                networks, luminance, references, side=self.side, matches=self.matches, mirrors=self.mirrors
-            )
-            found.append((candidates, blend_candidates(candidates, self._rejection(references))))
-        candidates, estimate = found[0] if len(found) == 1 else _least_error(found)
+        each = self.several == "best"
+        groups, whole = searched_together([r.weight for r in guide.references], guide.links, each)
+        places = [
+            describe_places(networks, luminance, references, side=self.side, mirrors=self.mirrors)
+            for references in (tuple(guide.references[i] for i in group) for group in groups)
+        ]
+        found = [self._believed(p, [guide.references[i] for i in g]) for p, g in zip(places[:whole], groups)]
+        candidates, estimate = _least_error(found) if found else nothing_known(places[0])
+        estimate = follow_links(estimate, guide.links, groups, places, self.matches)
+        size = places[0].size
 
         def full(x: Tensor) -> Tensor:
             grid = x.transpose(1, 2).unflatten(2, size)
@@ -214,7 +219,11 @@ class Correspondence(Recolorizer):
                 self.stages["references.txt"] = _say_errors(found)
         return chroma, confidence
 
-    def _rejection(self, references: tuple[Reference, ...]) -> float:
+    def _believed(self, places: Places, references: list[Reference]) -> tuple[Candidates, Estimate]:
+        candidates = find_candidates(places, self.matches)
+        return candidates, blend_candidates(candidates, self._rejection(references))
+
+    def _rejection(self, references: list[Reference]) -> float:
         """The odds against these references."""
         if self.rejection is not None:
             return self.rejection
@@ -251,6 +260,8 @@ def _say_errors(found: list[tuple[Candidates, Estimate]]) -> str:
 
 def _least_error(found: list[tuple[Candidates, Estimate]]) -> tuple[Candidates, Estimate]:
     """For each sample the candidates and the estimate with the least mean expected error."""
+    if len(found) == 1:
+        return found[0]
     best = torch.stack([e.error.mean(1) for _, e in found]).argmin(0)
 
     def pick(parts: list[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_batch, check_image, check_mask
 from recolor_torch.features import VGG19
-from recolor_torch.guide import Reference
+from recolor_torch.guide import Link, Reference
 from recolor_torch.methods.correspondence.confidence import (
     Candidates,
     gather_evidence,
@@ -50,35 +50,54 @@ class Networks:
         return feature_blocks(self.texture, luminance) + semantic_blocks(self.meaning, luminance)
 
 
-def find_candidates(
+@dataclass(frozen=True)
+class Places:
+    """Locations of a gray picture and of its references, as they are searched: N = h w, and M of all references.
+
+    Args:
+        size: (h, w).
+        gray: luminance of the picture at them, (B, 1, h, w).
+        target, reference: descriptors, (B, N, D) and (B, M, D).
+        near_target, near_reference: the same with what differences of luminance and height cost.
+        chroma: of the references' locations, (B, M, 2).
+        counted: weight of each, (B, M).
+        pictures: the references at their working sizes, in their order along M.
+    """
+
+    size: tuple[int, int]
+    gray: Tensor
+    target: Tensor
+    reference: Tensor
+    near_target: Tensor
+    near_reference: Tensor
+    chroma: Tensor
+    counted: Tensor
+    pictures: tuple[Reference, ...]
+
+
+def describe_places(
     networks: Networks,
     luminance: Tensor,
     references: tuple[Reference, ...],
     *,
     side: int = 368,
-    matches: int = 16,
     mirrors: bool = False,
-) -> tuple[Candidates, tuple[int, int]]:
-    """What the references say of the chroma of each location of a gray picture.
+) -> Places:
+    """Locations of a gray picture and of references that are searched together.
 
     Both are searched at a working size, whatever size they have, so that time and memory are bounded.
 
     Args:
         networks: what the features come from.
         luminance: (B, 1, H, W) in [0, 1].
-        references: YUV pictures; places of all of them are searched together. A weight of 0 leaves one out,
-            and among others of unlike weight the larger is preferred where the scores are near.
+        references: YUV pictures; among those of unlike weight the larger is preferred where the scores are near.
         side: longer side at which pictures are searched.
-        matches: how many matches are averaged.
         mirrors: search the mirror image of each reference too.
-
-    Returns:
-        Candidates at N = h w locations, and (h, w).
     """
     check_image(luminance, "luminance", channels=1)
     batch = luminance.shape[0]
     target = searched_picture(luminance.float(), side).clamp(0, 1)
-    pictures = [_prepared(r, side, luminance) for r in references if r.weight > 0]
+    pictures = [_prepared(r, side, luminance) for r in references]
     if mirrors:
         pictures += [
             replace(r, image=r.image.flip(3), mask=None if r.mask is None else r.mask.flip(3)) for r in pictures
@@ -88,8 +107,7 @@ def find_candidates(
     a, b = describe(blocks, [networks.blocks(r.image[:, :1].clamp(0, 1)) for r in pictures])
     pooled = [F.avg_pool2d(r.image, STRIDE) for r in pictures]
     places = torch.cat([x.flatten(2).expand(batch, -1, -1) for x in pooled], 2)
-    chroma = places[:, 1:].transpose(1, 2)
-    most = max(r.weight for r in pictures)
+    most = max(r.weight for r in pictures) or 1.0
     counted = torch.cat([_counted(r, x).expand(batch, -1) * (r.weight / most) for r, x in zip(pictures, pooled)], 1)
     gray = F.avg_pool2d(target, STRIDE)
     ya, yb = gray.flatten(1), places[:, 0]
@@ -98,13 +116,58 @@ def find_candidates(
     height_b = torch.cat([_height(x) for x in pooled], 1).expand(batch, -1)
     near_a, near_b = with_penalty(a, b, ya / contrast, yb / contrast, LUMINANCE_PENALTY)
     near_a, near_b = with_penalty(near_a, near_b, height_a, height_b, HEIGHT_PENALTY)
-    found = find_matches(near_a, near_b, matches, counted)
-    matched, variance = mean_of_matches(found, chroma)
-    regressed = regress_chroma(a, b, chroma, counted)
-    plain = tuple(replace(r, image=r.image.detach()) for r in pictures)  # counting has no gradient
-    table = fit_chroma_table(plain).apply(gray).flatten(2).transpose(1, 2)
-    evidence = gather_evidence(found, variance, matched, regressed, size)
-    return Candidates(torch.stack((matched, regressed, table), 2), evidence), size
+    return Places(size, gray, a, b, near_a, near_b, places[:, 1:].transpose(1, 2), counted, tuple(pictures))
+
+
+def find_candidates(places: Places, matches: int = 16) -> Candidates:
+    """What the references say of the chroma of each location of a gray picture.
+
+    Args:
+        places: from :func:`describe_places`.
+        matches: how many matches are averaged.
+    """
+    found = find_matches(places.near_target, places.near_reference, matches, places.counted)
+    matched, variance = mean_of_matches(found, places.chroma)
+    regressed = regress_chroma(places.target, places.reference, places.chroma, places.counted)
+    plain = tuple(replace(r, image=r.image.detach()) for r in places.pictures)  # counting has no gradient
+    table = fit_chroma_table(plain).apply(places.gray).flatten(2).transpose(1, 2)
+    evidence = gather_evidence(found, variance, matched, regressed, places.size)
+    return Candidates(torch.stack((matched, regressed, table), 2), evidence)
+
+
+def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> tuple[Tensor, Tensor]:
+    """What a link says: matches among the locations of one region alone.
+
+    Args:
+        places: from :func:`describe_places`.
+        picture: the place of the link's reference in ``places.pictures``.
+        link: the regions; their masks lie on the pictures at any size.
+        matches: how many matches are averaged.
+
+    Returns:
+        Chroma, (B, N, 2), and where it counts, (B, N, 1), 1 in the target's region.
+    """
+    batch, count = places.near_target.shape[:2]
+    sizes = [(r.image.shape[2] // STRIDE, r.image.shape[3] // STRIDE) for r in places.pictures]
+    start = sum(h * w for h, w in sizes[:picture])
+    inside = region_locations(link.target, places.size).expand(batch, -1)
+    source = region_locations(link.region, sizes[picture]).expand(batch, -1)
+    chroma = places.chroma.new_zeros(batch, count, 2)
+    for b in range(batch):
+        rows, columns = inside[b].nonzero()[:, 0], start + source[b].nonzero()[:, 0]
+        if not len(rows):
+            continue
+        near = places.near_target[b : b + 1, rows], places.near_reference[b : b + 1, columns]
+        found, _ = mean_of_matches(find_matches(*near, matches), places.chroma[b : b + 1, columns])
+        chroma[b] = chroma[b].index_copy(0, rows, found[0])
+    return chroma, inside.unsqueeze(2).to(chroma)
+
+
+def region_locations(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Locations that lie in a region by half, or the one that does most, (B, h w) bool; none of an empty mask."""
+    share = F.adaptive_avg_pool2d((mask > 0.5).float(), size).flatten(1)
+    most = share.amax(1, keepdim=True)
+    return (share >= most.clamp(max=0.5)) & (share > 0)
 
 
 def _prepared(reference: Reference, side: int, like: Tensor) -> Reference:

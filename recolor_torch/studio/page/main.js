@@ -194,8 +194,8 @@ class App {
   addLink(from, to) {
     const target = boxOf(from, to);
     if (target[2] < 2 || target[3] < 2) return;
-    this.commit({ ...this.history.now, links: [...this.history.now.links, { target, reference: this.source.key, region: this.source.region }] });
-    this.notice("The link is kept with the hints. Methods that read links will follow it.");
+    this.commit({ ...this.history.now, links: [...this.history.now.links, { target, reference: this.source.region, name: this.source.name }] });
+    this.notice("The link is kept with the hints: colors by reference follow it.");
   }
 
   dropLink(i) { this.commit({ ...this.history.now, links: this.history.now.links.filter((_, k) => k !== i) }); }

@@ -14,7 +14,7 @@ export class Source {
   }
 
   async open(key, name) {
-    this.key = key; this.region = null;
+    this.key = key; this.name = name; this.region = null;
     document.getElementById("source-name").textContent = name;
     const bitmap = await createImageBitmap(await (await fetch(`api/reference/${key}`)).blob());
     if (this.key !== key) return;
