@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -217,10 +217,11 @@ def _with_torchvision_names(state: Mapping[str, Tensor], file: Path, depth: int)
         lacks = numbered or (i == 2 and "conv4_1.weight" in own and "conv3_4.weight" not in own)
         if lacks and depth in VGG16_LACKS:
             raise WeightsMissing(f"{file} holds VGG-16, which has no conv_{depth} ({paper_name(depth)}).")
+        theirs_of: Sequence[str] = scheme
         if numbered:  # conv4_1 of VGG-16 stands where VGG-19 has a ReLU
-            scheme = sixteen if i == 0 else [name.removeprefix("features.") for name in sixteen]
+            theirs_of = tuple(sixteen if i == 0 else (name.removeprefix("features.") for name in sixteen))
         pairs = [
-            (name, theirs) for (k, _), name, theirs in zip(parts, names, scheme) if not lacks or k not in VGG16_LACKS
+            (name, theirs) for (k, _), name, theirs in zip(parts, names, theirs_of) if not lacks or k not in VGG16_LACKS
         ]
         return {name: own[theirs] for name, theirs in pairs if theirs in own}, i < 2
     return {}, True
