@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_choice, check_image, check_mask, check_same_size
 from recolor_torch.color import from_rgb, rgb_to_luminance, rgb_to_yuv, to_rgb
+from recolor_torch.color.tables import ChromaTable
 from recolor_torch.compose import Keep, compose, join
 from recolor_torch.guide import Guide, Reference, make_guide
 from recolor_torch.methods import Recolorizer, build_method, choose_method
@@ -76,6 +77,10 @@ def recolor(
 
     height, width = image.shape[-2:]
     size = working_size(height, width, method.working_side(max_side))
+    if target == "gray" and keep == "luma" and size == (height, width) and not _differentiates(image, guide):
+        table = None if guide.target_mask is not None else method.chroma_table(guide.to(image))
+        if table is not None:
+            return _painted(image, table, strength)
     if image.device.type == "cpu" and len(image) > 1 and not method.whole_batches:
         return _one_by_one(image, method, guide, partial(recolor, **settings))
     work = resize(image, size).clamp(0, 1)
@@ -115,6 +120,10 @@ def recolor_strips(
     """
     method.require(guide)
     size = working_size(*full, method.working_side(max_side))
+    if target == "gray" and keep == "luma" and size == tuple(full) and mask is None:
+        chroma = method.chroma_table(guide)
+        if chroma is not None:
+            return partial(_painted_rows, rows, chroma, strength)
     inner = guide_in_space(guide, method.space, size)
     del guide  # a copy of it is of no use while the method works
 
@@ -140,6 +149,21 @@ def recolor_strips(
         return join(image, resized_rows(small, full, top, bottom), keep, strength, there)
 
     return result
+
+
+def _painted_rows(rows: Rows, table: ChromaTable, strength: float, top: int, bottom: int) -> Tensor:
+    return _painted(rows(top, bottom), table, strength)
+
+
+def _painted(image: Tensor, table: ChromaTable, strength: float) -> Tensor:
+    colored = table.paint(rgb_to_luminance(image))
+    return colored if strength == 1 else image.lerp(colored, strength)
+
+
+def _differentiates(image: Tensor, guide: Guide) -> bool:
+    """Whether gradients are asked for."""
+    given = [image, *(r.image for r in guide.references)]
+    return torch.is_grad_enabled() and any(x.requires_grad for x in given)
 
 
 def _run(method: Recolorizer, image: Tensor, guide: Guide) -> Tensor:

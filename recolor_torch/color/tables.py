@@ -1,6 +1,7 @@
 """Look-up tables that map colours: made once, applied to any number of pictures, exported as ``.cube``."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from recolor_torch.color.histogram import CHUNK, to_levels
 from recolor_torch.color.yuv import rgb_to_luminance
 
 _CUBE_1D_LIMIT = 65536
+
+_PAINT_STEPS = 1 << 14
+"""Luminances for which a chroma table is fitted into the gamut: 64 to a level of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,33 @@ class ChromaTable:
         index = index.unsqueeze(1).expand(-1, 2, -1)
         lower, upper = table.gather(2, index), table.gather(2, index + 1)
         return torch.lerp(lower, upper, part).view(b, 2, h, w)
+
+    def paint(self, luminance: Tensor) -> Tensor:
+        """The picture of this luminance and the table's chroma, fitted into the gamut.
+
+        It is ``fit_gamut(luminance, apply(luminance))`` with the chroma of the nearest of 16,385 luminances, several
+        times as fast and without gradients. Luminance stays exactly.
+
+        Args:
+            luminance: (B, 1, H, W), [0, 1]; values outside are brought to the nearest bound.
+
+        Returns:
+            sRGB, (B, 3, H, W); NaN where the luminance is.
+        """
+        check_image(luminance, "luminance", channels=1)
+        y = luminance.detach().clamp(0, 1)
+        index = (y * _PAINT_STEPS).round_().to(torch.int32).clamp_(0, _PAINT_STEPS)  # NaN becomes a bound
+        offsets = self._offsets.to(y).expand(len(y), -1, -1)
+        parts = [o.index_select(1, i.flatten()).view(1, 3, *i.shape[1:]) for o, i in zip(offsets, index)]
+        found = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return found.add_(y).clamp_(0, 1)
+
+    @cached_property
+    def _offsets(self) -> Tensor:
+        """What the chroma, fitted into the gamut, adds to R, G and B at each luminance: (B or 1, 3, steps + 1)."""
+        grid = torch.linspace(0, 1, _PAINT_STEPS + 1, dtype=self.values.dtype, device=self.values.device)
+        grid = grid.expand(len(self.values), 1, 1, -1)
+        return (fit_gamut(grid, self.apply(grid)) - grid).squeeze(2)
 
     def to_cube(self, size: int = 33, title: str = "recolor_torch") -> str:
         """The text of a 3-D ``.cube`` file: luminance kept, this chroma, fitted into the gamut."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from recolor_torch.color.tables import ChromaTable
 from recolor_torch.guide import Guide
 from recolor_torch.precision import HALF, in_float32
 from recolor_torch.strips import Rows
@@ -78,6 +79,14 @@ class Recolorizer(nn.Module):
     def makes_table(self, gray: bool) -> bool:
         """Whether ``table`` gives one for a picture that is gray, or for one with colors."""
         return False
+
+    def chroma_table(self, guide: Guide) -> ChromaTable | None:
+        """The chroma of a gray picture by its luminance alone, where that is all that the method does; else None.
+
+        Args:
+            guide: in sRGB, without a target mask.
+        """
+        return None
 
     def prepare(self) -> None:
         """Load what the method needs, such as weights; called before a run, and by ``forward`` without one.

@@ -128,6 +128,18 @@ def _is_gray(image: Tensor) -> Tensor:
     return ((image.amax(1) - image.amin(1)).nan_to_num(nan=0).flatten(1).amax(1) <= _GRAY).view(-1, 1, 1, 1)
 
 
+def _version(x: Tensor | None) -> int:
+    """How often a tensor was changed in place, where that is counted."""
+    return 0 if x is None or x.is_inference() else x._version
+
+
+def _same(before: list[tuple], now: list[tuple]) -> bool:
+    """Whether the same tensors were read, and not changed since."""
+    return len(before) == len(now) and all(
+        a is b or (not isinstance(a, Tensor) and a == b) for one, other in zip(before, now) for a, b in zip(one, other)
+    )
+
+
 class HistogramTransfer(Recolorizer):
     """Colour by histogram from one or more references: instant, no weights needed.
 
@@ -169,6 +181,8 @@ class HistogramTransfer(Recolorizer):
             raise ValueError(f"edge_threshold must be in (0, 1], got {edge_threshold}.")
         self.mode, self.rank, self.smoothing, self.restore = mode, rank, smoothing, restore
         self.edge_threshold = edge_threshold
+        # The chroma table of the references that were read last: most pictures of a run have the same ones.
+        self._fitted: tuple[list[tuple], ChromaTable] | None = None
         self.space = "yuv" if mode == "chroma" else "rgb"
         # Counts, tables and linear maps: nothing rounds by the size of the batch, and references are counted once.
         self.whole_batches = mode in ("chroma", "rgb", "yuv")
@@ -266,6 +280,18 @@ class HistogramTransfer(Recolorizer):
             return to_rgb(colored, "yuv") if self.space == "rgb" else colored
 
         return color
+
+    def chroma_table(self, guide: Guide) -> ChromaTable | None:
+        """The chroma table itself, unless it is looked up by rank or edges are left out."""
+        plain = not (self.rank or self.keep_stages or self.edge_threshold is not None)
+        if not plain or self.mode not in ("auto", "chroma"):
+            return None
+        self.require(guide)
+        read = [(r.image, r.mask, r.weight, _version(r.image), _version(r.mask)) for r in guide.references]
+        if self._fitted is None or not _same(self._fitted[0], read):
+            references = tuple(replace(r, image=from_rgb(r.image, "yuv")) for r in guide.references)
+            self._fitted = (read, fit_chroma_table(references, self.smoothing))
+        return self._fitted[1]
 
     def _luminance(self, rows: Rows) -> Rows:
         """Rows of luminance of rows in the space of this method."""

@@ -21,8 +21,8 @@ from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
 from recolor_torch.run.linked import without_links
 from recolor_torch.strips import Rows
 
-# Pixels from which the mean chroma of a result is seen, about; of so many it is known to a hundredth of itself.
-LOOKED_AT = 65_536
+# Pixels from which the mean chroma of a result is seen, about; of so many it is known to a few hundredths of itself.
+LOOKED_AT = 16_384
 
 
 def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def color_run(
     stoppable, arithmetic = stopped_by_signals(), _arithmetic(precision, device)
     with stoppable, torch.inference_mode(), arithmetic, ThreadPoolExecutor(WRITERS) as pool:
         written: Iterator[dict[str, Any]] = iter(())
-        for batch in read_ahead(batches_of(plan, run), run.loading.workers):
+        alone = device.type == "cpu" and not method.whole_batches
+        for batch in read_ahead(batches_of(plan, run, alone), run.loading.workers):
             results = color_batch(method, batch, run.coloring, place)
             note(written)
             written = _in_order([pool.submit(writer.write, result) for result in results])
@@ -97,10 +98,18 @@ def write_all(writer: ResultWriter, results: list[Result], threads: int = WRITER
         yield from pool.map(writer.write, results)
 
 
-def batches_of(plan: Plan, run: Run) -> BatchDataset:
-    """The batches of a plan, each read when it is asked for."""
-    kind = SequenceDataset if run.targets.sequence else BatchDataset
-    return kind(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels, run.loading.max_pixels)
+def batches_of(plan: Plan, run: Run, alone: bool = False) -> BatchDataset:
+    """The batches of a plan, each read when it is asked for.
+
+    Args:
+        plan: of ``plan_run``.
+        run: what was asked for.
+        alone: a batch for each picture, where the method takes them one by one anyhow: less memory is touched.
+    """
+    if run.targets.sequence:
+        return SequenceDataset(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels, run.loading.max_pixels)
+    size = 1 if alone else run.loading.batch_size
+    return BatchDataset(plan.jobs, size, run.loading.batch_megapixels, run.loading.max_pixels)
 
 
 def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatch]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recolor_torch.color import rgb_to_yuv
+from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.color.tables import ChromaTable, LookUpTable
 
 
@@ -70,3 +70,26 @@ def test_chroma_cube_keeps_luminance():
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)[:, ::-1]  # red fastest
     expected = grid @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(rgb_to_yuv(out)[0, 0, 0].numpy(), expected, atol=2e-6)
+
+
+def test_painting_is_the_fitted_chroma_and_keeps_luminance(device):
+    generator = torch.Generator().manual_seed(3)
+    table = ChromaTable(torch.rand(2, 2, 256, generator=generator).cumsum(-1).sin().to(device) * 0.2)
+    luminance = torch.rand(2, 1, 40, 50, generator=generator).to(device)
+    painted = table.paint(luminance)
+    smooth = table.values.diff().abs().max().item() * 255 / (1 << 14)
+    torch.testing.assert_close(painted, fit_gamut(luminance, table.apply(luminance)), atol=4 * smooth, rtol=0)
+    torch.testing.assert_close(rgb_to_luminance(painted), luminance, atol=1e-4, rtol=0)
+    torch.testing.assert_close(painted[1:], table_of(table, 1).paint(luminance[1:]), atol=0, rtol=0)
+
+
+def test_painting_where_there_is_no_number_or_too_much(device):
+    table = ChromaTable(torch.full((1, 2, 256), 0.1, device=device))
+    painted = table.paint(torch.tensor([float("nan"), -1.0, 2.0], device=device).view(1, 1, 1, 3))
+    assert painted[..., 0].isnan().all()
+    assert painted[..., 1].abs().max() == 0
+    assert painted[..., 2].min() == 1
+
+
+def table_of(table, index):
+    return ChromaTable(table.values[index : index + 1])

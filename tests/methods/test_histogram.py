@@ -14,6 +14,7 @@ from recolor_torch.methods.histogram import match_in_space, restore_range
 from recolor_torch.methods.histogram_chroma import fit_chroma_table, transfer_chroma
 from recolor_torch.methods.histogram_soft import match_histograms_soft
 from recolor_torch.methods.histogram_tables import fit_lookup_table, match_histograms
+from recolor_torch.pipeline import recolor
 
 
 def test_report_table_worked_by_hand():
@@ -282,3 +283,23 @@ def test_a_mask_of_nothing_changes_nothing(rgb):
     assert torch.equal(match_histograms(rgb[:1], rgb[1:], nothing), rgb[:1])
     levels = fit_lookup_table(rgb[:1], (Reference(rgb[1:]),), nothing).values
     assert torch.equal(levels, (torch.arange(65536).double() / 65535).to(levels.device).expand_as(levels))
+
+
+def test_the_short_way_of_a_gray_target_is_the_long_one(rgb):
+    method = HistogramTransfer()
+    guide = Guide((Reference(rgb.flip(0)),))
+    short = recolor(rgb, method, guide)
+    long = recolor(rgb, HistogramTransfer(rank=False), guide_with_mask(guide, rgb))
+    assert method.chroma_table(guide) is method.chroma_table(guide)
+    torch.testing.assert_close(short, long, atol=0.2 / 255, rtol=0)
+
+
+def test_a_reference_changed_in_place_is_counted_again(rgb):
+    method, reference = HistogramTransfer(), rgb.clone()
+    before = recolor(rgb, method, reference=reference)
+    reference[:, 0] = 1.0
+    assert (recolor(rgb, method, reference=reference) - before).abs().max() > 0.1
+
+
+def guide_with_mask(guide, like):
+    return Guide(guide.references, target_mask=torch.ones_like(like[:, :1]))
