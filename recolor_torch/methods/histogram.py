@@ -130,7 +130,7 @@ def _is_gray(image: Tensor) -> Tensor:
 
 def _version(x: Tensor | None) -> int:
     """How often a tensor was changed in place, where that is counted."""
-    return 0 if x is None or x.is_inference() else x._version
+    return 0 if x is None or x.is_inference() else x._version  # noqa: SLF001  it has no public name
 
 
 def _same(before: list[tuple], now: list[tuple]) -> bool:
@@ -236,7 +236,9 @@ class HistogramTransfer(Recolorizer):
     def table(self, rows: Rows, full: tuple[int, int], guide: Guide, mask: Rows | None) -> Table | None:
         """The chroma table, and the look-up table in RGB; the other modes look at pixels together."""
         self.require(guide)
-        if self.edge_threshold is not None or self.keep_stages or self.mode not in ("auto", "chroma", "rgb"):
+        if type(self).forward is not HistogramTransfer.forward or self.mode not in ("auto", "chroma", "rgb"):
+            return None
+        if self.edge_threshold is not None or self.keep_stages:
             return None
         references = guide.references
         if self.mode == "auto":
@@ -283,7 +285,8 @@ class HistogramTransfer(Recolorizer):
 
     def chroma_table(self, guide: Guide) -> ChromaTable | None:
         """The chroma table itself, unless it is looked up by rank or edges are left out."""
-        plain = not (self.rank or self.keep_stages or self.edge_threshold is not None)
+        own = type(self).forward is HistogramTransfer.forward  # a subclass may do more
+        plain = own and not (self.rank or self.keep_stages or self.edge_threshold is not None)
         if not plain or self.mode not in ("auto", "chroma"):
             return None
         self.require(guide)
