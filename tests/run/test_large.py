@@ -1,15 +1,20 @@
 """Large targets go strip by strip; what is written is what the whole picture gives."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.cli import main
 from recolor_torch.pictures.encode import write_png
+from recolor_torch.pictures.read import probe
 from recolor_torch.run import batches, large
+from recolor_torch.run.plan import Job
 from recolor_torch.strips import strips
 
 W, H = 90, 60
@@ -35,8 +40,6 @@ def folder(tmp_path, monkeypatch):
     overlay = np.zeros((H, W, 4), np.uint8)
     overlay[20:24, 20:24] = (200, 30, 30, 255)
     Image.fromarray(overlay).save(tmp_path / "overlay.png")
-    link = {"target": [10, 10, 40, 30], "reference": [0, 0, 12, 12], "name": "mask_small.png"}
-    (tmp_path / "links.json").write_text(json.dumps({"size": [W, H], "links": [link]}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(strips, "__defaults__", (W * 7,))
     return tmp_path
@@ -59,7 +62,6 @@ def values(path):
         ["in", "-r", "ref.png", "-m", "wavelet", "--max-side", "50"],
         ["in/gray.png", "in/deep.png", "--hints", "hints", "-m", "levin", "--max-side", "64"],
         ["in/gray.png", "--hints", "overlay.png", "-m", "levin"],
-        ["in/gray.png", "-r", "ref.png", "--hints", "links.json", "-m", "correspondence", "--max-side", "64"],
         ["in", "-r", "ref.png", "-m", "histogram", "--strength", "0"],
     ],
 )
@@ -84,6 +86,28 @@ def test_strips_write_what_the_whole_picture_gives(folder, monkeypatch, options)
     for name in names:
         for key in ("notes", "working_size", "settings_sha256", "input_sha256"):
             assert records[0][name][key] == records[1][name][key], key
+
+
+def test_links_of_a_large_target_are_those_of_a_small_one(folder):
+    link = {"target": [10, 10, 40, 30], "reference": [0, 0, 12, 12], "name": "mask_small.png"}
+    (folder / "links.json").write_text(json.dumps({"size": [W, H], "links": [link]}))
+    target = Path("in/gray.png")
+    job = Job(target, Path("out.png"), Path(), probe(target), (Path("ref.png"),), (1.0,), (None,))
+    job = replace(job, hints=Path("links.json"), links=True)
+    small, whole = batches._load(job, 10**9).guide, large.load_large(job, small_references(job), 10**9).guide((H, W))
+    assert [r.weight for r in small.references] == [r.weight for r in whole.references] == [1.0, 0.0]
+    (a,), (b,) = small.links, whole.links
+    assert a.reference == b.reference == 1
+    assert a.target[0, 0, 10:40, 10:50].all()
+    assert int(a.target.sum()) == 1200
+    assert torch.equal(a.target, b.target)
+    assert torch.equal(a.region, b.region)
+    half = large.load_large(job, small_references(job), 10**9).guide((H // 2, W // 2)).links[0]
+    assert int(half.target.sum()) == 300
+
+
+def small_references(job):
+    return batches._references(job, 10**9)
 
 
 def test_a_result_without_color_says_so(folder, monkeypatch, capsys):
