@@ -156,7 +156,7 @@ def test_any_damage_to_any_file_is_named(place, gallery, way):
     put(place / "in", ["new.jpg"])
     update_gallery(gallery, [], FakeEmbed())
     names = [entry.name for entry in read_header(gallery).files()] + ["gallery.json"]
-    assert len(names) == 8  # two of raw descriptors
+    assert len(names) == 9  # two of raw descriptors
     rng = np.random.default_rng(0)
     for name in names:
         path = gallery / name
