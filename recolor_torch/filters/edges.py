@@ -100,7 +100,7 @@ def edge_probability(
         return kf.canny(x)[1].to(luminance.dtype)
     # Sobel's root needs a floor for its gradient; the floor is taken off again, so that flat is 0.
     if detector == "sobel":
-        floor = 1e-12 if x.dtype == torch.float64 else 1e-10
+        floor = 1e-10
         response = (kf.sobel(x, eps=floor) - floor**0.5).clamp_min(0)
     else:
         response = edge_filter(x, detector).abs()

@@ -1,8 +1,11 @@
 """From pixels to the first graph: each cell of 2 x 2 pixels falls into parts along weak ties."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
+from recolor_torch.linalg import fused
 from recolor_torch.linalg.graph import compressed
 from recolor_torch.linalg.phases import PhaseOperator, neighbour_phase
 from recolor_torch.linalg.stencil import slices
@@ -25,39 +28,57 @@ class Cells:
 
     def __init__(self, op: PhaseOperator, theta: float, null: Tensor) -> None:
         self.part = self._parts(op, theta)
-        dtype, free = null.dtype, op.free
-        number = torch.arange(4, device=free.device).view(1, 1, 4, 1, 1)
-        self.roots = (free & (self.part == number)).flatten().nonzero()[:, 0]
+        number = torch.arange(4, device=op.free.device).view(1, 1, 4, 1, 1)
+        self.roots = (op.free & (self.part == number)).flatten().nonzero()[:, 0]
         self.n = self.roots.numel()
-        # masks[s][k]: the near-null vector where pixel s + k of a cell is in the part of pixel s, else 0.
-        self.masks = [
-            [((self.part[:, :, p] == s) & free[:, :, p]).to(dtype) * null[:, :, p] for p in range(s, 4)]
-            for s in range(4)
-        ]
+        # masks[s][k]: the near-null vector where pixel s + k of a cell is in the part of pixel s, else 0; in one piece.
+        b, _, _, h, w = op.free.shape
+        self.mask_stack = null.new_empty(10, b, 1, h, w)
+        planes = iter(self.mask_stack.unbind())
+        self.masks = [[next(planes) for _ in range(s, 4)] for s in range(4)]
+        self._fill_masks(op.free, null)
+
+    def _fill_masks(self, free: Tensor, null: Tensor | None) -> None:
+        for s in range(4):
+            for mask, p in zip(self.masks[s], range(s, 4)):
+                mask.copy_((self.part[:, :, p] == s) & free[:, :, p])
+                if null is not None:
+                    mask.mul_(null[:, :, p])
 
     def refree(self, free: Tensor) -> None:
         """Transfers for other free pixels, (B, 1, 4, h, w), with a near-null vector of 1; the parts stay."""
-        dtype = self.masks[0][0].dtype
-        self.masks = [[((self.part[:, :, p] == s) & free[:, :, p]).to(dtype) for p in range(s, 4)] for s in range(4)]
+        self._fill_masks(free, None)
+
+    @cached_property
+    def numbers(self) -> Tensor:
+        """The part that begins at a pixel, (B, 1, 4, h, w), int32; 0 where none begins."""
+        out = torch.zeros(self.part.shape, dtype=torch.int32, device=self.part.device)
+        out.view(-1)[self.roots] = torch.arange(self.n, dtype=torch.int32, device=out.device)
+        return out
 
     @staticmethod
     def _parts(op: PhaseOperator, theta: float) -> Tensor:
         """The part of each pixel, (B, 1, 4, h, w), as the number of its first pixel in the cell."""
-        part = torch.arange(4, dtype=torch.uint8, device=op.free.device).view(1, 1, 4, 1, 1).expand(op.free.shape)
-        part = part.clone()
         scale = op.inverse_diagonal.sqrt()
-        strong = []
+        joined: dict[tuple[int, int], Tensor] = {}
         for tie, offset in zip(op.ties, op.offsets):
             for i in range(4):
                 s, sy, sx = neighbour_phase(i, offset)
                 if (sy, sx) == (0, 0):
-                    strength = tie[:, :, i] * scale[:, :, i] * scale[:, :, s]
-                    strong.append((i, s, strength >= theta))
-        for _ in range(3):  # three steps reach every pixel of a cell
-            for i, s, joined in strong:
-                least = torch.minimum(part[:, :, i], part[:, :, s])
-                part[:, :, i] = torch.where(joined, least, part[:, :, i])
-                part[:, :, s] = torch.where(joined, least, part[:, :, s])
+                    strong = tie[:, :, i] * scale[:, :, i] * scale[:, :, s] >= theta
+                    pair = min(i, s), max(i, s)
+                    joined[pair] = joined[pair].logical_or_(strong) if pair in joined else strong
+        nothing = torch.zeros_like(op.free[:, :, 0])
+        reached = {pair: joined.get(pair, nothing).clone() for pair in PAIRS}
+        for k in range(4):  # by way of k (Warshall 1962)
+            for i, s in PAIRS:
+                if k not in (i, s):
+                    reached[i, s] |= reached[min(i, k), max(i, k)] & reached[min(k, s), max(k, s)]
+        part = torch.zeros_like(op.free, dtype=torch.uint8)
+        for s in range(1, 4):
+            first = part[:, :, s].fill_(s)
+            for i in reversed(range(s)):
+                first.masked_fill_(reached[i, s], i)
         return part
 
     def _sum(self, r: Tensor) -> Tensor:
@@ -70,11 +91,15 @@ class Cells:
 
     def restrict(self, r: Tensor) -> Tensor:
         """A residual on the phases, (B, C, 4, h, w), to the nodes, (n, C); it is overwritten."""
+        if fused.usable(r, self.mask_stack[0]):
+            return fused.restrict(r, self.mask_stack, self.roots)
         summed = self._sum(r)
         return summed.transpose(0, 1).flatten(1).index_select(1, self.roots).t().contiguous()
 
     def prolong_add(self, x: Tensor, e: Tensor) -> Tensor:
         """Add a correction on the nodes, (n, C), to ``x`` on the phases, in place."""
+        if fused.usable(x, self.mask_stack[0]) and e.is_contiguous():
+            return fused.prolong_add(x, e, self.mask_stack, self.numbers)
         b, c, _, h, w = x.shape
         flat = x.new_zeros(c, b * 4 * h * w)
         flat.index_copy_(1, self.roots, e.t().contiguous())
@@ -110,10 +135,9 @@ class Cells:
 
     def _runs(self, op: PhaseOperator, null: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """The ties of the coarse graph: (from, to, strength), each list with a node at most once in its first part."""
-        root = torch.zeros(op.free.numel(), dtype=torch.int32, device=null.device)
-        root[self.roots] = torch.arange(self.n, dtype=torch.int32, device=null.device)
-        node = torch.gather(root.view(op.free.shape), 2, self.part.long())  # that of the first pixel of its part
-        del root
+        node = torch.gather(self.numbers, 2, self.part.long())  # that of the first pixel of its part
+        if null.device.type not in fused.DEVICES:
+            del self.numbers
         tables: dict[tuple[int, int], dict[tuple[int, int], Tensor]] = {}
         for tie, offset in zip(op.ties, op.offsets):
             for i in range(4):
@@ -148,17 +172,14 @@ class Cells:
 
     def _merge_inside(self, table: dict[tuple[int, int], Tensor], symmetric: bool) -> dict[tuple[int, int], Tensor]:
         """Ties between the parts of one cell: one of each pair of parts, or ordered pair if not symmetric."""
-        out: dict[tuple[int, int], Tensor] = {}
-        for (i, s), value in table.items():
-            a, b = self.part[:, :, i], self.part[:, :, s]
-            for p in range(i + 1):
-                for q in range(s + 1):
-                    if p == q:
-                        continue
-                    share = value * ((a == p) & (b == q))
-                    pair = (min(p, q), max(p, q)) if symmetric else (p, q)
-                    out[pair] = out[pair] + share if pair in out else share
-        return out
+        values = torch.stack(list(table.values()))
+        a, b = (torch.stack([self.part[:, :, pair[end]] for pair in table]) for end in (0, 1))
+        apart = a != b
+        if symmetric:
+            a, b = torch.minimum(a, b), torch.maximum(a, b)
+        found = (4 * a + b).masked_fill_(~apart, 255)
+        pairs = PAIRS if symmetric else (*PAIRS, *((q, p) for p, q in PAIRS))
+        return {(p, q): (values * (found == 4 * p + q)).sum(0) for p, q in pairs}
 
     def _merge_across(self, table: dict[tuple[int, int], Tensor], sy: int, sx: int) -> None:
         """Add up, in place, the ties of two neighbouring cells that join the same two parts."""

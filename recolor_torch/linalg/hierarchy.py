@@ -17,6 +17,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from recolor_torch.linalg import fused
 from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import (
     aggregate,
@@ -88,10 +89,10 @@ class GraphLevel:
     def residual(self, b: Tensor, x: Tensor, transposed: bool) -> Tensor:
         """b - A x, or b - Aᵀ x, of the graph before its rows were scaled."""
         if self.row_scale is None:
-            return torch.addmm(b, self.matrix, x, alpha=-1)
+            return fused.defect(self.matrix, x, b)
         if transposed:
-            return torch.addmm(b, self.transposed[0], x / self.row_scale, alpha=-1)
-        return b - (self.matrix @ x) / self.row_scale
+            return fused.defect(self.transposed[0], x / self.row_scale, b)
+        return b - fused.product(self.matrix, x) / self.row_scale
 
 
 class AggregationHierarchy:
@@ -162,12 +163,12 @@ class AggregationHierarchy:
         if level.row_scale is not None and not transposed:
             b = b * level.row_scale
         x = inv * b * first
-        x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
+        x = fused.relax(a, x, b, inv, second)
         if p is not None and r is not None:
-            coarse = r @ torch.addmm(b, a, x, alpha=-1)
-            x = torch.addmm(x, p, self._visit(coarse, depth + 1, transposed))
-        x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=second)
-        x.addcmul_(inv, torch.addmm(b, a, x, alpha=-1), value=first)
+            coarse = fused.product(r, fused.defect(a, x, b))
+            x = fused.product(p, self._visit(coarse, depth + 1, transposed), x)
+        x = fused.relax(a, x, b, inv, second)
+        x = fused.relax(a, x, b, inv, first)
         return x.mul_(level.row_scale) if level.row_scale is not None and transposed else x
 
 

@@ -12,6 +12,7 @@ or a tiny mass hold in place loses nothing to rounding in float32; sweeps need n
 import torch
 from torch import Tensor
 
+from recolor_torch.linalg import fused
 from recolor_torch.linalg.stencil import Offset, slices, windows
 from recolor_torch.linalg.system import GridSystem
 
@@ -36,6 +37,19 @@ def neighbour_phase(phase: int, offset: Offset) -> tuple[int, int, int]:
     return 2 * (y & 1) + (x & 1), y >> 1, x >> 1
 
 
+def taps_of(offsets: tuple[Offset, ...], phase: int, one_way: bool, backward: bool) -> list[tuple[int, ...]]:
+    """What a pixel of ``phase`` takes from its neighbours: (number of the ties, stored at the neighbour, phase, step
+    of the cell y, x).
+    """
+    out = []
+    for k, offset in enumerate(offsets):
+        if not (one_way and backward):
+            out.append((k, 0, *neighbour_phase(phase, offset)))
+        if not one_way or backward:
+            out.append((k, 1, *neighbour_phase(phase, (-offset[0], -offset[1]))))
+    return out
+
+
 class PhaseOperator:
     """The free part of a system's matrix on the phases, with Gauss-Seidel sweeps.
 
@@ -54,8 +68,11 @@ class PhaseOperator:
         free = (~system.fixed).to(system.mass.dtype)
         # What a pixel loses to fixed neighbours and to the mass: its row sum, without cancellation.
         leak = system.mass * free
-        self.ties: list[Tensor] = []
-        for weight, offset in zip(system.weights, system.offsets):
+        height, width = (n + m for n, m in zip(free.shape[-2:], (self.padding[3], self.padding[1])))
+        # All in one piece, so that one kernel finds them.
+        self.tie_stack = free.new_empty(len(system.offsets), *free.shape[:2], 4, height // 2, width // 2)
+        self.ties = list(self.tie_stack.unbind())
+        for weight, offset, kept in zip(system.weights, system.offsets, self.ties):
             here, there = windows(offset, free.shape)
             tie = torch.zeros_like(free)
             tie[here] = weight[here] * free[here] * free[there]
@@ -63,7 +80,7 @@ class PhaseOperator:
             leak[here] += lost * free[here]
             if system.symmetric:
                 leak[there] += lost * free[there]
-            self.ties.append(self.split(tie))
+            kept.copy_(self.split(tie))
         self.leak = self.split(leak + system.fixed, 1.0)
         self.free = self.split(~system.fixed)
         self.diagonal = self.split(system.diagonal(), 1.0)
@@ -101,21 +118,18 @@ class PhaseOperator:
         return from_phases(y)[..., : self.height, : self.width]
 
     def _taps(self, phase: int, one_way: bool, backward: bool) -> list[tuple[Tensor, bool, int, int, int]]:
-        """What a pixel of ``phase`` takes from its neighbours: (ties, stored at the neighbour, phase, step y, x)."""
-        out = []
-        for tie, offset in zip(self.ties, self.offsets):
-            if not (one_way and backward):
-                source, sy, sx = neighbour_phase(phase, offset)
-                out.append((tie[:, :, phase], False, source, sy, sx))
-            if not one_way or backward:
-                source, sy, sx = neighbour_phase(phase, (-offset[0], -offset[1]))
-                out.append((tie[:, :, source], True, source, sy, sx))
-        return out
+        """``taps_of``, with the ties themselves, of the phase that they are stored at."""
+        return [
+            (self.ties[k][:, :, source if there else phase], bool(there), source, sy, sx)
+            for k, there, source, sy, sx in taps_of(self.offsets, phase, one_way, backward)
+        ]
 
     def multiply(self, x: Tensor, transposed: bool = False) -> Tensor:
         """A x, or Aᵀ x."""
         if transposed and not self.symmetric:
             return self._multiply_transposed(x)
+        if fused.usable(x, self.leak):
+            return fused.multiply(self, x)
         out = x * self.leak
         for tie, offset in zip(self.ties, self.offsets):
             for i in range(4):
@@ -141,6 +155,8 @@ class PhaseOperator:
 
     def residual(self, x: Tensor, b: Tensor, transposed: bool = False, last: int = -1) -> Tensor:
         """b - A x; the phase ``last`` is known to have none."""
+        if fused.usable(x, self.leak, b):
+            return fused.residual(self, x, b, transposed, last)
         out = torch.addcmul(b, self.diagonal, x, value=-1)
         for i, taps in enumerate(self.backward_taps if transposed else self.forward_taps):
             if i == last:
@@ -156,6 +172,8 @@ class PhaseOperator:
         """One Gauss-Seidel sweep on A x = b, in place; with ``zero``, x counts as 0 whatever it holds."""
         taps = self.backward_taps if transposed else self.forward_taps
         order = ORDER[::-1] if reverse else ORDER
+        if fused.usable(x, self.leak, b):
+            return fused.sweep(self, x, b, order, transposed, zero)
         done: list[int] = []
         for i in order:
             target = x[:, :, i]

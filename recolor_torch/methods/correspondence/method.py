@@ -21,6 +21,7 @@ from recolor_torch.methods.correspondence.search import Networks, Places, descri
 from recolor_torch.methods.levin import checked
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.networks import ColorUNet
+from recolor_torch.precision import exact_convolutions
 
 Trust = Literal["low", "normal", "high"]
 
@@ -177,6 +178,7 @@ class Correspondence(Recolorizer):
 
     # In few bits near scores change places, and so do colors.
     @full_precision()
+    @exact_convolutions()
     def estimate(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
         """Chroma (B, 2, H, W) before it is spread, and the confidence in it, (B, 1, H, W) in [0, 1].
 

@@ -1,7 +1,7 @@
 """The objective of Gram transfer (report, eq. 10): losses of a picture by name, and their gradient."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from recolor_torch.features import VGG19, layer_depth, layer_name
 from recolor_torch.features.layers import POOLED_AFTER
 from recolor_torch.guide import Reference, total_weight
 from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation, weighted_gram
+from recolor_torch.precision import exact_convolutions
 
 Match = Literal["picture", "color"]
 Grams = dict[str, Tensor]
@@ -62,21 +63,6 @@ class LossWeights:
     def depth(self) -> int:
         """How many convolutions are needed."""
         return max(layer_depth(name) for name in self.layers)
-
-
-@contextmanager
-def exact_convolutions() -> Iterator[None]:
-    """On a GPU, convolutions that add up in one order, and of float32's own 24 bits, not TF32's 11.
-
-    Steps of an optimization amplify the least difference: without this the same call gives another picture each time.
-    """
-    cudnn = torch.backends.cudnn
-    before = cudnn.deterministic, cudnn.allow_tf32
-    cudnn.deterministic, cudnn.allow_tf32 = True, False
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.allow_tf32 = before
 
 
 class Evaluation(NamedTuple):

@@ -14,13 +14,13 @@ from recolor_torch.methods.gram.objective import (
     Evaluation,
     Grams,
     LossWeights,
-    exact_convolutions,
     layer_stride,
     network_precision,
     picture_terms,
     shrink_mask,
     wanted_grams,
 )
+from recolor_torch.precision import exact_convolutions
 
 Span = tuple[int, int]
 

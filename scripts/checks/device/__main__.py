@@ -38,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for device.json and device.md")
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--only", nargs="+", default=None, help="only checks whose name contains one of these")
+    parser.add_argument("--methods", nargs="+", default=None, help="only these, in checks of many methods")
     parser.add_argument("--budget", type=float, default=240.0, help="seconds in all; what is left over goes on")
     parser.add_argument("--check-limit", type=float, default=40.0, help="seconds that one check may take")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -53,7 +54,13 @@ def main() -> int:
     torch.set_num_threads(min(torch.get_num_threads(), 8))
     record = Record(args.output, torch.device(args.device), args.tiny)
     bench = Bench(
-        torch.device(args.device), args.tiny, Pictures(args.pictures), args.weights, args.output, args.check_limit
+        torch.device(args.device),
+        args.tiny,
+        Pictures(args.pictures),
+        args.weights,
+        args.output,
+        args.check_limit,
+        args.methods,
     )
     shares = sum(SHARES[name] for name in args.stages)
     end = start

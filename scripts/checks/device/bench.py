@@ -93,6 +93,7 @@ class Bench:
         weights: file of VGG-19 weights, or None.
         folder: for files that are not results.
         limit: seconds that a process of its own may take.
+        methods: those that checks of many methods are about; all where None.
     """
 
     device: torch.device
@@ -101,10 +102,15 @@ class Bench:
     weights: Path | None
     folder: Path
     limit: float = 60.0
+    methods: list[str] | None = None
 
     def pick(self, full: T, tiny: T) -> T:
         """A size."""
         return tiny if self.tiny else full
+
+    def chosen(self, methods: Iterable[str]) -> list[str]:
+        """Those of ``methods`` that are asked for."""
+        return [m for m in methods if self.methods is None or m in self.methods]
 
     def to(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Tensors on the device."""

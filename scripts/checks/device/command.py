@@ -98,9 +98,9 @@ def colorize(bench: Bench) -> Iterator[Row]:
     failed: dict[str, str] = {}
     if kind != "cpu":  # all at once, and before the others, whose times they would change
         with ThreadPoolExecutor(len(METHODS)) as pool:
-            runs = {method: pool.submit(on_cpu, method) for method in METHODS}
+            runs = {method: pool.submit(on_cpu, method) for method in bench.chosen(METHODS)}
         failed = {method: str(run.exception())[-300:] for method, run in runs.items() if run.exception()}
-    for method in bench.pick(list(METHODS), ["levin"]):
+    for method in bench.chosen(bench.pick(list(METHODS), ["levin"])):
         output, other = bench.folder / f"{kind}_{method}", bench.folder / f"cpu_{method}"
         try:
             seconds, _, said = recolor(bench, colorize_arguments(bench, method, root / "gray", output, kind))

@@ -1,0 +1,61 @@
+"""Kernels for a GPU, run by Triton's interpreter on the CPU, against the plain operations."""
+
+import sys
+
+import pytest
+import torch
+
+from recolor_torch.linalg import fused, fused_check
+from recolor_torch.linalg.graph import csr_sorted
+from recolor_torch.linalg.phases import taps_of
+from recolor_torch.linalg.stencil import FULL_8, HALF_8
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    """The kernels on the CPU."""
+    monkeypatch.setenv("TRITON_INTERPRET", "1")  # read when Triton and the kernels are imported, never after
+    if "triton" in sys.modules and not type(pytest.importorskip("triton").language.sum).__name__.startswith("Interp"):
+        pytest.skip("Triton was imported before, for a GPU.")
+    pytest.importorskip("triton")
+    monkeypatch.setattr(fused, "DEVICES", {"cpu"})
+    monkeypatch.setattr(fused, "_CHECKED", {})
+    monkeypatch.setattr(fused_check, "SIZE", (2, 6, 6))
+    return torch.device("cpu")
+
+
+@pytest.mark.slow
+def test_kernels_agree_with_the_plain_operations(interpreted):
+    assert fused_check.agree(interpreted, torch.float32, 3)
+
+
+def test_a_kernel_that_is_wrong_is_found_and_not_used(interpreted, monkeypatch, caplog):
+    rows = fused.rows
+    monkeypatch.setattr(fused, "rows", lambda *args, **kwargs: 1.001 * rows(*args, **kwargs))
+    monkeypatch.setattr(fused_check, "_pixels", lambda *_: [])
+    matrix = csr_sorted(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2.0, 3.0]), (2, 2))
+    assert fused.product(matrix, torch.eye(2)).tolist() == [[0, 2], [3, 0]]
+    assert "they disagree with the plain operations" in caplog.text
+
+
+def test_a_compiler_that_fails_is_said_once(interpreted, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(fused_check, "agree", fail)
+    for _ in range(2):
+        assert not fused.usable(torch.zeros(1, 2, 4, 2, 2), torch.zeros(1, 1, 4, 2, 2))
+    assert caplog.text.count("no compiler") == 1
+
+
+def test_kernels_can_be_left_out(interpreted, monkeypatch):
+    monkeypatch.setenv("RECOLOR_TRITON", "0")
+    assert not fused.usable(torch.zeros(1, 2, 4, 2, 2), torch.zeros(1, 1, 4, 2, 2))
+
+
+@pytest.mark.parametrize(("offsets", "one_way", "count"), [(HALF_8, False, 8), (FULL_8, True, 8)])
+def test_every_pixel_has_its_neighbours(offsets, one_way, count):
+    for phase in range(4):
+        for backward in (False, True):
+            taps = taps_of(offsets, phase, one_way, backward)
+            assert len({tap[2:] for tap in taps}) == count <= fused.TAPS
