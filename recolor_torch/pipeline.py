@@ -44,7 +44,7 @@ def recolor(
         keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
         strength: 0 returns ``image``, 1 the result.
         max_side: the method works on a copy with this longer side at most, and chroma is brought back to full
-            size; the method's ``largest_side`` (``levin``: 2048) where it is not given.
+            size; the method's ``largest_side`` (``levin``: 1536) where it is not given.
 
     Returns:
         sRGB, [0, 1], in the shape and the dtype and on the device of ``image``. On a CPU each picture of a batch is the

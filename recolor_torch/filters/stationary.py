@@ -120,7 +120,13 @@ def _smooth(x: Tensor, wavelet: str, step: int, mode: str) -> Tensor:
     wide = extend(x, -2, reach, reach, mode)
     rows = [(start, min(strip, height - start)) for start in range(0, height, strip)]
     down = (_convolve([wide.narrow(-2, a + k * step, n) for k in range(len(taps))], taps) for a, n in rows)
-    return torch.cat([_across(part, taps, step, reach, mode) for part in down], -2)
+    parts = (_across(part, taps, step, reach, mode) for part in down)
+    if wide.requires_grad:
+        return torch.cat(list(parts), -2)
+    out = torch.empty_like(x)
+    for (start, count), part in zip(rows, parts):
+        out.narrow(-2, start, count).copy_(part)
+    return out
 
 
 def _across(x: Tensor, taps: tuple[float, ...], step: int, reach: int, mode: str) -> Tensor:

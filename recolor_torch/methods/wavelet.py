@@ -69,12 +69,11 @@ def merge_wavelets(
     _check_pair(target, source, transform)
     if not isinstance(weights, Tensor):
         weights = check_weights(weights)
-    gap = target - source
     if len(weights) == 1:
-        return source + gap * weights[0]
+        return source + (target - source) * weights[0]
     if transform == "stationary":
-        return source + weigh_stationary_bands(gap, weights, wavelet, mode)
-    pyramid = dwt2(gap, wavelet, len(weights) - 1, mode)
+        return source + weigh_stationary_bands(target - source, weights, wavelet, mode)
+    pyramid = dwt2(target - source, wavelet, len(weights) - 1, mode)
     details = tuple((h * w, v * w, d * w) for (h, v, d), w in zip(pyramid.details, weights[1:]))
     weighed = Pyramid(pyramid.approximation * weights[0], details)
     return source + idwt2(weighed, wavelet, mode, size=(target.shape[-2], target.shape[-1]))

@@ -20,8 +20,10 @@ from PIL import Image
 from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.raster import Raster
 
-HINTED = ("levin", "poisson", "semi_interactive")
+HINTED = ("levin", "poisson", "semi_interactive", "network+hints")
 REFERENCED = ("histogram", "wavelet", "gram", "correspondence", "semi_interactive")
+METHODS = ["histogram", "wavelet", "poisson", "levin", "gram", "correspondence", "network", "network+hints"]
+METHODS += ["semi_interactive"]
 SIDE = 1000  # of the repeated block
 
 
@@ -95,7 +97,7 @@ def guidance(method: str, folder: Path, size: tuple[int, int]) -> list[str]:
 def measure(method: str, megapixels: float, bits: int, folder: Path) -> dict:
     """Peak of the command, and what its dry run says, in MB."""
     size = make_picture(folder / "scan.tif", megapixels, bits)
-    arguments = ["colorize", "scan.tif", "-m", method, "-o", "result.tif", *guidance(method, folder, size)]
+    arguments = ["colorize", "scan.tif", "-m", method.partition("+")[0], "-o", "result.tif", *guidance(method, folder, size)]
     code, peak = run(COLORIZE, [*arguments, "--overwrite"], folder)
     said = None
     command = [sys.executable, "-m", "recolor_torch", *arguments, "--overwrite", "--dry-run", "--json"]
@@ -109,7 +111,7 @@ def measure(method: str, megapixels: float, bits: int, folder: Path) -> dict:
 def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", default=["histogram", "wavelet", "levin", "poisson", "network"])
+    parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--megapixels", nargs="+", type=float, default=[4, 24, 60, 115])
     parser.add_argument("--bits", nargs="+", type=int, default=[8, 16])
     parser.add_argument("--weights", help="of VGG-19, for gram and correspondence")
