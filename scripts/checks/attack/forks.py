@@ -1,6 +1,7 @@
 """Cases in forks of this process: many in one fork, and another fork for the rest where one case ends it."""
 
 import contextlib
+import ctypes
 import io
 import json
 import os
@@ -113,6 +114,7 @@ def _fork(attack: Attack, cases: Iterable[Case], root: Path, until: float) -> It
     child = os.fork()
     if child == 0:
         try:
+            die_with_parent()
             os.close(reader)
             with os.fdopen(writer, "w", encoding="ascii", buffering=1) as pipe:
                 _child(attack, cases, root, until, pipe)
@@ -127,6 +129,12 @@ def _fork(attack: Attack, cases: Iterable[Case], root: Path, until: float) -> It
     _, status = os.waitpid(child, 0)
     if not last.startswith("end"):
         yield f"end by signal {os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}"
+
+
+def die_with_parent() -> None:
+    """Let this fork be killed when the process that made it ends, however that is."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
 def _child(attack: Attack, cases: Iterable[Case], root: Path, until: float, pipe: Any) -> None:

@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from forks import Attack, Case
+from forks import Attack, Case, die_with_parent
 from PIL import Image
 from stores import make_clip
 
@@ -33,6 +33,8 @@ from recolor_torch.gallery.verify import verify
 from recolor_torch.pictures.encode import write_png
 
 PICTURES = 6
+LONGEST = 40
+"""Seconds of a command."""
 STEPS = ("fsync", "replace", "unlink", "write", "open", "mkdir")
 """Functions of ``os`` that change a disk: a step is a call of one of them."""
 OUTPUTS = (".png", ".jpg", ".tif", ".mkv")
@@ -60,6 +62,7 @@ class Done:
         lines = [line for line in self.said.splitlines() if line.strip()]
         last = lines[-1][:400] if lines else ""
         assert "Traceback" not in self.said, f"traceback: {last}"
+        assert self.code != -signal.SIGALRM, f"a hang: {last}"
         assert self.code in codes, f"exit code {self.code}: {last}"
         assert self.code == 0 or lines, f"exit code {self.code} without a word"
         assert len(lines) <= 16, f"{len(lines)} lines: {last}"
@@ -91,6 +94,8 @@ def command_in_fork(command: list[str], folder: Path, before: Callable[[], None]
     if child == 0:
         code = 70
         try:
+            die_with_parent()
+            signal.alarm(LONGEST)  # a fork has none of its parent's
             os.close(reader)
             _redirect(writer)
             os.chdir(folder)
@@ -322,7 +327,8 @@ def _memory() -> Attack:
     def draw(rng: random.Random) -> Case:
         name = rng.choice(names)
         bench.steps(name)
-        return {"command": name, "more_kb": int(2 ** rng.uniform(9, 18))}
+        # With less than 16 MB Python itself cannot start a thread, and waits for it for ever.
+        return {"command": name, "more_kb": int(2 ** rng.uniform(14, 18))}
 
     def run(case: Case, folder: Path) -> None:
         bench.copy(folder)
