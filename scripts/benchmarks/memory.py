@@ -97,7 +97,8 @@ def guidance(method: str, folder: Path, size: tuple[int, int]) -> list[str]:
 def measure(method: str, megapixels: float, bits: int, folder: Path) -> dict:
     """Peak of the command, and what its dry run says, in MB."""
     size = make_picture(folder / "scan.tif", megapixels, bits)
-    arguments = ["colorize", "scan.tif", "-m", method.partition("+")[0], "-o", "result.tif", *guidance(method, folder, size)]
+    name = method.partition("+")[0]
+    arguments = ["colorize", "scan.tif", "-m", name, "-o", "result.tif", *guidance(method, folder, size)]
     code, peak = run(COLORIZE, [*arguments, "--overwrite"], folder)
     said = None
     command = [sys.executable, "-m", "recolor_torch", *arguments, "--overwrite", "--dry-run", "--json"]
