@@ -3,6 +3,7 @@
 import codecs
 import json
 import sys
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +25,24 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ESCAPE, _escape)
 
 
+_format = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """What a warning looks like: one of a picture names its file, and the line of code is nothing to the user."""
+    if category.__name__ == "PictureWarning":  # known by name: not every verb loads the pictures
+        return f"{printable(str(message))}\n"
+    return _format(message, category, filename, lineno, line)
+
+
 def prepare_console() -> None:
-    """Let the standard output and the standard error escape what their encoding does not have, and never fail."""
+    """Let the standard output and the standard error escape what their encoding does not have, and never fail.
+
+    Warnings of pictures are a sentence each.
+    """
+    warnings.formatwarning = _format_warning
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):  # a stream of another kind, or one that is closed
             stream.reconfigure(errors=_ESCAPE)  # type: ignore[union-attr]

@@ -135,13 +135,15 @@ def _safe(name: str) -> str:
 def _open(out: Path) -> Path:
     if exists(out) and not is_folder(out):
         raise UsageError(f"{out} is a file: name a folder for the report.")
+    if is_folder(out):
+        remove_stale_parts(out)
     if is_folder(out) and not is_file(out / record.NAME) and {p.name for p in out.iterdir()} - {PICTURES}:
         raise UsageError(f"{out} holds other files than a report: name an empty folder.")
     try:
         (out / PICTURES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: cannot make this folder ({error.strerror}).") from error
-    remove_stale_parts(out, recursive=True)
+    remove_stale_parts(out / PICTURES, recursive=True)
     return out
 
 

@@ -12,7 +12,10 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
+from recolor_torch import files
+from recolor_torch.cli.terminal import _format_warning
 from recolor_torch.methods import METHODS, HistogramTransfer
+from recolor_torch.pictures.read import PictureWarning
 
 ARGS = ("evaluate", "photos", "--methods", "histogram,levin", "-o", "report", "--points", "5")
 BROWSER = next((b for name in ("chromium", "chromium-browser", "google-chrome") if (b := shutil.which(name))), None)
@@ -92,6 +95,22 @@ def test_stopped_and_called_again_it_gives_the_same_table(recolor, photos, monke
     first = [(photos / "report" / name).read_bytes() for name in ("metrics.csv", "index.html", "summary.json")]
     assert "12 results, 0 of them new" in recolor(*ARGS)[1]
     assert [(photos / "report" / name).read_bytes() for name in ("metrics.csv", "index.html", "summary.json")] == first
+
+
+def test_what_a_kill_leaves_at_any_moment_does_not_stop_the_next_run(recolor, photos):
+    part = f".recolor-{files._HOST}-{2**22 + 1}-abc{files.SUFFIX}"  # of a process that is no more
+    (photos / "report/pictures/0").mkdir(parents=True)
+    for folder in ("report", "report/pictures/0"):
+        (photos / folder / part).write_bytes(b"half")
+    command = ("evaluate", "photos", "--methods", "histogram", "--side", 16, "--count", 1, "-q", "-o", "report")
+    assert recolor(*command) == (0, "", "")
+    assert not list((photos / "report").rglob(".recolor-*"))
+
+
+def test_a_note_on_a_picture_is_a_sentence():
+    text = _format_warning(PictureWarning("a.jpg: The ICC profile was ignored."), PictureWarning, "protocols.py", 111)
+    assert text == "a.jpg: The ICC profile was ignored.\n"
+    assert "protocols.py:111: UserWarning" in _format_warning(UserWarning("x"), UserWarning, "protocols.py", 111)
 
 
 def test_another_seed_or_setting_is_done_again(recolor, photos):
