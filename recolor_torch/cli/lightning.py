@@ -16,6 +16,7 @@ from recolor_torch.cli.running import quiet_lightning
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import GramTransferModule
 from recolor_torch.lit.datamodule import PictureDataModule
+from recolor_torch.lit.together import StopTogether
 from recolor_torch.lit.writer import PictureWriter
 from recolor_torch.paths import show_path
 
@@ -56,6 +57,8 @@ class RecolorCLI(LightningCLI):
         predicts = self.subcommand == "predict" and isinstance(self.datamodule, PictureDataModule)
         if predicts and not any(isinstance(c, BasePredictionWriter) for c in callbacks):
             callbacks.append(PictureWriter())
+        if predicts:
+            callbacks.append(StopTogether())
         return trainer
 
     def before_instantiate_classes(self) -> None:

@@ -145,6 +145,7 @@ def _run_trainer(
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
+    from recolor_torch.lit.together import StopTogether
 
     class Writer(PictureWriter):
         def on_entry(self, entry: dict[str, Any]) -> None:
@@ -156,15 +157,15 @@ def _run_trainer(
     writer = Writer(run.output.save_stages)
     options = {"logger": False, "enable_model_summary": False, **options, "enable_progress_bar": False}
     try:
-        trainer = pl.Trainer(callbacks=[writer], **options)
+        trainer = pl.Trainer(callbacks=[writer, StopTogether()], **options)
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise UsageError(f"The config's trainer cannot be made: {' '.join(str(error).split())}") from error
     c = run.coloring
     module = RecolorModule(method, c.target, c.keep, c.strength, c.max_side)
     try:
         trainer.predict(module, PictureDataModule.of(run, plan), return_predictions=False)
-    except SystemExit:
-        # Lightning turns a KeyboardInterrupt into an exit with code 1.
+    except (SystemExit, KeyboardInterrupt):
+        # Lightning turns a KeyboardInterrupt into an exit with code 1; StopTogether raises one.
         return True, writer.entries
     return trainer.interrupted, writer.entries
 
@@ -173,10 +174,20 @@ def quiet_lightning() -> None:
     """Keep Lightning's remarks on hardware, tips and its own warnings off the terminal."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # Where one of several processes was killed, this one says why the others end.
-    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
+    # Where one of several processes was killed, Lightning kills the others: here they get a word for it.
+    launcher = logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script")
+    launcher.setLevel(logging.INFO)
+    launcher.addFilter(_in_plain_words)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.filterwarnings("ignore", category=PictureWarning)
+
+
+def _in_plain_words(record: logging.LogRecord) -> bool:
+    from recolor_torch.lit.together import LOST
+
+    if "Forcefully terminating" in record.getMessage():
+        record.msg, record.args = LOST.strip(), ()
+    return True
 
 
 def _is_for_the_engine(options: dict[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from recolor_torch.gallery.pending import Skipped, write_checkpoint
 from recolor_torch.gallery.plan import Found
 from recolor_torch.gallery.table import Row
 from recolor_torch.lit.gallery_batches import GalleryBatch, GalleryDataModule
+from recolor_torch.lit.together import StopTogether
 
 
 class DescriptorModule(pl.LightningModule):
@@ -150,11 +151,11 @@ def embed_pictures(
     options: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     options["use_distributed_sampler"] = False  # the data are shared out already; a second time would lose most
     callback = writer or CheckpointWriter(Path(folder), spec)
-    trainer = pl.Trainer(callbacks=[callback], **{**options, **trainer_options})
+    trainer = pl.Trainer(callbacks=[callback, StopTogether()], **{**options, **trainer_options})
     try:
         trainer.predict(DescriptorModule(Descriptor(weights, spec)), data, return_predictions=False)
-    except SystemExit:
-        # Lightning turns a KeyboardInterrupt into an exit with code 1.
+    except (SystemExit, KeyboardInterrupt):
+        # Lightning turns a KeyboardInterrupt into an exit with code 1; StopTogether raises one.
         callback.flush()
         return True
     return trainer.interrupted

@@ -1,0 +1,65 @@
+"""Several processes of one run: where one of them ends, the others end within a batch, with a sentence."""
+
+import os
+import sys
+from typing import Any
+
+import lightning.pytorch as pl
+
+LOST = "One of the processes of this run has ended, and so the others end too; the same command goes on from here.\n"
+# What torch says where another process is gone; its errors have no type of their own.
+_WORDS = ("connection closed by peer", "connection reset by peer", "broken pipe", "nccl", "remote process exited")
+
+
+class ProcessLost(Exception):
+    """Another process of the run is gone."""
+
+
+class StopTogether(pl.Callback):
+    """Looks after the other processes before each batch, and ends this one where they do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parent = os.getppid()
+
+    def on_predict_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Raise ``ProcessLost`` where the main process, or one that it started, is gone."""
+        if trainer.world_size == 1:
+            return
+        ended = any(p.poll() for p in _started(trainer))
+        orphan = not trainer.is_global_zero and os.name == "posix" and os.getppid() != self.parent
+        if ended or orphan:
+            raise ProcessLost
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """End without the waits for others of Lightning's own end.
+
+        Raises:
+            KeyboardInterrupt: in the main process, where another one is gone.
+        """
+        interrupted, lost = isinstance(exception, KeyboardInterrupt), _is_lost(exception)
+        if trainer.world_size == 1 or not (interrupted or lost):
+            return
+        if lost:
+            sys.stderr.write(LOST)
+        if not trainer.is_global_zero:
+            sys.stderr.flush()
+            os._exit(130)  # what was begun is written; the end of the interpreter would wait for the others
+        processes = _started(trainer)
+        for process in processes:
+            process.kill()
+        processes.clear()  # Lightning's thread that looks after them would kill this process
+        if lost:
+            raise KeyboardInterrupt from exception
+
+
+def _started(trainer: pl.Trainer) -> list[Any]:
+    """The processes that this one has started."""
+    return getattr(trainer.strategy.launcher, "procs", [])
+
+
+def _is_lost(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, ProcessLost) or (isinstance(error, RuntimeError) and any(w in text for w in _WORDS))
