@@ -1,0 +1,99 @@
+"""Several processes of one run: where one ends, the others do, with a sentence."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pictures import save_picture
+
+from recolor_torch.lit.together import LOST, ProcessLost, StopTogether
+
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    """A process that has ended with a code, or runs."""
+
+    def __init__(self, code):
+        self.code, self.killed = code, False
+
+    def poll(self):
+        return self.code
+
+    def kill(self):
+        self.killed = True
+
+
+def trainer(main, codes=(), count=2):
+    launcher = SimpleNamespace(procs=[Process(code) for code in codes])
+    return SimpleNamespace(world_size=count, is_global_zero=main, strategy=SimpleNamespace(launcher=launcher))
+
+
+def test_before_each_batch_the_others_are_looked_after(monkeypatch):
+    callback = StopTogether()
+    for fine in (trainer(True, (None,)), trainer(True, (0,)), trainer(False), trainer(True, (-9,), count=1)):
+        callback.on_predict_batch_start(fine, None, None, 0)
+    with pytest.raises(ProcessLost):
+        callback.on_predict_batch_start(trainer(True, (None, -9)), None, None, 0)
+    if os.name == "posix":
+        monkeypatch.setattr(os, "getppid", lambda: 1)  # the main process is gone
+        with pytest.raises(ProcessLost):
+            callback.on_predict_batch_start(trainer(False), None, None, 0)
+
+
+@pytest.mark.parametrize(
+    "error", [ProcessLost(), RuntimeError("[pair.cc:561] Connection closed by peer [127.0.0.1]:37024.")]
+)
+def test_the_main_process_ends_the_others_and_says_why(capsys, error):
+    run = trainer(True, (None, -9))
+    processes = list(run.strategy.launcher.procs)
+    with pytest.raises(KeyboardInterrupt):
+        StopTogether().on_exception(run, None, error)
+    assert all(p.killed for p in processes)
+    assert run.strategy.launcher.procs == []  # Lightning's own thread has nothing left to look after
+    assert capsys.readouterr().err == LOST
+
+
+def test_a_helper_that_is_interrupted_waits_for_nobody(monkeypatch, capsys):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    StopTogether().on_exception(trainer(False), None, KeyboardInterrupt())
+    assert codes == [130]
+    StopTogether().on_exception(trainer(False), None, ValueError("anything else"))
+    StopTogether().on_exception(trainer(False, count=1), None, KeyboardInterrupt())
+    assert codes == [130]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it finds the helper in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_one_of_two_processes_is_ended(tmp_path, number):
+    for n in range(24):
+        save_picture(tmp_path / f"in/{n}.png", 300, 300, seed=n)
+    save_picture(tmp_path / "ref.png", 30, 20, seed=99)
+    command = [sys.executable, "-m", "recolor_torch", "predict", "--data.targets", "[in]", "--data.workers", "0"]
+    command += ["--config", str(ROOT / "configs/methods/histogram.yaml"), "--data.references", "[ref.png]"]
+    command += ["--data.output", "out", "--data.batch_size", "1", "--trainer.accelerator", "cpu"]
+    command += ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    more = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, "text": True}
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
+    until = time.monotonic() + 240
+    while not list(tmp_path.glob("out/*.png")) and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    os.kill(int(children[0]), number)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode in (130, -9), err
+    assert LOST in err
+    assert "Traceback" not in err
+    assert subprocess.run(command, capture_output=True, **more).returncode == 0
+    done = [json.loads(line) for line in (tmp_path / "out/run.jsonl").read_text().splitlines()]
+    assert {line["output"] for line in done} == {f"{n}.png" for n in range(24)}
+    assert len(list(tmp_path.glob("out/*.png"))) == 24
