@@ -1,7 +1,9 @@
 """Several processes of one run: where one of them ends, the others end within a batch, with a sentence."""
 
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import lightning.pytorch as pl
@@ -21,6 +23,12 @@ class StopTogether(pl.Callback):
     def __init__(self) -> None:
         super().__init__()
         self.parent = os.getppid()
+        self.on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give SIGTERM the meaning that it had: Lightning's asks the other processes, which may be waiting for this."""
+        if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.on_sigterm)
 
     def on_predict_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0

@@ -13,6 +13,9 @@ from recolor_torch.paths import as_path, exists, is_file, show_path
 from recolor_torch.pictures.folders import Search, find_pictures
 from recolor_torch.text import parse_json, read_text, short
 
+# Columns of a table that a message names.
+MOST_NAMED = 8
+
 
 @dataclass(frozen=True)
 class Target:
@@ -185,7 +188,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         columns = [_column(name) for name in next(table)]
         if "target" not in columns or not {"reference", "hints"} & set(columns):
             word = {"\t": "a tab", ",": "a comma", ";": "a semicolon"}.get(separator, repr(separator))
-            seen = ", ".join(short(name)[1:-1] for name in columns)
+            seen = ", ".join(short(name)[1:-1] for name in columns[:MOST_NAMED])
+            seen += f" and {len(columns) - MOST_NAMED} more" if len(columns) > MOST_NAMED else ""
             raise UsageError(
                 f"{show_path(path)}, line {skipped + 1}: needs the columns target and reference (or hints); "
                 f"the columns are {seen or 'none'}, parted by {word}."

@@ -133,6 +133,10 @@ def test_pairs_as_json(text, tree):
     ("text", "said"),
     [
         ("picture;style\na.TIF;a.TIF\n", r"line 1: .*the columns are picture, style, parted by a semicolon"),
+        (
+            ",".join(f"c{n}" for n in range(99)) + "\n1,2\n",
+            r"the columns are c0, c1, .*, c7 and 91 more, parted by a comma",
+        ),
         ("sep=;\npicture\tstyle\n", r"line 2: .*the columns are picture\\tstyle, parted by a semicolon"),
         ("target,reference\n\n,\na.TIF,\n", "line 4: needs a target, and a reference or hints"),
         ("", "no pairs in it"),
