@@ -88,6 +88,10 @@ class Recolorizer(nn.Module):
         """
         return None
 
+    def memory_per_pixel(self, hints: bool) -> int:
+        """``bytes_per_pixel`` for a target with hints, or without."""
+        return self.bytes_per_pixel
+
     def prepare(self) -> None:
         """Load what the method needs, such as weights; called before a run, and by ``forward`` without one.
 

@@ -12,7 +12,7 @@ from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
 from recolor_torch.guide import Guide
 from recolor_torch.methods.base import Recolorizer
-from recolor_torch.methods.levin import Spread, given, spread_chroma
+from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_network
@@ -72,7 +72,7 @@ class NetworkColorization(Recolorizer):
     space = "yuv"
     single = True
     bytes_per_pixel = 70
-    largest_side: ClassVar[int] = 2048
+    largest_side: ClassVar[int | None] = LevinColorization.largest_side
 
     def __init__(
         self,
@@ -108,6 +108,10 @@ class NetworkColorization(Recolorizer):
         self.propagate, self.trust, self.seed = propagate, trust, seed
         self.loaded: nn.Module | None = None
         self.digest = ""
+
+    def memory_per_pixel(self, hints: bool) -> int:
+        """With hints that are propagated, that of ``levin``."""
+        return LevinColorization.bytes_per_pixel if hints and self.propagate else self.bytes_per_pixel
 
     def prepare(self) -> None:
         """Load the network, once."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recolor_torch.hints.read import is_shapes
 from recolor_torch.methods import Recolorizer
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.resize import working_size
@@ -13,6 +14,8 @@ from recolor_torch.run.plan import Job
 WORKING = 30_000_000
 # Without a note of the system: PyTorch and its friends.
 LOADED = 850_000_000
+# Bytes a pixel of hints that are a picture, which is compared with the target as floats; shapes are drawn in strips.
+PAINTED = 44
 # Formats that Pillow encodes from a picture of its own, 4 bytes a pixel, into memory.
 _COPIED = ("JPEG", "WEBP", "BMP")
 
@@ -23,9 +26,10 @@ def estimate_memory(job: Job, method: Recolorizer, max_side: int | None) -> int:
     height, width = job.info.height, job.info.width
     rows, columns = working_size(height, width, method.working_side(max_side))
     pixels = height * width
+    own = rows * columns * method.memory_per_pixel(job.hints is not None)
     if not is_large(job):
-        return _loaded() + WORKING + pixels * BYTES_WHOLE + rows * columns * method.bytes_per_pixel
-    own = 0 if method.makes_table(job.info.mode == "gray") else rows * columns * method.bytes_per_pixel
+        return _loaded() + WORKING + pixels * BYTES_WHOLE + own
+    own = 0 if method.makes_table(job.info.mode == "gray") else own
     return _loaded() + WORKING + pixels * _bytes_stored(job) + own
 
 
@@ -37,7 +41,10 @@ def _bytes_stored(job: Job) -> int:
     # Pillow holds 1 byte a pixel of gray, 4 of color; 16-bit color is read as two such pictures.
     reading = stored + (2 if deep else 1) * (1 if gray else 7 if deep else 4)
     writing = stored + (5 if FORMATS.get(job.output.suffix.lower()) in _COPIED else 0)
-    return max(reading, writing) + (4 if job.hints is not None else 0) + (4 if job.target_mask is not None else 0)
+    guidance = 4 if job.target_mask is not None else 0
+    if job.hints is not None and not is_shapes(job.hints):
+        guidance += PAINTED
+    return max(reading, writing) + guidance
 
 
 def _loaded() -> int:

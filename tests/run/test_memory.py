@@ -7,7 +7,7 @@ import pytest
 
 from recolor_torch.methods import build_method
 from recolor_torch.pictures.read import PictureInfo
-from recolor_torch.run.memory import WORKING, estimate_memory
+from recolor_torch.run.memory import PAINTED, WORKING, estimate_memory
 from recolor_torch.run.plan import Job
 
 
@@ -40,7 +40,12 @@ def test_working_size_bounds_the_method():
 
 def test_hints_and_small_pictures_count():
     method = build_method("levin")
+    for hints, each in (("h.json", 0), ("h.png", PAINTED)):  # shapes are drawn strip by strip
+        with_hints = replace(job(24), hints=Path(hints))
+        more = estimate_memory(with_hints, method, None) - estimate_memory(job(24), method, None)
+        assert abs(more - each * 24e6) < 20e6
+    network = build_method("network")
     with_hints = replace(job(24), hints=Path("h.json"))
-    more = estimate_memory(with_hints, method, None) - estimate_memory(job(24), method, None)
-    assert abs(more - 4 * 24e6) < 20e6
+    more = estimate_memory(with_hints, network, None) - estimate_memory(job(24), network, None)
+    assert 200e6 < more < 20 * 24e6  # they are propagated as by levin
     assert over(method, 1) > WORKING
