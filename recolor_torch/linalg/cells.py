@@ -1,12 +1,13 @@
 """From pixels to the first graph: each cell of 2 x 2 pixels falls into parts along weak ties."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from recolor_torch.linalg import fused
-from recolor_torch.linalg.graph import compressed
+from recolor_torch.linalg.graph import compressed, csr_sorted
 from recolor_torch.linalg.phases import PhaseOperator, neighbour_phase
 from recolor_torch.linalg.stencil import slices
 
@@ -111,6 +112,8 @@ class Cells:
 
     def galerkin(self, op: PhaseOperator, null: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse matrix and its diagonal."""
+        if null.device.type in fused.DEVICES:
+            return self._sorted_galerkin(op, null)
         runs = self._runs(op, null)
         # Leak and near-null vector of a part: the row sum of its node, without cancellation.
         diagonal = self._sum(op.multiply(null * op.free)).flatten()[self.roots]
@@ -133,11 +136,60 @@ class Cells:
             place.index_add_(0, u, torch.ones_like(u))
         return compressed(starts, cols, values, (self.n, self.n)), diagonal
 
+    def _sorted_galerkin(self, op: PhaseOperator, null: Tensor) -> tuple[Tensor, Tensor]:
+        """The same by one sort, for a device whose launches and waits cost more than its sorting."""
+        node = torch.gather(self.numbers, 2, self.part.long()).flatten()
+        height, width = null.shape[-2:]
+        plane, values, first, second = height * width, [], [], []
+        for sy, sx, table in self._tables(op, null):
+            for (i, s), value in table.items():
+                values.append(value)
+                first.append(i * plane)
+                second.append(s * plane + sy * width + sx)
+        # Where the neighbour lies outside, there is no tie.
+        ties = torch.stack(values)
+        at = (ties > 0).flatten().nonzero()[:, 0]
+        w = ties.flatten()[at]
+        del values, ties
+        run, pixel = at // (node.numel() // 4), at % (node.numel() // 4)
+        pixel += (pixel // plane) * (3 * plane)
+        first, second = torch.tensor([first, second], device=node.device).unbind()
+        u, v = node[pixel + first[run]], node[pixel + second[run]]
+        del at, run, pixel
+        if op.symmetric:
+            u, v, w = torch.cat((u, v)), torch.cat((v, u)), torch.cat((w, w))
+        number = torch.arange(self.n, dtype=torch.int32, device=node.device)
+        # The diagonal comes first, so that a stable sort has it at the start of each row.
+        rows, order = torch.sort(torch.cat((number, u)), stable=True)
+        cols, w = torch.cat((number, v))[order], torch.cat((w.new_zeros(self.n), w))[order]
+        del u, v, order
+        matrix = csr_sorted(rows, cols, w, (self.n, self.n))
+        # Leak and near-null vector of a part: the row sum of its node, without cancellation.
+        diagonal = self._sum(op.multiply(null * op.free)).flatten()[self.roots]
+        diagonal += fused.product(matrix, torch.ones_like(diagonal)[:, None])[:, 0]
+        w.neg_()[matrix.crow_indices()[:-1]] = diagonal
+        return matrix, diagonal
+
     def _runs(self, op: PhaseOperator, null: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """The ties of the coarse graph: (from, to, strength), each list with a node at most once in its first part."""
         node = torch.gather(self.numbers, 2, self.part.long())  # that of the first pixel of its part
         if null.device.type not in fused.DEVICES:
             del self.numbers
+        runs = []
+        for sy, sx, table in self._tables(op, null):
+            for (i, s), value in table.items():
+                (y0, y1), (x0, x1) = slices(sy, value.shape[-2]), slices(sx, value.shape[-1])
+                part = value[..., y0, x0].flatten()
+                keep = (part > 0).nonzero()[:, 0]
+                u, v = node[:, :, i][..., y0, x0].flatten()[keep], node[:, :, s][..., y1, x1].flatten()[keep]
+                w = part[keep]
+                runs.append((u, v, w))
+                if op.symmetric:
+                    runs.append((v, u, w.clone()))
+        return runs
+
+    def _tables(self, op: PhaseOperator, null: Tensor) -> Iterator[tuple[int, int, dict[tuple[int, int], Tensor]]]:
+        """Steps to a cell (y, x), and the ties to it by the phases of their ends, (B, 1, h, w); parts are tied once."""
         tables: dict[tuple[int, int], dict[tuple[int, int], Tensor]] = {}
         for tie, offset in zip(op.ties, op.offsets):
             for i in range(4):
@@ -152,23 +204,13 @@ class Cells:
                     value, key, sx = moved, (s, i), 1
                 table = tables.setdefault((sy, sx), {})
                 table[key] = table[key] + value if key in table else value
-        runs = []
         for sy, sx in list(tables):
             table = tables.pop((sy, sx))
             if (sy, sx) == (0, 0):
                 table = self._merge_inside(table, op.symmetric)
             else:
                 self._merge_across(table, sy, sx)
-            for (i, s), value in table.items():
-                (y0, y1), (x0, x1) = slices(sy, value.shape[-2]), slices(sx, value.shape[-1])
-                part = value[..., y0, x0].flatten()
-                keep = (part > 0).nonzero()[:, 0]
-                u, v = node[:, :, i][..., y0, x0].flatten()[keep], node[:, :, s][..., y1, x1].flatten()[keep]
-                w = part[keep]
-                runs.append((u, v, w))
-                if op.symmetric:
-                    runs.append((v, u, w.clone()))
-        return runs
+            yield sy, sx, table
 
     def _merge_inside(self, table: dict[tuple[int, int], Tensor], symmetric: bool) -> dict[tuple[int, int], Tensor]:
         """Ties between the parts of one cell: one of each pair of parts, or ordered pair if not symmetric."""

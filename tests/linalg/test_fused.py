@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from recolor_torch.linalg import fused, fused_check
+from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import csr_sorted
-from recolor_torch.linalg.phases import taps_of
-from recolor_torch.linalg.stencil import FULL_8, HALF_8
+from recolor_torch.linalg.phases import PhaseOperator, taps_of
+from recolor_torch.linalg.stencil import FULL_8, HALF_4, HALF_8
+from recolor_torch.linalg.system import GridSystem
 
 
 @pytest.fixture
@@ -59,3 +61,23 @@ def test_every_pixel_has_its_neighbours(offsets, one_way, count):
         for backward in (False, True):
             taps = taps_of(offsets, phase, one_way, backward)
             assert len({tap[2:] for tap in taps}) == count <= fused.TAPS
+
+
+@pytest.mark.parametrize(("offsets", "symmetric"), [(HALF_8, True), (HALF_4, True), (FULL_8, False)])
+def test_the_coarse_matrix_by_sorting_is_the_one_by_counting(offsets, symmetric, monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    weights, mass, mask = (
+        torch.rand(n, 2, 1, 11, 14, generator=generator, dtype=torch.float64) for n in (len(offsets), 1, 1)
+    )
+    fixed, empty = mask[0] < 0.1, torch.zeros_like(mass[0])
+    system = GridSystem(tuple(weights.pow(6)), offsets, symmetric, False, 0.1 * mass[0], empty, fixed, empty)
+    op = PhaseOperator(system)
+    null = 0.5 + 0.5 * op.split(mass[0])
+    counted, diagonal = Cells(op, 0.1, null).galerkin(op, null)
+    monkeypatch.setattr(fused, "DEVICES", {"cpu"})
+    monkeypatch.setenv("RECOLOR_TRITON", "0")
+    monkeypatch.setattr(fused, "_CHECKED", {})
+    found, same = Cells(op, 0.1, null).galerkin(op, null)
+    torch.testing.assert_close(found.to_dense(), counted.to_dense(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(same, diagonal, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.to_dense().diagonal(), diagonal, rtol=1e-12, atol=1e-12)
