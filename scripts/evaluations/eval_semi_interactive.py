@@ -1,11 +1,13 @@
-r"""Colour error of a reference corrected by 20 true points, against the reference alone and the points alone.
+r"""Color error of a reference corrected by true points, against the reference alone and the points alone.
 
     python -m scripts.evaluations.eval_semi_interactive PAIRS [--half tune|report|all] [--side 256] \
-        [--weights VGG] [--points 20]
+        [--weights VGG] [--points 1 5 10 20 50] [--every 1]
 
 PAIRS is a folder with ``manifest.json``, see eval_correspondence.py. Patches of 4 x 4 pixels (at 256 on the longer
-side) at random places of the target carry its true colours; the reference is the pair's own, then that of a pair half
-the list away. Mean CIEDE2000 to the target's own colours.
+side) at random places of the target carry its true colors; those of a smaller number are among those of a larger one.
+The reference is the pair's own, then that of a pair half the list away; ``points`` is the network corrected by the
+points, as ``recolor colorize --hints`` does it. ``--every 2`` takes every second pair. Mean CIEDE2000 to the target's
+own colors.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods import build_method
+from recolor_torch.methods import NetworkColorization, SemiInteractive
 from recolor_torch.pipeline import recolor
 from scripts.common import load_pairs
 
@@ -35,41 +37,54 @@ def draw_points(picture: Tensor, points: int, seed: int) -> Tensor:
     return mask
 
 
+class OnePrior(SemiInteractive):
+    """The method, with what the reference says computed once for all numbers of points."""
+
+    def __init__(self, transfer: str) -> None:
+        super().__init__(transfer=transfer)
+        self.known: tuple[Tensor, Tensor] | None = None
+
+    def _prior(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
+        if self.known is None:
+            self.known = super()._prior(image, guide)
+        return self.known
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--half", choices=["tune", "report", "all"], default="report")
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, nargs="+", default=[1, 5, 10, 20, 50])
+    parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
     parser.add_argument("--weights", help="VGG-19 weights, else RECOLOR_VGG19 or torchvision's")
-    parser.add_argument("--transfers", nargs="+", default=["correspondence", "histogram"])
+    parser.add_argument("--transfer", default="auto")
     args = parser.parse_args()
     if args.weights:
         os.environ["RECOLOR_VGG19"] = args.weights
-    rows: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
+    rows: dict[tuple[str, int], list[list[float]]] = defaultdict(list)
+    network = NetworkColorization()
     for which in ("right", "wrong"):
         pairs = load_pairs(args.pairs, args.half, args.side, ["video", "multi_view"], which == "wrong")
-        for i, (entry, truth, reference) in enumerate(pairs):
+        for i, (entry, truth, reference) in enumerate(pairs[:: args.every]):
             gray = rgb_to_luminance(truth).expand(-1, 3, -1, -1)
-            mask = draw_points(truth, args.points, i)
-            pictures = (Reference(reference),)
-            levin = recolor(gray, "levin", Guide(hints=truth, hint_mask=mask))
-            for name in args.transfers:
-                alone = recolor(gray, name, Guide(pictures))
-                method = build_method("semi_interactive", transfer=name)
-                both = recolor(gray, method, Guide(pictures, hints=truth, hint_mask=mask))
-                rows[which, name].append([float(color_error(x, truth)) for x in (gray, alone, levin, both)])
-                print(which, entry["name"], name, [f"{x:.2f}" for x in rows[which, name][-1]], flush=True)
-    print(f"\nMean CIEDE2000, half {args.half}, {args.side} pixels, {args.points} points")
-    print(
-        "| reference | transfer | gray | transfer alone | levin alone | both | better than both alone | worst - levin |"
-    )
+            method, pictures = OnePrior(args.transfer), (Reference(reference),)
+            nothing = torch.zeros_like(gray[:, :1])
+            alone = recolor(gray, method, Guide(pictures, hints=truth, hint_mask=nothing))
+            for points in args.points:
+                guide = Guide(hints=truth, hint_mask=draw_points(truth, points, i))
+                hinted = recolor(gray, network, guide)
+                both = recolor(gray, method, Guide(pictures, hints=truth, hint_mask=guide.hint_mask))
+                rows[which, points].append([float(color_error(x, truth)) for x in (gray, alone, hinted, both)])
+                print(which, entry["name"], points, [f"{x:.2f}" for x in rows[which, points][-1]], flush=True)
+    print(f"\nMean CIEDE2000, half {args.half}, {args.side} pixels, {len(rows['right', args.points[0]])} pairs")
+    print("| reference | points | gray | reference alone | points alone | both | better than both | worst - points |")
     print("|---" * 8 + "|")
-    for (which, name), values in rows.items():
+    for (which, points), values in rows.items():
         means = [f"{sum(column) / len(values):.2f}" for column in zip(*values)]
         wins = sum(v[3] < min(v[1], v[2]) for v in values)
         worst = max(v[3] - v[2] for v in values)
-        print(f"| {which} | {name} | {' | '.join(means)} | {wins} of {len(values)} | {worst:+.2f} |")
+        print(f"| {which} | {points} | {' | '.join(means)} | {wins} of {len(values)} | {worst:+.2f} |")
 
 
 if __name__ == "__main__":

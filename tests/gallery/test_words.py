@@ -128,3 +128,63 @@ def test_a_gallery_without_an_index_of_words_is_asked_by_its_names(tmp_path, mon
     monkeypatch.setattr("recolor_torch.gallery.store._write_words", lambda *_: None)
     build_gallery(tmp_path / "g", [str(tmp_path / "photos")], SPEC, FakeEmbed(), factory="Flat")
     assert Gallery.open(tmp_path / "g").named("harbour evening")[0].path.stem == "evening"
+
+
+COLLECTION = [
+    row(i, path, text)
+    for i, (path, text) in enumerate(
+        [
+            ("photos/2019/Genoa/harbour at evening.jpg", ""),
+            ("photos/2019/Genoa/harbour_morning_02.jpg", ""),
+            ("photos/2019/Genoa/IMG_0412.jpg", "Fishing boats and nets\nboats\nfishermen"),
+            ("photos/2019/Alps/GlacierInMist.jpg", ""),
+            ("photos/2019/Alps/hut_sunset.jpg", ""),
+            ("photos/2020/garden/roses-red.jpg", ""),
+            ("photos/2020/garden/roses-white.jpg", ""),
+            ("photos/2020/garden/DSC_9001.jpg", "Grandmother under the apple tree"),
+            ("photos/2020/Zürich/Straßenbahn.jpg", "blue tram"),
+            ("photos/2020/Zürich/lake_swans.jpg", ""),
+            ("photos/trains/steam_locomotive_1920.jpg", ""),
+            ("photos/trains/station-hall.jpg", "Grand hall of the central station"),
+            ("photos/people/wedding/bride_portrait.jpg", ""),
+            ("photos/people/wedding/dancing.jpg", "Guests dance at night"),
+            ("photos/people/children/boy with dog.jpg", ""),
+            ("photos/people/children/girl-with-cat.jpg", ""),
+            ("photos/food/pasta/tomato_basil.jpg", ""),
+            ("photos/food/cakes/chocolateCake.jpg", ""),
+            ("photos/beach/dunes.jpg", "Sand dunes and grass"),
+            ("photos/beach/red_umbrella.jpg", ""),
+            ("photos/forest/autumn/beeches.jpg", "yellow leaves"),
+            ("photos/forest/winter/firs in snow.jpg", ""),
+        ]
+    )
+]
+QUERIES = {
+    "harbour evening": 0,
+    "morning in the harbour": 1,
+    "fishing boat": 2,
+    "glacier": 3,
+    "alps sunset": 4,
+    "red rose": 5,
+    "white roses": 6,
+    "apple trees": 7,
+    "zurich tram": 8,
+    "swan lake": 9,
+    "steam locomotives": 10,
+    "central station": 11,
+    "bride": 12,
+    "wedding dance": 13,
+    "dog": 14,
+    "girl cat": 15,
+    "pasta with tomatoes": 16,
+    "chocolate cakes": 17,
+    "beach grass": 18,
+    "umbrella red": 19,
+    "yellow autumn": 20,
+    "winter forest snow": 21,
+}
+
+
+def test_the_expected_picture_comes_first():
+    first = {words: find_words(None, COLLECTION, words).ids[0] for words in QUERIES}
+    assert first == QUERIES

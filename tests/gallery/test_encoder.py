@@ -1,0 +1,82 @@
+"""Descriptors with the encoder of the colorization network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recolor_torch.errors import UsageError
+from recolor_torch.features import find_vgg19
+from recolor_torch.features.weights import NO_VGG
+from recolor_torch.gallery import Descriptor, Gallery, fixed, make_spec
+from recolor_torch.gallery.encoder import load_encoder
+from recolor_torch.gallery.fixed import fixed_whitening, save_whitening
+from recolor_torch.gallery.gallery import rebuild_command
+from recolor_torch.gallery.header import Header
+from recolor_torch.gallery.store import State
+from recolor_torch.gallery.whitening import fit_whitening
+
+
+@pytest.fixture
+def luminance():
+    return torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(2))
+
+
+def test_no_vgg_is_needed(luminance, monkeypatch):
+    monkeypatch.setenv("RECOLOR_VGG19", "nowhere.pth")
+    weights = find_vgg19(depth=0)
+    spec = make_spec(weights, ["encoder_16", "encoder_32"], "mean")
+    assert (spec.depth, spec.digest, len(spec.encoder)) == (0, NO_VGG.digest, 64)
+    found = Descriptor(weights, spec)(luminance)
+    with torch.inference_mode():
+        _, a, b = load_encoder()[0].semantics(luminance)
+    torch.testing.assert_close(found, torch.cat((a.mean((2, 3)), b.mean((2, 3))), 1), atol=1e-5, rtol=1e-4)
+    copies = Descriptor(weights, spec).copies(luminance)
+    torch.testing.assert_close(copies[:, 0], found, atol=1e-5, rtol=1e-4)
+
+
+def test_layers_of_both_networks_in_their_order(luminance):
+    weights = find_vgg19(depth=2)
+    both = Descriptor(weights, make_spec(weights, ["conv_2", "encoder_32"], "max"))(luminance)
+    one, other = (
+        Descriptor(weights, make_spec(weights, [name], "max"))(luminance) for name in ("conv_2", "encoder_32")
+    )
+    torch.testing.assert_close(both, torch.cat((one, other), 1))
+
+
+def test_other_weights_of_the_encoder_are_other_features(monkeypatch):
+    spec = make_spec(NO_VGG, ["encoder_32"])
+    monkeypatch.setattr("recolor_torch.gallery.descriptor.load_encoder", lambda: (None, "1" * 64))
+    with pytest.raises(ValueError, match=r"made with other features: encoder \w{12} there, 111111111111 here"):
+        Descriptor(NO_VGG, spec)
+    gallery = Gallery.__new__(Gallery)
+    gallery.states, gallery._descriptor = (State.empty(Path("old.gallery"), Header(spec, ("../my photos",))),), None
+    with pytest.raises(UsageError, match=r"rebuild it: recolor gallery build old.gallery .*my photos' --overwrite"):
+        gallery.query(torch.rand(3, 40, 40))
+
+
+def test_an_unknown_layer_names_those_of_both_networks():
+    with pytest.raises(ValueError, match=r"Unknown layer 'relu9'.*pool_17; of the colorization network: encoder_8"):
+        make_spec(NO_VGG, ["relu9"])
+
+
+def test_a_whitening_that_is_kept_comes_back(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    spec = make_spec(NO_VGG, ["encoder_32"], "mean")
+    whitening = fit_whitening([rng.normal(size=(400, 20)) * np.linspace(0.01, 3, 20)])
+    save_whitening(tmp_path / "w.safetensors", whitening, spec, 400)
+    monkeypatch.setattr("recolor_torch.gallery.fixed.FILE", tmp_path / "w.safetensors")
+    monkeypatch.setattr("recolor_torch.gallery.fixed._read", fixed._read.__wrapped__)
+    again = fixed_whitening(spec)
+    np.testing.assert_allclose(again.matrix, whitening.matrix, rtol=2e-3, atol=1e-4 * np.abs(whitening.matrix).max())
+    np.testing.assert_array_equal(again.mean, whitening.mean)
+    assert fixed_whitening(make_spec(NO_VGG, ["encoder_16"], "mean")) is None
+
+
+def test_rebuild_command_names_what_it_was_made_of(tmp_path):
+    state = State.empty(tmp_path / "g", Header(make_spec(NO_VGG, ["encoder_32"]), ("../a", "../b*.jpg")))
+    said = rebuild_command(state)
+    assert said.startswith("recolor gallery build ")
+    assert str(tmp_path / "a") in said
+    assert said.endswith("--overwrite")
