@@ -89,7 +89,9 @@ def failure(path: str | os.PathLike, error: BaseException) -> str:
         return f"{name}: {show_path(other) + ': ' if other and other != os.fspath(path) else ''}{reason(error)}."
     if isinstance(error, UsageError):
         return text if text.startswith(name) else f"{name}: {text}"
-    return f"{name}: {type(error).__name__}: {text}"
+    if isinstance(error, ValueError | ArithmeticError):  # what the package says in words of its own
+        return f"{name}: {text.rstrip('.')}."
+    return f"{name}: an error in the program ({type(error).__name__}: {text})."
 
 
 def show_path(path: str | os.PathLike, most: int = 200) -> str:

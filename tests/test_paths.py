@@ -60,9 +60,9 @@ def test_whatever_is_shown_is_text_and_printable(text, data):
         (PermissionError(13, "Permission denied"), "in.png: no permission to look there."),
         (MemoryError(), "in.png: not enough memory; try a smaller --max-side."),
         (RuntimeError("CUDA out of memory.\nTried"), "in.png: not enough memory; try a smaller --max-side."),
-        (KeyError("x"), "in.png: KeyError: 'x'"),
+        (KeyError("x"), "in.png: an error in the program (KeyError: 'x')."),
         (UsageError("in.png: the name is too long."), "in.png: the name is too long."),
-        (ValueError("two\nlines"), "in.png: ValueError: two lines"),
+        (ValueError("two\nlines"), "in.png: two lines."),
     ],
 )
 def test_any_error_of_one_file_is_one_sentence(error, said):

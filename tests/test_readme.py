@@ -8,6 +8,7 @@ import pytest
 
 from recolor_torch.cli import VERBS
 from recolor_torch.cli.colorize import make_parser
+from recolor_torch.cli.starting import own_method
 from recolor_torch.examples import FOLDER
 from recolor_torch.pictures import read_picture
 
@@ -52,7 +53,7 @@ def test_the_commands_parse(command, tmp_path, monkeypatch):
         if own:
             (tmp_path / "my_module.py").write_text(OWN)
             monkeypatch.syspath_prepend(tmp_path)
-        make_parser(*own).parse_args(args)
+        make_parser(own_method(*own) if own else None).parse_args(args)
 
 
 def test_the_scripts_are_there():

@@ -54,19 +54,28 @@ def main(argv: list[str] | None = None) -> int:
         print(f"recolor_torch {__version__}")
         return 0
     if args[0] not in VERBS:
-        print(f"recolor: unknown verb {args[0]!r}. Known verbs: {', '.join(VERBS)}.", file=sys.stderr)
+        from recolor_torch.cli.parser import guess
+
+        print(
+            f"recolor: unknown verb {args[0]!r}. Known verbs: {', '.join(VERBS)}.{guess([args[0]], VERBS)}",
+            file=sys.stderr,
+        )
         return 2
     return _run(args[0], args[1:])
 
 
 def _run(verb: str, args: list[str]) -> int:
+    from recolor_torch.cli.terminal import clear_start
     from recolor_torch.errors import UsageError, WeightsMissing
     from recolor_torch.paths import printable, reason, show_path
     from recolor_torch.system import lacks_memory, stopped_by_signals
 
     try:
         with stopped_by_signals():
-            return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
+            try:
+                return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
+            finally:
+                clear_start()
     except (UsageError, WeightsMissing) as error:
         print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
         return 4 if isinstance(error, WeightsMissing) else 2

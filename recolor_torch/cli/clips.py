@@ -9,8 +9,8 @@ from jsonargparse import Namespace
 from rich.console import Console
 
 from recolor_torch.cli.films import describe_sources, find_in_galleries, torch_place
-from recolor_torch.cli.reporting import Reporter
-from recolor_torch.cli.terminal import print_json
+from recolor_torch.cli.reporting import Reporter, say_kept
+from recolor_torch.cli.terminal import clear_start, print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import Recolorizer
@@ -38,11 +38,15 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
         "first_number": film.first_number,
         "gallery": args.gallery,
     }
-    plan = plan_run(run, settings)
+    clear_start()
+    console = Console(stderr=True, quiet=args.quiet)
+    with console.status("Looking for the frames ...") as status:
+        plan = plan_run(run, settings, lambda step, done, total: status.update(f"{step}: {done} of {total} ..."))
+    say_kept(plan, args.json, args.quiet)
     if args.dry_run:
         return _say(plan, film, args)
     counts, interrupted = {"done": 0, "failed": 0}, False
-    reporter = Reporter(Console(stderr=True, quiet=args.quiet), len(plan.jobs), args.json)
+    reporter = Reporter(console, len(plan.jobs) - len(plan.kept), args.json)
     if plan.jobs:
 
         def on_entry(entry: dict[str, Any]) -> None:

@@ -1,17 +1,20 @@
 """``recolor compare``: several methods on one target, side by side on one sheet."""
 
+from typing import TYPE_CHECKING
+
 from jsonargparse import Namespace
 
-from recolor_torch.cli.given import add_guidance, build, check_sheet, method_parts, read_given
+from recolor_torch.cli.given_flags import add_guidance, check_sheet
+from recolor_torch.cli.method_text import method_parts
 from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.plot import refuse_inputs
-from recolor_torch.cli.trial import refuse_nothing, run_trials
+from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.guide import Guide
-from recolor_torch.methods import METHODS, Recolorizer
 from recolor_torch.paths import show_path
-from recolor_torch.pictures import PictureError
-from recolor_torch.plots.figures import plot_strip, write_figure
+
+if TYPE_CHECKING:
+    from recolor_torch.guide import Guide
+    from recolor_torch.methods import Recolorizer
 
 DESCRIPTION = """Put the results of several methods on one labelled sheet, with the seconds that each took.
 
@@ -34,6 +37,14 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     check_sheet(args.output)
     refuse_inputs(args)
+    for text in vars(args)["try"] or []:
+        method_parts(text)
+    say_start()
+    from recolor_torch.cli.given import read_given
+    from recolor_torch.cli.trial import refuse_nothing, run_trials
+    from recolor_torch.pictures import PictureError
+    from recolor_torch.plots.figures import plot_strip, write_figure
+
     try:
         given = read_given(args)
         methods = _methods(args, given.guide)
@@ -53,7 +64,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _methods(args: Namespace, guide: Guide) -> dict[str, Recolorizer]:
+def _methods(args: Namespace, guide: "Guide") -> dict[str, "Recolorizer"]:
+    from recolor_torch.cli.given import build
+    from recolor_torch.methods import METHODS
+
     tries = vars(args)["try"]
     if tries:
         return {text: build(*method_parts(text), args) for text in tries}

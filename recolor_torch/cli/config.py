@@ -5,12 +5,13 @@
 
 from inspect import signature
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_type_hints
 
 import jsonargparse
 import yaml
 
+from recolor_torch.cli.type_words import type_words
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, Recolorizer, find_method, name_of
 from recolor_torch.paths import show_path
@@ -62,14 +63,6 @@ WRITERS = ("recolor_torch.lit.PictureWriter", "recolor_torch.lit.writer.PictureW
 OLD_WRITERS = ("recolor_torch.output" + ".writer.PictureWriter",)
 
 _LEAST = {"batch_size": 1, "workers": -1, "max_pixels": 1, "gallery_count": 1, "max_side": 1, "num_nodes": 1}
-_WORDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "the name of a file",
-    NoneType: "null",
-}
 
 
 def defaults_from_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -232,27 +225,12 @@ def _check(value: Any, kind: Any, key: str, path: Path, where: str) -> None:
     if value is None and NoneType not in get_args(kind):
         wrong = True  # to jsonargparse a key that is null is one that is not given
     if wrong:
-        raise UsageError(f"{show_path(path)}: {where} must be {_words(kind)}, got {short(value)}.")
+        raise UsageError(f"{show_path(path)}: {where} must be {type_words(kind)}, got {short(value)}.")
     least = _LEAST.get(key)
     if least is not None and isinstance(value, int) and value < least:
         raise UsageError(f"{show_path(path)}: {where} must be {least} or more, got {value}.")
     if key == "strength" and not 0 <= value <= 1:
         raise UsageError(f"{show_path(path)}: {where} must be in [0, 1], got {value}.")
-
-
-def _words(kind: Any) -> str:
-    """A type in words."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return " or ".join(_words(part) for part in parts)
-    if origin is Literal:
-        return f"one of {', '.join(str(part) for part in parts)}"
-    if origin in (list, tuple):
-        inner = _words(parts[0]) if parts else "values"
-        return f"a list, each of it {inner}"
-    if origin is dict or kind is dict:
-        return "a table"
-    return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def _only(part: dict[str, Any], known: set[str], path: Path, where: str) -> None:

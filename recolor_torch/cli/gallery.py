@@ -4,25 +4,21 @@ import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
-from torch import Tensor
 
 from recolor_torch.cli.gallery_build import add_weights, build, update
-from recolor_torch.cli.parser import Parser
-from recolor_torch.cli.terminal import print_json
+from recolor_torch.cli.parser import Parser, guess
+from recolor_torch.cli.terminal import clear_start, print_json, say_start
 from recolor_torch.errors import UsageError
-from recolor_torch.features import find_vgg19
-from recolor_torch.gallery import DescriptorSpec, Gallery, Match
-from recolor_torch.gallery.index import suggest_factory
-from recolor_torch.gallery.merge import merge_galleries
-from recolor_torch.gallery.store import State, open_state
-from recolor_torch.gallery.upkeep import remove_pictures
-from recolor_torch.gallery.verify import verify
 from recolor_torch.paths import as_path, printable, show_path
-from recolor_torch.pictures import PictureError, read_picture
-from recolor_torch.pictures.guidance import read_visible
-from recolor_torch.run.targets import find_targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recolor_torch.gallery import DescriptorSpec, Gallery, Match
+    from recolor_torch.gallery.store import State
 
 HELP = """usage: recolor gallery ACTION GALLERY ...
 
@@ -68,7 +64,7 @@ def main(argv: list[str]) -> int:
         "merge": _merge,
     }
     if argv[0] not in actions:
-        raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.")
+        raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.{guess([argv[0]], actions)}")
     try:
         return actions[argv[0]](argv[1:])
     except OSError as error:
@@ -111,7 +107,12 @@ the distance instead: right for pictures of one scene, beside the point for pict
         raise UsageError(f"{show_path(args.output)}: a sheet is written as .png or .svg.")
     if not args.targets and (args.words is None or args.output or args.rerank):
         raise UsageError("Name a target: a gray picture, or several; or words alone, with --words.")
+    say_start()
+    from recolor_torch.gallery import Gallery
+    from recolor_torch.run.targets import find_targets
+
     gallery = Gallery.open([args.gallery, *(args.also or [])])
+    clear_start()
     _say_missing(gallery, args.words)
     if not args.targets:
         _print(Path("-"), gallery.named(args.words, args.k), args)
@@ -128,7 +129,7 @@ the distance instead: right for pictures of one scene, beside the point for pict
     return 3 if failed else 0
 
 
-def _say_missing(gallery: Gallery, words: str | None) -> None:
+def _say_missing(gallery: "Gallery", words: str | None) -> None:
     """Which of the words do not narrow anything."""
     found = [] if words is None else [f for f in gallery.find_words(words) if f.ids]
     missing = sorted(set.intersection(*(set(f.missing) for f in found))) if found else []
@@ -138,8 +139,12 @@ def _say_missing(gallery: Gallery, words: str | None) -> None:
         print("no picture has all of these words: those with most of them", file=sys.stderr)
 
 
-def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple[list[tuple[Path, list[Match]]], int]:
-    from recolor_torch.features import layer_depth
+def _answer(
+    gallery: "Gallery", targets: Sequence[Path], args: Namespace
+) -> "tuple[list[tuple[Path, list[Match]]], int]":
+    from recolor_torch.features import find_vgg19, layer_depth
+    from recolor_torch.pictures import PictureError
+    from recolor_torch.pictures.guidance import read_visible
 
     depth = gallery.header.spec.depth
     if args.rerank:
@@ -165,7 +170,10 @@ def _answer(gallery: Gallery, targets: Sequence[Path], args: Namespace) -> tuple
     return results, failed
 
 
-def _read(path: Path) -> Tensor:
+def _read(path: Path) -> "Tensor":
+    from recolor_torch.pictures import PictureError
+    from recolor_torch.pictures.guidance import read_visible
+
     try:
         return read_visible(path)
     except PictureError as error:
@@ -173,7 +181,7 @@ def _read(path: Path) -> Tensor:
         raise OSError(str(error)) from error
 
 
-def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
+def _print(path: Path, matches: "Sequence[Match]", args: Namespace) -> None:
     if args.json:
         entries = [
             {"path": m.path.as_posix(), "score": round(m.score, 6), "id": m.id, "mirrored": m.mirrored} for m in matches
@@ -186,7 +194,8 @@ def _print(path: Path, matches: Sequence[Match], args: Namespace) -> None:
         print(f"  {score}  {show_path(match.path)}{'  (mirrored)' if match.mirrored else ''}")
 
 
-def _write_sheet(output: str, results: Sequence[tuple[Path, list[Match]]], k: int) -> None:
+def _write_sheet(output: str, results: "Sequence[tuple[Path, list[Match]]]", k: int) -> None:
+    from recolor_torch.pictures import PictureError, read_picture
     from recolor_torch.plots.figures import write_figure
     from recolor_torch.plots.retrieval_sheet import plot_matches
 
@@ -207,6 +216,8 @@ def _info(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--skipped", action="store_true", help="list the pictures that are passed over, with reasons")
     args = parser.parse_args(argv)
+    from recolor_torch.gallery.store import open_state
+
     state = open_state(as_path(args.gallery))
     entry = describe(state)
     if args.json:
@@ -220,8 +231,10 @@ def _info(argv: list[str]) -> int:
     return 0
 
 
-def describe(state: State) -> dict[str, object]:
+def describe(state: "State") -> dict[str, object]:
     """What ``info`` says of a gallery, by name."""
+    from recolor_torch.gallery.index import suggest_factory
+
     header, spec = state.header, state.header.spec
     removed = sum(s.removed for s in state.skipped)
     size = sum(entry.bytes for entry in header.files())
@@ -252,7 +265,7 @@ def describe(state: State) -> dict[str, object]:
     }
 
 
-def _weights_said(spec: DescriptorSpec) -> list[str]:
+def _weights_said(spec: "DescriptorSpec") -> list[str]:
     said = [f"colorization network {spec.encoder[:16]}"] if spec.encoder else []
     if spec.depth:
         made = f"{spec.scale:g} * (rgb - {spec.mean}) / {spec.std}"
@@ -267,6 +280,9 @@ def _verify(argv: list[str]) -> int:
     parser = Parser(prog="recolor gallery verify", description=text)
     parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
     args = parser.parse_args(argv)
+    from recolor_torch.gallery.store import open_state
+    from recolor_torch.gallery.verify import verify
+
     folder = as_path(args.gallery)
     problems = verify(folder)
     for problem in problems:
@@ -288,6 +304,8 @@ def _remove(argv: list[str]) -> int:
     parser.add_argument("gallery", metavar="GALLERY", help="the gallery")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="pictures or folders that are in it")
     args = parser.parse_args(argv)
+    from recolor_torch.gallery.upkeep import remove_pictures
+
     outcome = remove_pictures(as_path(args.gallery), args.pictures)
     print(f"{outcome.gone} removed, {outcome.header.pictures} pictures are left in {show_path(args.gallery)}")
     return 0
@@ -302,6 +320,8 @@ def _merge(argv: list[str]) -> int:
     parser.add_argument("galleries", nargs="+", metavar="GALLERY", help="the galleries")
     parser.add_argument("--index", type=str, metavar="KIND", help="kind of index; the first gallery's without it")
     args = parser.parse_args(argv)
+    from recolor_torch.gallery.merge import merge_galleries
+
     shards = [as_path(name) for name in args.galleries]
     header = merge_galleries(as_path(args.output), shards, factory=args.index)
     print(f"{header.pictures} pictures in {show_path(args.output)}")

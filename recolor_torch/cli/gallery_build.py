@@ -3,20 +3,23 @@
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
+from recolor_torch.cli.devices import check_device, lightning_device
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.signatures import constant
+from recolor_torch.cli.terminal import clear_start, say_start
 from recolor_torch.errors import UsageError
-from recolor_torch.features import VggWeights, find_vgg19
-from recolor_torch.gallery import DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import LAYERS, POOLINGS, check_layers, depth_of
-from recolor_torch.gallery.header import read_header
-from recolor_torch.gallery.plan import Found
-from recolor_torch.gallery.upkeep import Embed, Outcome, build_gallery, process_rank, update_gallery
 from recolor_torch.paths import as_path, show_path
+
+if TYPE_CHECKING:
+    from recolor_torch.features import VggWeights
+    from recolor_torch.gallery import DescriptorSpec
+    from recolor_torch.gallery.plan import Found
+    from recolor_torch.gallery.upkeep import Embed, Outcome
 
 _LAYERS = (
     "encoder_8, encoder_16, encoder_32 of the colorization network (meaning), conv_1 to conv_16 of VGG-19 (texture)"
@@ -38,8 +41,9 @@ cannot be read as pictures are noted and passed over until they change."""
     parser.add_argument("gallery", metavar="GALLERY", help="the folder to make")
     parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="folders (with all below them), files or globs")
     add = parser.add_argument
-    add("--layers", type=str, default=",".join(LAYERS), metavar="A,B", help=_LAYERS)
-    add("--pooling", choices=list(POOLINGS), default="mean_std", help="statistics of a layer over positions")
+    layers, poolings = (constant("recolor_torch.gallery.descriptor", name) for name in ("LAYERS", "POOLINGS"))
+    add("--layers", type=str, default=",".join(layers), metavar="A,B", help=_LAYERS)
+    add("--pooling", choices=list(poolings), default="mean_std", help="statistics of a layer over positions")
     add("--network-pooling", choices=["average", "max"], default="average", help="pooling inside VGG-19")
     add("--side", type=int, default=160, metavar="N", help="pixels on the longer side of what is compared")
     add("--no-mirror", action="store_true", help="do not find mirrored pictures; half the work and half the index")
@@ -49,8 +53,14 @@ cannot be read as pictures are noted and passed over until they change."""
     )
     _add_common(parser)
     args = parser.parse_args(argv)
+    _check(args)
     if args.devices == 1:
         forget_launcher()
+    say_start(args.quiet)
+    from recolor_torch.gallery import make_spec
+    from recolor_torch.gallery.descriptor import check_layers, depth_of
+    from recolor_torch.gallery.upkeep import build_gallery, process_rank
+
     is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
     layers = [name.strip() for name in args.layers.split(",")]
     try:
@@ -91,9 +101,14 @@ is dropped: that is an error. Of a folder in it that is empty or may not be read
     add("--index", type=str, metavar="KIND", help=_INDEX)
     _add_common(parser)
     args = parser.parse_args(argv)
+    _check(args)
     folder, start = as_path(args.gallery), time.perf_counter()
     if args.devices == 1:
         forget_launcher()
+    say_start(args.quiet)
+    from recolor_torch.gallery.header import read_header
+    from recolor_torch.gallery.upkeep import process_rank, update_gallery
+
     is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
     read_header(folder)
     names = [str(as_path(name)) for name in args.pictures]
@@ -121,19 +136,23 @@ def _add_common(parser: Parser) -> None:
     add("-q", "--quiet", action="store_true", help="print errors alone")
 
 
-def _weights(args: Namespace, depth: int) -> VggWeights:
+def _check(args: Namespace) -> None:
+    if args.devices < 1 or args.batch_size < 1 or args.workers < -1:
+        raise UsageError("--devices and --batch-size are 1 or more, --workers -1 or more.")
+    check_device(args.device)
+
+
+def _weights(args: Namespace, depth: int) -> "VggWeights":
+    from recolor_torch.features import find_vgg19
+
     return find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
 
 
-def _embed(args: Namespace, weights: VggWeights | None = None) -> Embed:
+def _embed(args: Namespace, weights: "VggWeights | None" = None) -> "Embed":
     """What computes descriptors; Lightning and the weights are loaded only when there is something to compute."""
-    if args.devices < 1 or args.batch_size < 1 or args.workers < -1:
-        raise UsageError("--devices and --batch-size are 1 or more, --workers -1 or more.")
 
-    def embed(folder: Path, spec: DescriptorSpec, files: list[Found]) -> bool:
-        from recolor_torch.cli.colorize import _device
-
-        accelerator, devices = _device(args.device)
+    def embed(folder: Path, spec: "DescriptorSpec", files: "list[Found]") -> bool:
+        accelerator, devices = lightning_device(args.device)
         options: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
         if args.devices > 1:
             options["devices"] = args.devices
@@ -144,33 +163,26 @@ def _embed(args: Namespace, weights: VggWeights | None = None) -> Embed:
 
 def _embed_with_progress(
     folder: Path,
-    spec: DescriptorSpec,
-    files: list[Found],
-    weights: VggWeights,
+    spec: "DescriptorSpec",
+    files: "list[Found]",
+    weights: "VggWeights",
     args: Namespace,
     options: dict[str, Any],
 ) -> bool:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
+    from recolor_torch.cli.progress import progress_bar
     from recolor_torch.cli.running import quiet_lightning
     from recolor_torch.gallery.pending import Skipped
+    from recolor_torch.gallery.upkeep import process_rank
     from recolor_torch.lit.gallery import CheckpointWriter, embed_pictures
 
     quiet_lightning()
     console = Console(stderr=True, quiet=args.quiet)
-    columns = [TextColumn("Looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    shown = console.is_terminal and not args.quiet and not process_rank()
-    progress = Progress(*columns, console=console, disable=not shown)
+    clear_start()
+    progress = progress_bar(console, shown=not process_rank())
     # Each of several processes sees its own share.
-    task = progress.add_task("", total=-(-len(files) // args.devices))
+    task = progress.add_task("Looking", total=-(-len(files) // args.devices))
 
     def on_done(count: int, skipped: list[Skipped]) -> None:
         progress.advance(task, count)
@@ -195,7 +207,8 @@ def _embed_with_progress(
         raise error if isinstance(error, UsageError) else UsageError(str(error)) from error
 
 
-def _close(outcome: Outcome, args: Namespace, start: float) -> int:
+def _close(outcome: "Outcome", args: Namespace, start: float) -> int:
+    clear_start()
     if outcome.interrupted:
         sys.stderr.write("Interrupted; the same command goes on from here.\n")
         return 130

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
-from torch import Tensor
 
-from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.parser import Parser, guess
+from recolor_torch.cli.signatures import constant
 from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
-from recolor_torch.files import write_bytes_atomically
-from recolor_torch.hints.read import FORMS, Form, Hints, encode_hints, read_hints
 from recolor_torch.paths import as_path, exists, show_path
-from recolor_torch.pictures.read import PictureError, read_picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recolor_torch.hints.read import Form, Hints
 
 HELP = """usage: recolor hints convert IN OUT [--target PICTURE] [--form json|overlay|marked]
        recolor hints show IN [--target PICTURE] [--json]
@@ -36,11 +39,8 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     actions = {"convert": _convert, "show": _show}
     if argv[0] not in actions:
-        raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.")
-    try:
-        return actions[argv[0]](argv[1:])
-    except PictureError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(f"unknown action {argv[0]!r}. Known actions: {', '.join(actions)}.{guess([argv[0]], actions)}")
+    return actions[argv[0]](argv[1:])
 
 
 def _parser(action: str, text: str) -> Parser:
@@ -53,7 +53,8 @@ def _parser(action: str, text: str) -> Parser:
 def _convert(argv: list[str]) -> int:
     parser = _parser("convert", HELP)
     parser.add_argument("output", metavar="OUT", help="the file to write, .json or .png")
-    parser.add_argument("--form", choices=list(FORMS), help="json for .json and overlay for .png without it")
+    forms = constant("recolor_torch.hints.read", "FORMS")
+    parser.add_argument("--form", choices=list(forms), help="json for .json and overlay for .png without it")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     args = parser.parse_args(argv)
     output = as_path(args.output)
@@ -62,6 +63,9 @@ def _convert(argv: list[str]) -> int:
         raise UsageError(f"{show_path(output)} exists: choose another name, or replace it with --overwrite.")
     if form == "marked" and not args.target:
         raise UsageError("A marked copy is drawn on its target: name that with --target.")
+    from recolor_torch.files import write_bytes_atomically
+    from recolor_torch.hints.read import encode_hints
+
     hints, target = _read(args)
     data = encode_hints(hints, form, target)
     try:
@@ -74,7 +78,7 @@ def _convert(argv: list[str]) -> int:
     return 0
 
 
-def _form(output: Path, form: Form | None) -> Form:
+def _form(output: Path, form: "Form | None") -> "Form":
     suffix = output.suffix.lower()
     if suffix not in (".json", ".png"):
         raise UsageError(
@@ -119,12 +123,18 @@ def _show(argv: list[str]) -> int:
     return 0
 
 
-def _read(args: Namespace) -> tuple[Hints, Tensor | None]:
-    target = read_picture(args.target).image if args.target else None
-    return read_hints(args.input, target), target
+def _read(args: Namespace) -> "tuple[Hints, Tensor | None]":
+    from recolor_torch.hints.read import read_hints
+    from recolor_torch.pictures.read import PictureError, read_picture
+
+    try:
+        target = read_picture(args.target).image if args.target else None
+        return read_hints(args.input, target), target
+    except PictureError as error:
+        raise UsageError(str(error)) from error
 
 
-def _colors(hints: Hints) -> list[tuple[str, int]]:
+def _colors(hints: "Hints") -> list[tuple[str, int]]:
     """The colours by how many pixels have them."""
     given = hints.image[0].permute(1, 2, 0)[hints.mask[0, 0] > 0.5].mul(255).round().int()
     codes = (given[:, 0] * 65536 + given[:, 1] * 256 + given[:, 2]).tolist()

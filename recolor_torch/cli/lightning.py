@@ -1,144 +1,225 @@
-"""``recolor fit``, ``predict`` and the other verbs of LightningCLI: runs from a config, on any number of devices."""
+"""``recolor fit``, ``predict`` and the other verbs of LightningCLI: their help, and mistakes that need no torch."""
 
-from pathlib import Path
-from typing import Any, NoReturn
+import sys
+from collections.abc import Iterator
+from typing import Any
 
-import lightning.pytorch as pl
-import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import BasePredictionWriter
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-
-from recolor_torch.cli.checkpoint import check_checkpoint, restoring
-from recolor_torch.cli.config import check_config
-from recolor_torch.cli.launcher import forget_launcher
-from recolor_torch.cli.running import quiet_lightning
+from recolor_torch.cli.config_files import find_config
+from recolor_torch.cli.help import full_help, wrapped
+from recolor_torch.cli.parser import Parser, guess
+from recolor_torch.cli.signatures import classes_below, known_methods, outline
+from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
-from recolor_torch.lit import GramTransferModule
-from recolor_torch.lit.datamodule import PictureDataModule
-from recolor_torch.lit.together import StopTogether
-from recolor_torch.lit.writer import PictureWriter
-from recolor_torch.paths import show_path
 
-PREDICT = """Recolour pictures with a method from a config, under Lightning's Trainer. The same file serves
-recolor colorize --config. Example: recolor predict --config configs/methods/histogram.yaml
---data.targets '[scans/]' --data.references '[colour.jpg]' --data.output coloured/ --trainer.devices 2"""
+_TRAIN = """
+  recolor {verb} --config train/unet --data.sources '[photographs/]' --ckpt_path last.ckpt"""
 
-FIT = """Optimise a picture, or train a network, from a config under Lightning's Trainer. Example:
-recolor fit --config configs/gram/report-fig31.yaml --data.target old.jpg --data.references '[style.jpg]'
---trainer.max_steps 200; later --ckpt_path FILE goes on where a checkpoint was. recolor plot loss shows the log."""
+DESCRIPTIONS = {
+    "fit": """Train a network, or optimise a picture, from a config under Lightning's Trainer.
 
+  recolor fit --config train/unet --data.sources '[photographs/]'
+  recolor fit --config train/unet --data.sources '[photographs/]' --ckpt_path training/unet/last.ckpt
+  recolor fit --config gram/report-fig31 --data.target old.jpg --data.references '[style.jpg]'""",
+    "predict": """Recolour pictures with a method from a config, under Lightning's Trainer, on any number of devices.
+recolor colorize --config takes the same file.
 
-TEST = """Measure a network from a config under Lightning's Trainer, on pictures that it was not trained on. Example:
-recolor {verb} --config configs/train/unet.yaml --data.sources '[photographs/]' --ckpt_path last.ckpt"""
+  recolor predict --config methods/histogram --data.targets '[scans/]' --data.references '[colour.jpg]'
+      --data.output coloured/ --trainer.devices 2""",
+    "test": f"""Measure a network from a config, on pictures for tests that it was not trained on.
+{_TRAIN.format(verb="test")}""",
+    "validate": f"""Measure a network from a config, on the pictures for validation.
+{_TRAIN.format(verb="validate")}""",
+}
 
+_COMMON = {
+    "-c, --config CONFIG": "what to run: a YAML file, or a config of the package by name; flags come before it",
+    "--trainer.devices N": "GPUs (or, with --trainer.accelerator cpu, processes) that share the work",
+    "--trainer.accelerator A": "auto, cpu, gpu, cuda or mps",
+    "--trainer.precision P": "32-true, 16-mixed or bf16-mixed: half precision is faster on GPUs",
+    "--seed_everything N": "make what is random repeatable",
+}
+_TRAINING = {
+    "--data.sources '[A,B]'": "folders and archives of color photographs",
+    "--data.batch_size N": "pictures in a step: less where memory is short",
+}
+_CHECKPOINT = {"--ckpt_path FILE": "checkpoint of a network whose numbers are taken"}
+MAIN: dict[str, dict[str, str]] = {
+    "fit": {
+        **_COMMON,
+        **_TRAINING,
+        "--model.learning_rate X": "size of a step of the optimiser",
+        "--trainer.max_steps N": "when to stop",
+        "--ckpt_path FILE": "go on from this checkpoint",
+    },
+    "predict": {
+        **_COMMON,
+        "--data.targets '[A,B]'": "pictures, folders or globs to color",
+        "--data.output OUT": "a file for one target, else a folder",
+        "--data.references '[A,B]'": "pictures whose colors are wanted",
+        "--data.hints PATH": "given colors: a file for one target, or a folder with one for each",
+        "--model.method CLASS": "method, where the config does not name one",
+        "--model.strength 0..1": "0 returns the input, 1 the full result",
+        "--data.overwrite true": "replace existing outputs, and do finished targets again",
+    },
+    "test": {**_COMMON, **_TRAINING, **_CHECKPOINT},
+    "validate": {**_COMMON, **_TRAINING, **_CHECKPOINT},
+}
+"""Flags that the help of a verb shows."""
 
-class _Parser(LightningArgumentParser):
-    """LightningCLI's parser; a mistake is one sentence, and the exit code 2."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the message as one sentence."""
-        raise UsageError(f"{' '.join(str(message).split()).removesuffix('.')}.")
-
-
-class RecolorCLI(LightningCLI):
-    """LightningCLI; predictions are streamed to disk by a callback and never collected."""
-
-    checkpoint: str | None = None
-
-    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """A Trainer; one that predicts pictures writes them, whether the config names a writer or not."""
-        wanted = self.config[str(self.subcommand)]["trainer"]
-        alone = str(wanted["devices"]) == "1" or (wanted["devices"] == "auto" and torch.cuda.device_count() <= 1)
-        if alone and wanted["num_nodes"] == 1:
-            forget_launcher()
-        trainer = super().instantiate_trainer(**kwargs)
-        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        predicts = self.subcommand == "predict" and isinstance(self.datamodule, PictureDataModule)
-        if predicts and not any(isinstance(c, BasePredictionWriter) for c in callbacks):
-            callbacks.append(PictureWriter())
-        if predicts:
-            callbacks.append(StopTogether())
-        return trainer
-
-    def before_instantiate_classes(self) -> None:
-        """Turn the collecting of predictions off."""
-        if self.subcommand == "predict":
-            self.config.predict.return_predictions = False
-
-    def _parse_ckpt_path(self) -> None:
-        # In place of Lightning's, which also lets the file name the classes of the run: the config alone does.
-        verb = str(self.config["subcommand"])
-        path = self.config[verb].get("ckpt_path")
-        if path is not None:
-            self.checkpoint = str(path)
-            check_checkpoint(self.checkpoint, training=verb == "fit")
-            self.config[verb]["weights_only"] = True
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        with restoring(self.checkpoint):
-            super()._run_subcommand(subcommand)
+_HEADS = (
+    *("-c", "--config", "--print_config", "--seed_everything", "--trainer", "--model", "--data", "--optimizer"),
+    *("--lr_scheduler", "--ckpt_path", "--verbose", "--weights_only", "--return_predictions"),
+)
+_TRAINER = ("lightning.pytorch.trainer.trainer", "Trainer")
+_PLACES = ("recolor_torch.lit", "recolor_torch.training", "recolor_torch.networks")
 
 
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    quiet_lightning()
-    if argv[0] == "predict":
-        for file in _configs(argv):
-            check_config(Path(file))
-    try:
-        return _close(_run(argv))
-    except MisconfigurationException as error:
-        raise UsageError(" ".join(str(error).split())) from error
-    except SystemExit as stop:
-        # Lightning turns a KeyboardInterrupt into an exit with code 1.
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from stop
-        raise
+    verb, words = argv[0], list(argv[1:])
+    asked = next((i for i, word in enumerate(words) if word in ("-h", "--help")), None)
+    if asked is not None:
+        topic = words[asked + 1] if asked + 1 < len(words) else ""
+        if topic != "all":
+            sys.stdout.write(_help(verb, topic))
+            return 0
+        words = ["--help"]
+    else:
+        words = _with_files(words)
+        _check(verb, words)
+        say_start()
+    from recolor_torch.cli.lightning_run import run
+
+    return run([verb, *words])
 
 
-def _configs(argv: list[str]) -> list[str]:
+def named_configs(words: list[str]) -> Iterator[str]:
     """The files that ``--config`` names."""
-    named = [argv[i + 1] for i, flag in enumerate(argv[:-1]) if flag in ("-c", "--config")]
-    return named + [flag.partition("=")[2] for flag in argv if flag.startswith("--config=")]
+    for i, word in enumerate(words):
+        if word in ("-c", "--config") and i + 1 < len(words):
+            yield words[i + 1]
+        elif word.startswith("--config="):
+            yield word.partition("=")[2]
 
 
-def _run(argv: list[str]) -> LightningCLI:
-    return RecolorCLI(
-        pl.LightningModule,
-        pl.LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        save_config_callback=None,
-        parser_class=_Parser,
-        parser_kwargs={
-            "prog": "recolor",
-            "fit": {"description": FIT},
-            "predict": {"description": PREDICT},
-            "test": {"description": TEST.format(verb="test")},
-            "validate": {"description": TEST.format(verb="validate")},
-        },
-        args=argv,
-    )
+def _with_files(words: list[str]) -> list[str]:
+    """The words with the file in the place of the name of each config."""
+    found = list(words)
+    for i, word in enumerate(words):
+        if word in ("-c", "--config") and i + 1 < len(words):
+            found[i + 1] = str(find_config(words[i + 1]))
+        elif word.startswith("--config="):
+            found[i] = f"--config={find_config(word.partition('=')[2])}"
+    return found
 
 
-def _close(cli: LightningCLI) -> int:
-    if isinstance(cli.model, GramTransferModule) and cli.model.losses:
-        _say_transfer(cli)
-        return 0
-    writers = [c for c in cli.trainer.callbacks if isinstance(c, PictureWriter)]  # type: ignore[attr-defined]
-    if not writers or not isinstance(cli.datamodule, PictureDataModule):
-        return 0
-    counts = writers[0].entries
-    skipped = len(cli.datamodule.plan.skipped) if cli.datamodule.plan else 0
-    if cli.trainer.is_global_zero:
-        out = show_path(cli.datamodule.output or "")
-        print(f"{counts['done']} done, {skipped} skipped, {counts['failed']} failed, in {out}")
-    closed = cli.datamodule.plan is not None and cli.datamodule.plan.closed
-    return 3 if counts["failed"] or closed else 0
+def _check(verb: str, words: list[str]) -> None:
+    """Raise ``UsageError`` for flags that do not exist."""
+    configs = [_load(file) for file in named_configs(words)]
+    for word in words:
+        flag = word.partition("=")[0]
+        if not flag.startswith("-") or _is_number(flag):
+            continue
+        head, _, rest = flag.partition(".")
+        if head not in _HEADS:
+            raise UsageError(
+                f"unrecognized arguments: {word}.{guess([head], _HEADS)} recolor {verb} --help lists the flags."
+            )
+        setting = rest.removeprefix("init_args.").partition(".")[0].rstrip("+")
+        if not setting or setting in ("help", "class_path", "dict_kwargs"):
+            continue
+        known = _settings(head[2:], configs, words)
+        if known and setting not in known:
+            near = guess([setting], known).replace("Did you mean ", f"Did you mean {head}.")
+            raise UsageError(
+                f"unrecognized arguments: {word}.{near} recolor {verb} --help {_owner(head[2:], configs, words)} "
+                "lists the settings."
+            )
 
 
-def _say_transfer(cli: LightningCLI) -> None:
-    loss, rounded = cli.model.final_losses()
-    steps, folder = len(cli.model.losses), cli.trainer.log_dir or cli.trainer.default_root_dir
-    print(f"{steps} steps, loss {loss:.6g}, {rounded:.6g} after rounding to 8 bits, in {folder}")
+def _settings(part: str, configs: list[dict[str, Any]], words: list[str]) -> list[str]:
+    """Names of the settings below ``--trainer``, ``--data`` or ``--model``; none where the class is not known here."""
+    try:
+        if part == "trainer":
+            return _parameters(outline(*_TRAINER))
+        owner = _owner(part, configs, words)
+        return _parameters(outline(*_class_of(owner))) if owner else []
+    except LookupError:
+        return []
+
+
+def _owner(part: str, configs: list[dict[str, Any]], words: list[str]) -> str:
+    """The class whose settings these are: what a flag names, else what a config names."""
+    if part == "trainer":
+        return "trainer"
+    for i, word in enumerate(words):
+        if word in (f"--{part}", f"--{part}.class_path") and i + 1 < len(words):
+            return words[i + 1].rpartition(".")[2]
+        for flag in (f"--{part}=", f"--{part}.class_path="):
+            if word.startswith(flag):
+                return word.removeprefix(flag).rpartition(".")[2]
+    for config in reversed(configs):
+        section = config.get(part)
+        if isinstance(section, dict) and isinstance(section.get("class_path"), str):
+            return str(section["class_path"]).rpartition(".")[2]
+    return ""
+
+
+def _class_of(name: str) -> tuple[str, str]:
+    found = {cls: module for place in _PLACES for module, cls in classes_below(place)}
+    if name not in found:
+        raise LookupError(name)
+    return found[name], name
+
+
+def _load(file: str) -> dict[str, Any]:
+    """A config, or nothing where it cannot be read: that is said when it is read for good."""
+    import yaml
+
+    from recolor_torch.text import read_text
+
+    try:
+        config = yaml.safe_load(read_text(find_config(file)))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _help(verb: str, topic: str) -> str:
+    if not topic or topic.startswith("-"):
+        lines = [f"usage: recolor {verb} --config CONFIG [--data.X VALUE]... [--trainer.X VALUE]...", ""]
+        lines += [DESCRIPTIONS[verb], ""]
+        for flag, text in MAIN[verb].items():
+            indented = wrapped(text, 30)
+            lines += [f"  {flag:<28}{indented[0].strip()}" if len(flag) < 28 else f"  {flag}\n{indented[0]}"]
+            lines += indented[1:]
+        more = f"recolor {verb} --help all lists every flag; --help CLASS the settings of a class, as PictureDataModule"
+        return "\n".join([*lines, "", *wrapped(f"{more}, or of a method; --help trainer those of the Trainer.")]) + "\n"
+    methods = known_methods()
+    if topic in methods:
+        cls, part = methods[topic], "model.method.init_args"
+    else:
+        try:
+            cls = outline(*(_TRAINER if topic == "trainer" else _class_of(topic.rpartition(".")[2])))
+        except LookupError as error:
+            known = ["all", "trainer", *sorted({name for place in _PLACES[:2] for _, name in classes_below(place)})]
+            near = guess([topic], [*known, *methods])
+            raise UsageError(f"there is no help on {topic!r}.{near} Known: {', '.join(known)}.") from error
+        part = "trainer" if topic == "trainer" else "data" if "Data" in topic else "model"
+    parser = Parser(prog=f"recolor {verb}", usage=f"recolor {verb} --config CONFIG [--{part}.X VALUE]...")
+    parser.add_class_arguments(cls, part)
+    return full_help(parser)
+
+
+def _parameters(cls: type) -> list[str]:
+    import inspect
+
+    return list(inspect.signature(cls).parameters)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

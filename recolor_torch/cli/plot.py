@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
-from torch import Tensor
 
-from recolor_torch.cli.parser import Parser
+from recolor_torch.cli.parser import Parser, guess
+from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import show_path
-from recolor_torch.pictures import PictureError
-from recolor_torch.pictures.guidance import read_visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 HELP = """usage: recolor plot KIND PICTURE... -o PLOT.png
 
@@ -38,7 +37,7 @@ def main(argv: list[str]) -> int:
         print(HELP.format(kinds="\n".join(f"  {kind:<10} {text}" for kind, (text, *_) in KINDS.items())))
         return 0 if argv else 2
     if argv[0] not in KINDS:
-        raise UsageError(f"unknown kind {argv[0]!r}. Known kinds: {', '.join(KINDS)}.")
+        raise UsageError(f"unknown kind {argv[0]!r}. Known kinds: {', '.join(KINDS)}.{guess([argv[0]], KINDS)}")
     text, add_arguments, draw = KINDS[argv[0]]
     description = f"{text[0].upper()}{text[1:]}.\n\n  recolor plot {argv[0]} {EXAMPLES[argv[0]]}"
     parser = Parser(prog=f"recolor plot {argv[0]}", description=description)
@@ -47,9 +46,11 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv[1:])
     if not args.output or Path(args.output).suffix.lower() not in (".png", ".svg"):
         raise UsageError("Say where the plot goes: -o PLOT.png or -o PLOT.svg.")
+    refuse_inputs(args)
+    say_start()
+    from recolor_torch.pictures import PictureError
     from recolor_torch.plots.figures import write_figure
 
-    refuse_inputs(args)
     try:
         write_figure(args.output, draw(args))
     except PictureError as error:
@@ -71,7 +72,9 @@ def refuse_inputs(args: Namespace) -> None:
                 )
 
 
-def _read(path: str) -> Tensor:
+def _read(path: str) -> "Tensor":
+    from recolor_torch.pictures.guidance import read_visible
+
     return read_visible(path)
 
 

@@ -4,15 +4,15 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import print_json
 from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.memory import estimate_memory
-from recolor_torch.run.plan import Job, Plan
+from recolor_torch.run.plan import Job, Plan, kept_sentences
 
 
 class Reporter:
@@ -28,20 +28,13 @@ class Reporter:
     def __init__(self, console: Console, total: int, as_json: bool, slow: bool = False) -> None:
         self.console = console
         self.as_json = as_json
-        columns = [
-            TextColumn("Colouring{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        ]
         self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
-        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, disable=not self.shown)
-        self.task = self.progress.add_task("", total=total)
+        self.progress = progress_bar(console, self.shown)
+        self.task = self.progress.add_task("Colouring", total=total)
 
     def on_progress(self, share: float) -> None:
         """Say how much of a batch is done; slow methods tell."""
-        self.progress.update(self.task, description=f" ({share:.0%} of this batch)")
+        self.progress.update(self.task, description=f"Colouring ({share:.0%} of this batch)")
 
     def on_entry(self, entry: dict[str, Any]) -> None:
         """Advance the bar; print errors, notes, and the entry where JSON is wanted."""
@@ -54,6 +47,18 @@ class Reporter:
             for note in entry["notes"]:
                 if not self.console.quiet:
                     sys.stderr.write(printable(f"{entry['target']}: {note}") + "\n")
+
+
+def say_kept(plan: Plan, as_json: bool = False, quiet: bool = False) -> None:
+    """Say which outputs are left as they are: once for each reason, or each as a line of JSON."""
+    if as_json:
+        for kept in plan.kept:
+            print_json(
+                {"status": "kept", "target": str(kept.target), "output": str(kept.output), "reason": kept.reason}
+            )
+    if not quiet:
+        for sentence in kept_sentences(plan):
+            sys.stderr.write(f"{sentence}\n")
 
 
 def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_json: bool) -> None:

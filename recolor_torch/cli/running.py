@@ -14,13 +14,13 @@ from rich.console import Console
 
 from recolor_torch.cli.clips import color_clip
 from recolor_torch.cli.launcher import forget_launcher
-from recolor_torch.cli.reporting import Reporter, say_plan
-from recolor_torch.cli.terminal import print_json
+from recolor_torch.cli.reporting import Reporter, say_kept, say_plan
+from recolor_torch.cli.terminal import clear_start, print_json
 from recolor_torch.errors import UsageError
-from recolor_torch.methods import Recolorizer
+from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.paths import as_path, show_path
 from recolor_torch.pictures.read import PictureWarning
-from recolor_torch.run.coloring import describe_method
+from recolor_torch.run.coloring import describe_bare, describe_method
 from recolor_torch.run.description import Coloring, GallerySource, Guidance, Loading, Output, Run, Targets
 from recolor_torch.run.engine import color_run, seed_everything
 from recolor_torch.run.plan import Plan
@@ -49,13 +49,17 @@ def colorize(
     if args.sequence:
         return color_clip(run, method, args, device, start)
     console = Console(stderr=True, quiet=args.quiet)
-    settings = describe_method(method, run.coloring)
-    with console.status("Looking at the targets ...") as status:
+    clear_start()
+    with console.status(f"Loading {method_name(method)} ...") as status:
 
-        def on_search(done: int, total: int) -> None:
-            status.update(f"Looking in the gallery: {done} of {total} ...")
+        def on_step(step: str, done: int, total: int) -> None:
+            status.update(f"{step}: {done} of {total} ...")
 
-        plan = plan_run(run, settings, on_search)
+        settings = describe_method(method, run.coloring)
+        bare = describe_bare(method, run.coloring, bool(run.guidance.hints or run.targets.pairs))
+        status.update("Looking for the targets ...")
+        plan = plan_run(run, settings, on_step, bare)
+    say_kept(plan, args.json, args.quiet)
     if args.dry_run:
         say_plan(plan, method, settings["method"], run.coloring, args.json)
         return 0
@@ -78,8 +82,9 @@ def colorize(
             print_json({"status": "skipped", "target": str(job.target), "output": job.key})
         print_json({"summary": summary})
     elif not args.quiet:
+        kept = f"{len(plan.kept)} kept, " if plan.kept else ""
         print(
-            f"{counts['done']} done, {len(plan.skipped)} skipped, {counts['failed']} failed, "
+            f"{counts['done']} done, {len(plan.skipped)} skipped, {counts['failed']} failed, {kept}"
             f"{seconds} s, {settings['method']}, in {show_path(args.output)}"
         )
     return 130 if interrupted else 3 if counts["failed"] or plan.closed else 0

@@ -1,19 +1,20 @@
 """``recolor sweep``: one method over a grid of settings, as a labelled sheet."""
 
-from inspect import signature
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recolor_torch.cli.given import Given, add_guidance, build, check_sheet, method_parts, parse_value, read_given
+from recolor_torch.cli.given_flags import add_guidance, check_sheet
+from recolor_torch.cli.method_text import check_setting, method_parts, parse_value
 from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.plot import refuse_inputs
-from recolor_torch.cli.trial import Trial, refuse_nothing, run_trials
+from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.methods import METHODS
 from recolor_torch.paths import show_path
-from recolor_torch.pictures import PictureError
-from recolor_torch.plots.figures import write_figure
-from recolor_torch.plots.sheets import Label, plot_sheet
+
+if TYPE_CHECKING:
+    from recolor_torch.cli.given import Given
+    from recolor_torch.cli.trial import Trial
+    from recolor_torch.plots.sheets import Label
 
 DESCRIPTION = """Show what settings do: a sheet with a result for each value, or for each pair of values of two.
 
@@ -48,6 +49,13 @@ def main(argv: list[str]) -> int:
     settings = [dict(zip(values, combination)) for combination in product(*values.values())]
     if len(settings) > MOST:
         raise UsageError(f"{len(settings)} results are more than fit on a sheet, which takes {MOST}.")
+    say_start()
+    from recolor_torch.cli.given import build, read_given
+    from recolor_torch.cli.trial import refuse_nothing, run_trials
+    from recolor_torch.pictures import PictureError
+    from recolor_torch.plots.figures import write_figure
+    from recolor_torch.plots.sheets import plot_sheet
+
     methods = {_label(s): build(name, {**fixed, **s}, args) for s in settings}
     try:
         given = read_given(args)
@@ -76,12 +84,10 @@ def read_values(method: str, params: list[str]) -> dict[str, list[Any]]:
     Raises:
         UsageError: no such setting of the method, twice the same, or no value.
     """
-    known = list(signature(METHODS[method]).parameters)
     found: dict[str, list[Any]] = {}
     for text in params:
         name, _, values = text.partition("=")
-        if name not in known:
-            raise UsageError(f"{method} has no setting {name!r}. Known settings: {', '.join(known)}.")
+        check_setting(method, name)
         if name in found:
             raise UsageError(f"The setting {name} is given twice.")
         parts = [part.strip() for part in values.split(";" if ";" in values else ",")]
@@ -95,12 +101,12 @@ def _label(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key}={'null' if value is None else value}" for key, value in settings.items())
 
 
-def _best(trials: list[Trial]) -> Trial | None:
+def _best(trials: "list[Trial]") -> "Trial | None":
     judged = [trial for trial in trials if trial.metrics is not None and "ciede2000" in trial.metrics]
     return min(judged, key=lambda trial: trial.metrics["ciede2000"]) if judged else None  # type: ignore[index]
 
 
-def _rows(given: Given, trials: list[Trial], columns: int) -> list[list[Label]]:
+def _rows(given: "Given", trials: "list[Trial]", columns: int) -> "list[list[Label]]":
     inputs = list(given.panels().items())
     cells = [(trial.label, trial.picture) for trial in trials]
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]

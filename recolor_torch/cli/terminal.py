@@ -57,3 +57,22 @@ def print_json(entry: Any) -> None:
         text = json.dumps(entry, default=str)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+_START = "Starting ..."
+_shown: list[str] = []
+
+
+def say_start(quiet: bool = False) -> None:
+    """Say on a terminal that the command is at work: importing PyTorch takes a second or more."""
+    if not quiet and sys.stderr.isatty():
+        sys.stderr.write(_START)
+        sys.stderr.flush()
+        _shown.append(_START)
+
+
+def clear_start() -> None:
+    """Take away what :func:`say_start` wrote, before something else is shown."""
+    while _shown:
+        sys.stderr.write(f"\r{' ' * len(_shown.pop())}\r")
+        sys.stderr.flush()

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from jsonargparse import Namespace
+from rich.console import Console
 from torch import Tensor
 
 from recolor_torch.cli.given import Given
+from recolor_torch.cli.progress import progress_bar
+from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation import score
 from recolor_torch.methods import Recolorizer
@@ -66,20 +69,30 @@ def run_trials(given: Given, methods: Mapping[str, Recolorizer], args: Namespace
         args: the flags of ``add_guidance``.
     """
     trials = []
-    for name, method in methods.items():
-        torch.manual_seed(args.seed)
-        try:
-            method.prepare()
-            start = time.perf_counter()
-            with torch.no_grad():
-                result = recolor(given.target, method, given.guide, target=given.kind, max_side=args.max_side)
-            seconds = time.perf_counter() - start
-        except (ValueError, ArithmeticError, WeightsMissing) as error:
-            said = error if isinstance(error, WeightsMissing) else UsageError(f"{name}: {error}")
-            trials.append(Trial(name, message_panel(str(error), given.target), error=said))
-            continue
-        trials.append(Trial(name, result, seconds, score(result, given.truth, given.target)))
+    clear_start()
+    bar = progress_bar(Console(stderr=True))
+    with bar:
+        task = bar.add_task("", total=len(methods))
+        for name, method in methods.items():
+            bar.update(task, description=name)
+            method.on_progress = lambda share, name=name: bar.update(task, description=f"{name} ({share:.0%})")  # type: ignore[misc]
+            trials.append(_try(name, method, given, args))
+            bar.advance(task)
     return trials
+
+
+def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> Trial:
+    torch.manual_seed(args.seed)
+    try:
+        method.prepare()
+        start = time.perf_counter()
+        with torch.no_grad():
+            result = recolor(given.target, method, given.guide, target=given.kind, max_side=args.max_side)
+        seconds = time.perf_counter() - start
+    except (ValueError, ArithmeticError, WeightsMissing) as error:
+        said = error if isinstance(error, WeightsMissing) else UsageError(f"{name}: {error}")
+        return Trial(name, message_panel(str(error), given.target), error=said)
+    return Trial(name, result, seconds, score(result, given.truth, given.target))
 
 
 def refuse_nothing(trials: list[Trial]) -> None:

@@ -20,9 +20,8 @@ from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
 from recolor_torch.files import remove_stale_parts
 from recolor_torch.methods import Recolorizer, method_name
-from recolor_torch.paths import exists, is_file, is_folder
+from recolor_torch.paths import exists, failure, is_file, is_folder
 from recolor_torch.pictures import PictureError, write_picture
-from recolor_torch.pictures.opening import show_path
 from recolor_torch.pipeline import recolor
 from recolor_torch.plots.error_map import paint_errors
 from recolor_torch.plots.hint_plots import draw_hints
@@ -206,8 +205,7 @@ class _Worker:
             except (WeightsMissing, KeyboardInterrupt):
                 raise
             except Exception as error:  # noqa: BLE001 # a method that fails on one picture is named, and the rest goes on
-                sentence = f"{label} on {show_path(self.case.target)}: {type(error).__name__}: "
-                self.outcome.failures.append(sentence + " ".join(str(error).split())[:300])
+                self.outcome.failures.append(f"{label} on {failure(self.case.target, error)}")
                 return
         self.outcome.rows.append(Row(self.case, label, given, found["metrics"], found["seconds"]))
 

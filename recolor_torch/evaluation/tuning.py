@@ -12,7 +12,7 @@ import torch
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Offer, Prepared, guide_for, random_numbers, to_8_bits
-from recolor_torch.methods import METHODS, Recolorizer
+from recolor_torch.methods import Recolorizer, find_method
 from recolor_torch.pipeline import recolor
 
 # Settings that say where weights come from or what the pictures are, not how a method colours.
@@ -64,7 +64,7 @@ def default_space(method: str) -> Space:
         Choices(values=(False, True))
     """
     found: Space = {}
-    for name, parameter in signature(METHODS[method]).parameters.items():
+    for name, parameter in signature(find_method(method)).parameters.items():
         values = _listed(parameter)
         if values and name not in NOT_SEARCHED:
             found[name] = Choices(values)
@@ -82,7 +82,7 @@ def read_space(method: str, params: list[str], parse: Callable[[str], Any]) -> S
     Raises:
         UsageError: no such setting, a range of something that is no number, or bounds that are none.
     """
-    known = signature(METHODS[method]).parameters
+    known = signature(find_method(method)).parameters
     space: Space = {}
     for text in params:
         name, mark, values = text.partition("=")

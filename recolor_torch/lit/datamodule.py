@@ -122,9 +122,14 @@ class PictureDataModule(pl.LightningDataModule):
         """Where results go."""
         return self.run.output.path
 
-    def make_plan(self, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
+    def make_plan(
+        self,
+        settings: dict[str, Any],
+        on_step: Callable[[str, int, int], None] | None = None,
+        bare: dict[str, Any] | None = None,
+    ) -> Plan:
         """Settle what is to be done; see ``plan_run``."""
-        self.plan = plan_run(self.run, settings, on_search)
+        self.plan = plan_run(self.run, settings, on_step, bare)
         return self.plan
 
     def setup(self, stage: str) -> None:
@@ -133,7 +138,10 @@ class PictureDataModule(pl.LightningDataModule):
         if self.run.targets.sequence and self.trainer.world_size > 1:
             raise UsageError("The frames of a clip are coloured one after another: use one device.")
         if self.plan is None:
-            self.make_plan(self.trainer.lightning_module.describe())  # type: ignore[operator]
+            module: Any = self.trainer.lightning_module
+            hints = bool(self.run.guidance.hints or self.run.targets.pairs)
+            bare = module.describe_bare(hints) if hasattr(module, "describe_bare") else None
+            self.make_plan(module.describe(), bare=bare)
         assert self.plan is not None
         make_folders(self.plan)
 

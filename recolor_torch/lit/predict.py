@@ -12,7 +12,7 @@ from recolor_torch.methods import Recolorizer
 from recolor_torch.pipeline import recolor
 from recolor_torch.precision import refuse_half
 from recolor_torch.run.batches import PictureBatch, Result
-from recolor_torch.run.coloring import color_batch, describe_method
+from recolor_torch.run.coloring import color_batch, describe_bare, describe_method
 from recolor_torch.run.description import Coloring
 
 
@@ -45,6 +45,10 @@ class RecolorModule(pl.LightningModule):
     def describe(self) -> dict[str, Any]:
         """What the run record says of the method, and what a result depends on; loads what the method needs."""
         return describe_method(self.method, self.coloring)
+
+    def describe_bare(self, hints: bool) -> dict[str, Any] | None:
+        """``describe`` of what colors the targets without hints of a run that has some; None where the method does."""
+        return describe_bare(self.method, self.coloring, hints)
 
     def forward(self, images: Tensor, guide: Guide) -> Tensor:
         """Recolour sRGB images, (B, 3, H, W), as ``recolor`` does."""

@@ -99,6 +99,10 @@ class Recolorizer(nn.Module):
             WeightsMissing: weights are needed and are nowhere to be found.
         """
 
+    def bare(self) -> "Recolorizer | None":
+        """The method of those pictures of a run that have no hints while others have; None where all need them."""
+        return None
+
     def provenance(self) -> dict[str, str]:
         """What the result depends on beside the settings, such as ``{"weights": digest}``, for the run record."""
         return {}
@@ -128,7 +132,9 @@ class Recolorizer(nn.Module):
 
     def require_kinds(self, references: bool, hints: bool) -> None:
         """Raise ``ValueError`` unless the kinds of guidance that there are include those the method needs."""
+        from recolor_torch.methods import method_name  # the registration, which imports this module
+
         if "reference" in self.needs and not references:
-            raise ValueError(f"{type(self).__name__} needs a reference, got none.")
+            raise ValueError(f"{method_name(self)} needs a reference, got none.")
         if "hints" in self.needs and not hints:
-            raise ValueError(f"{type(self).__name__} needs hints, got none.")
+            raise ValueError(f"{method_name(self)} needs hints, got none.")

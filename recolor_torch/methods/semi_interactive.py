@@ -239,6 +239,10 @@ class SemiInteractive(Recolorizer):
         if not self._by_network():
             self._transfer().prepare()
 
+    def bare(self) -> Recolorizer:
+        """What makes the prior: the reference method, or the network in its place."""
+        return self._network if self._alone else self._transfer()
+
     def _by_network(self) -> bool:
         """Whether the prior is the network's own estimate."""
         return self._alone and self.transfer == "auto"

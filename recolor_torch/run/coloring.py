@@ -39,6 +39,18 @@ def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
     }
 
 
+def describe_bare(method: Recolorizer, coloring: Coloring, hints: bool) -> dict[str, Any] | None:
+    """``describe_method`` of what colors the targets without hints of a run that has some; None where ``method`` does.
+
+    Args:
+        method: of the run.
+        coloring: how its colors come to the pictures.
+        hints: the run has some.
+    """
+    bare = method.bare() if hints and "hints" in method.needs else None
+    return None if bare is None else describe_method(bare, coloring)
+
+
 def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, place: Tensor) -> list[Result]:
     """Results for all jobs of a batch; where the batch fails, its pictures are tried one by one.
 
@@ -49,6 +61,8 @@ def color_batch(method: Recolorizer, batch: PictureBatch, coloring: Coloring, pl
         place: a tensor of the device and type that are computed on and in.
     """
     results = [Result(job, error=message) for job, message in batch.failures]
+    if any(job.facts is not None for job in (*batch.jobs, *([batch.large.job] if batch.large else []))):
+        method = method.bare() or method
     if batch.large is not None:
         return [*results, _color_large(method, batch.large, coloring, place)]
     if batch.images is None:

@@ -83,11 +83,19 @@ class PictureSink:
         writer: of results.
         folder: for marks of finished parts.
         on_entry: called with each line.
+        kept: outputs that are left as they are.
     """
 
     def __init__(
-        self, jobs: list[Job], run: Run, writer: ResultWriter, folder: Path, on_entry: Callable[[dict[str, Any]], None]
+        self,
+        jobs: list[Job],
+        run: Run,
+        writer: ResultWriter,
+        folder: Path,
+        on_entry: Callable[[dict[str, Any]], None],
+        kept: frozenset[Path] = frozenset(),
     ) -> None:
+        self.kept = kept
         self.jobs, self.run, self.writer, self.folder, self.on_entry = jobs, run, writer, folder, on_entry
 
     def has(self, part: int) -> bool:
@@ -99,9 +107,11 @@ class PictureSink:
         """Write the pictures of a part."""
         done = []
         for frame, chroma in frames:
+            done.append(frame.index)
+            if self.jobs[frame.index].output in self.kept:
+                continue
             start = time.perf_counter()
             self.on_entry(self.writer.write(self._result(frame, chroma, start)))
-            done.append(frame.index)
         self._mark(part).write_text(" ".join(map(str, done)))
 
     def finish(self, parts: int) -> list[str]:
@@ -181,7 +191,7 @@ def color_frames(
     with WorkFolder(jobs[0].folder / "clip", jobs[0].settings) as folder:
         thumbs = torch.stack([thumbnail(frames.luminance(frame)) for frame in frames.read(0)])
         found = find_shots(thumbs) if shots is None else read_shots(shots, len(jobs))
-        sink = PictureSink(jobs, run, ResultWriter(settings), folder, note)
+        sink = PictureSink(jobs, run, ResultWriter(settings), folder, note, frozenset(k.output for k in plan.kept))
         try:
             color_film(
                 frames, found, sources, guidance, sink, folder, side=film.side, device=device, on_progress=on_progress

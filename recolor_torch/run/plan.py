@@ -1,6 +1,7 @@
 """What a run will do, settled before any work: which file becomes which, what is finished, what is refused."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
 from recolor_torch.methods import METHODS
-from recolor_torch.paths import exists, is_folder
+from recolor_torch.paths import exists, is_folder, show_path
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
 from recolor_torch.run.description import Guidance
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.linked import link_names, linked_files
+from recolor_torch.run.recipe import Kept, other_recipe
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
 
@@ -36,6 +38,7 @@ class Job:
         links: whether the hints have links.
         problem: why this job cannot be done, a clause; it fails with it.
         settings: hash of everything but the target that the result depends on.
+        facts: what the record says of the method, where that is not the run's: of a target without hints.
     """
 
     target: Path
@@ -52,6 +55,7 @@ class Job:
     links: bool = False
     problem: str | None = None
     settings: str = ""
+    facts: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -61,10 +65,11 @@ class Job:
 
 @dataclass
 class Plan:
-    """The jobs to do, those that an earlier run has done, and folders of targets that may not be read."""
+    """The jobs to do, those that an earlier run has done, outputs that are kept as they are, and closed folders."""
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     closed: list[Path] = field(default_factory=list)
 
 
@@ -80,6 +85,8 @@ def make_plan(
     overwrite: bool = False,
     max_pixels: int = 1_000_000_000,
     sequence: bool = False,
+    bare: dict[str, Any] | None = None,
+    on_step: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
     """Settle names, refuse what must not be done, and leave out what is finished.
 
@@ -94,31 +101,38 @@ def make_plan(
         overwrite: replace existing files, and do finished targets again.
         max_pixels: pictures with more pixels are not read.
         sequence: the targets are the frames of a clip: each result depends on all of them and on all hints.
+        bare: in place of ``settings`` for targets without hints; None where the method takes them as they are.
+        on_step: told what is done, and with how many of how many targets.
 
     Raises:
-        UsageError: two results would have one name; a result would replace an input, or a file that
-            the run record does not know; the output cannot be a folder.
+        UsageError: two results would have one name; a result would replace an input; the only result would replace a
+            file that the run record does not know; the output cannot be a folder.
     """
     folder, name = _output_folder(output, single, len(targets))
     cls = METHODS.get(settings.get("method", ""))
-    hints = HintFinder(guidance.hints, targets, optional=sequence or (cls is not None and "hints" not in cls.needs))
+    optional = sequence or bare is not None or (cls is not None and "hints" not in cls.needs)
+    hints = HintFinder(guidance.hints, targets, optional=optional)
     if sequence:
         clip = [(file_hash(t.path), h and cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]]
         settings = {**settings, "sequence": clip}
     jobs = []
-    for target in targets:
+    for done, target in enumerate(targets):
+        _tell(on_step, "Looking at the targets", done, len(targets))
         info = _probe(target.path, max_pixels)
         look = f"_{target.look}" if target.look else ""
         relative = Path(name) if name else _named(target.relative, info, look + suffix, ext)
-        jobs.append(_job(target, folder / relative, folder, info, guidance, hints, settings))
+        facts = None if bare is None or hints.find(target)[0] is not None else bare
+        job = _job(target, folder / relative, folder, info, guidance, hints, settings if facts is None else facts)
+        jobs.append(job if facts is None else replace(job, facts=facts))
     if sequence:
         _check_frames(jobs)
     _refuse_collisions(jobs)
     refuse_inputs(jobs)
     known = record.load(folder)
     plan = Plan()
-    unknown = []
-    for job in jobs:
+    for done, job in enumerate(jobs):
+        if known:
+            _tell(on_step, "Comparing with the record", done, len(jobs))
         lines = known.get(job.key, [])
         try:
             there = exists(job.output)
@@ -127,21 +141,25 @@ def make_plan(
             continue
         if overwrite or not there:
             plan.jobs.append(job)
-        elif not _is_ours(lines, job):
-            unknown.append(job.output)
+        elif (kept := _kept(lines, job, job.facts or settings)) is not None:
+            plan.kept.append(kept)
         elif _is_finished(lines, job):
             plan.skipped.append(job)
         else:
             plan.jobs.append(job)
-    if unknown:
-        others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    if single and plan.kept and not known.get(jobs[0].key):
         raise UsageError(
-            f"{unknown[0]}{others} exists and was not made by a run recorded beside it: "
+            f"{show_path(jobs[0].output)} exists and was not made by a run recorded beside it: "
             "choose another output, or replace it with --overwrite."
         )
     if sequence and plan.jobs:
-        return Plan(jobs)  # a clip is coloured as a whole
+        return Plan(jobs, kept=plan.kept)  # a clip is coloured as a whole
     return plan
+
+
+def _tell(on_step: Callable[[str, int, int], None] | None, step: str, done: int, total: int) -> None:
+    if on_step is not None:
+        on_step(step, done, total)
 
 
 def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | None]:
@@ -216,6 +234,7 @@ def _job(
         hints=hints,
         linked=tuple(linked),
         links=bool(names),
+        found="gallery" in settings and not references,
         problem=problem,
         settings=record.settings_hash(shared),
     )
@@ -262,6 +281,48 @@ def refuse_inputs(jobs: list[Job]) -> None:
             raise UsageError(
                 f"{job.output} is an input, and inputs are never overwritten: choose another output or a --suffix."
             )
+
+
+def kept_sentences(plan: Plan) -> list[str]:
+    """What is said, once, of outputs that are left as they are."""
+    said = []
+    for changed, what in ((False, "by another recipe"), (True, "by other hands")):
+        kept = [k for k in plan.kept if k.changed == changed]
+        if kept:
+            others = f" and {len(kept) - 1} more, made {what}, are" if len(kept) > 1 else " is"
+            said.append(f"{show_path(kept[0].output)} {kept[0].reason}: it{others} kept; --overwrite replaces them.")
+    return [s.replace(": it is kept; --overwrite replaces them", ": it is kept; --overwrite replaces it") for s in said]
+
+
+def _kept(lines: list[dict[str, Any]], job: Job, facts: dict[str, Any]) -> Kept | None:
+    """Why an output that is there is left as it is; None where it is this run's to make."""
+    done = [line for line in lines if line.get("status") == "done"]
+    if not _is_ours(lines, job):
+        reason = "was changed after it was made" if done else "was not made by a run recorded beside it"
+        return Kept(job.output, job.target, reason, changed=True)
+    clause = other_recipe(done[-1], planned_line(job, facts))
+    return None if clause is None else Kept(job.output, job.target, clause, changed=False)
+
+
+def planned_line(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+    """What a line of the run record says of how a result is made."""
+    return {
+        **facts,
+        "references": [
+            {"path": r.as_posix(), "weight": w, "mask": m and m.as_posix(), "sha256": _hash_or_none(r)}
+            for r, w, m in zip(job.references, job.weights, job.reference_masks)
+        ],
+        "found": job.found,
+        "hints": job.hints and {"path": job.hints.as_posix(), "sha256": _hash_or_none(job.hints)},
+        "target_mask": job.target_mask and job.target_mask.as_posix(),
+    }
+
+
+def _hash_or_none(path: Path) -> str | None:
+    try:
+        return cached_file_hash(path)
+    except OSError:
+        return None
 
 
 def _is_ours(lines: list[dict[str, Any]], job: Job) -> bool:

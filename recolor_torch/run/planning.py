@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from recolor_torch.run.retrieval import Retrieval
 from recolor_torch.run.targets import Target, one_each, read_list, read_pairs, targets_of
 
 
-def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int], None] | None = None) -> Plan:
+def plan_run(
+    run: Run,
+    settings: dict[str, Any],
+    on_step: Callable[[str, int, int], None] | None = None,
+    bare: dict[str, Any] | None = None,
+) -> Plan:
     """Settle what a run will do; nothing is written.
 
     Args:
         run: what was asked for.
         settings: what the record says of the method (``describe_method``).
-        on_search: told how many of how many targets have been looked up in the gallery.
+        bare: in place of ``settings`` for targets without hints (``describe_bare``).
+        on_step: told what is done, and with how many of how many targets.
 
     Raises:
         UsageError: something named does not exist, or the request is refused (see ``make_plan``).
@@ -33,6 +40,7 @@ def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int],
     retrieval = None if run.gallery is None else Retrieval(run.gallery)
     if retrieval is not None:
         settings = {**settings, **retrieval.settings()}
+        bare = None if bare is None else {**bare, **retrieval.settings()}
     targets, closed = _find_targets(run, run.output.path)
     if run.guidance.each:
         if run.targets.sequence:
@@ -50,9 +58,12 @@ def plan_run(run: Run, settings: dict[str, Any], on_search: Callable[[int, int],
         overwrite=run.output.overwrite,
         max_pixels=run.loading.max_pixels,
         sequence=run.targets.sequence,
+        bare=bare,
+        on_step=on_step,
     )
     plan.closed = closed
     if retrieval is not None:
+        on_search = None if on_step is None else partial(on_step, "Looking in the gallery")
         plan.jobs = retrieval.find(plan.jobs, run.loading.max_pixels, on_search)
         refuse_inputs(plan.jobs)
     return plan

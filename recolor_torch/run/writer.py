@@ -8,14 +8,14 @@ from torch import Tensor
 
 import recolor_torch
 from recolor_torch.errors import UsageError
-from recolor_torch.files import cached_file_hash, file_hash, remove_stale_parts, write_bytes_atomically
+from recolor_torch.files import file_hash, remove_stale_parts, write_bytes_atomically
 from recolor_torch.paths import failure, is_folder, reason, show_path
 from recolor_torch.pictures.read import Picture, PictureError, Scan
 from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture, write_rows
 from recolor_torch.run import record
 from recolor_torch.run.batches import HARDLY_ANY, Result
 from recolor_torch.run.large import NotNumbers
-from recolor_torch.run.plan import Plan
+from recolor_torch.run.plan import Plan, planned_line
 
 
 class ResultWriter:
@@ -73,7 +73,7 @@ class ResultWriter:
                 return f"{show_path(job.target)}: the result has values that are not numbers."
             if self.save_stages:
                 self._write_stages(result)
-            more = {"description": self._description(), "kept": result.kept, "before_replace": note}
+            more = {"description": self._description(result), "kept": result.kept, "before_replace": note}
             write_picture(job.output, result.image, picture, **more)  # type: ignore[arg-type]
         except (PictureError, NotNumbers) as error:
             return str(error)
@@ -92,7 +92,7 @@ class ResultWriter:
         def note_all(part: Path, lost: tuple[str, ...]) -> None:
             note(part, (*([result.if_gray] if large.colorfulness < HARDLY_ANY else []), *lost))
 
-        more = {"description": self._description(), "kept": large.kept, "before_replace": note_all}
+        more = {"description": self._description(result), "kept": large.kept, "before_replace": note_all}
         write_rows(result.job.output, large.bands(), large.size, picture, **more)  # type: ignore[arg-type]
 
     def _write_stages(self, result: Result) -> None:
@@ -107,8 +107,9 @@ class ResultWriter:
         except OSError as error:
             raise PictureError(f"{show_path(result.job.output)}: cannot write its stages ({reason(error)})") from error
 
-    def _description(self) -> str:
-        return f"recolor_torch {recolor_torch.__version__}, method {self.settings.get('method')}"
+    def _description(self, result: Result) -> str:
+        facts = self.settings if result.job.facts is None else result.job.facts
+        return f"recolor_torch {recolor_torch.__version__}, method {facts.get('method')}"
 
     def _entry(self, result: Result, error: str | None, seconds: float) -> dict[str, Any]:
         job, info = result.job, result.job.info
@@ -117,13 +118,7 @@ class ResultWriter:
             "target": job.target.as_posix(),
             "output": job.key,
             "error": error,
-            **self.settings,
-            "references": [
-                {"path": r.as_posix(), "weight": w, "mask": m and m.as_posix(), "sha256": _hash_or_none(r)}
-                for r, w, m in zip(job.references, job.weights, job.reference_masks)
-            ],
-            "hints": job.hints and {"path": job.hints.as_posix(), "sha256": _hash_or_none(job.hints)},
-            "target_mask": job.target_mask and job.target_mask.as_posix(),
+            **planned_line(job, self.settings if job.facts is None else job.facts),
             "input_sha256": result.hash,
             "settings_sha256": job.settings,
             "width": info and info.width,
@@ -136,13 +131,6 @@ class ResultWriter:
             "version": recolor_torch.__version__,
         }
         return entry
-
-
-def _hash_or_none(path: Path) -> str | None:
-    try:
-        return cached_file_hash(path)
-    except OSError:
-        return None
 
 
 def clear_leftovers(plan: Plan) -> None:

@@ -58,8 +58,9 @@ def test_a_folder_keeps_its_tree_and_is_done_once(recolor, folder, entries):
     assert out.startswith("0 done, 4 skipped, 0 failed,")
     assert before == {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.png")}
     assert len(entries("out")) == 4
-    code, out, _ = recolor("colorize", "in", "-r", "ref.jpg", "-o", "out", "--strength", "0.5")
-    assert out.startswith("4 done, 0 skipped")
+    half = ("colorize", "in", "-r", "ref.jpg", "-o", "out", "--strength", "0.5")
+    assert recolor(*half)[1].startswith("0 done, 0 skipped, 0 failed, 4 kept")
+    assert recolor(*half, "--overwrite")[1].startswith("4 done, 0 skipped")
 
 
 def test_bad_files_among_good_ones(recolor, folder, entries):
@@ -245,11 +246,14 @@ def test_bad_configs(recolor, folder, text, words):
         (("old.png", "-r", "in", "-o", "x.png"), "in: is a folder, not a picture."),
         (("old.png", "-r", "ref.jpg"), "Say where the result goes: -o OUT."),
         (("-r", "ref.jpg", "-o", "out"), "No targets were given"),
-        (("old.png", "-m", "histogram", "-o", "x.png"), "HistogramTransfer needs a reference, got none."),
+        (("old.png", "-m", "histogram", "-o", "x.png"), "histogram needs a reference, got none."),
         (("old.png", "-r", "ref.jpg", "-o", "x.gif"), "cannot write pictures of the kind '.gif'"),
         (("old.png", "-r", "ref.jpg", "-o", "old.png"), "old.png is an input, and inputs are never overwritten"),
         (("in", "-r", "ref.jpg", "-o", "x.png"), "x.png is a file name, and 4 targets"),
-        (("old.png", "-r", "ref.jpg", "-o", "x.png", "-m", "histogarm"), "Unknown method 'histogarm'. Known methods:"),
+        (
+            ("old.png", "-r", "ref.jpg", "-o", "x.png", "-m", "histogarm"),
+            "Unknown method 'histogarm'. Known methods:",
+        ),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strenght", "1"), "nrecognized arguments: --strenght"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--strength", "2"), "--strength must be in [0, 1], got 2."),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--max-side", "0"), "--max-side must be 1 or more, got 0."),

@@ -54,7 +54,7 @@ def test_a_method_without_weights_says_so_in_its_panel(recolor, folder, monkeypa
     monkeypatch.setitem(METHODS, "weightless", Weightless)
     seen = {}
     monkeypatch.setattr(
-        "recolor_torch.cli.compare.plot_strip", lambda panels: seen.update(panels) or plot_strip(panels)
+        "recolor_torch.plots.figures.plot_strip", lambda panels: seen.update(panels) or plot_strip(panels)
     )
     code, out, err = recolor("compare", "old.png", "-r", "ref.jpg", "-o", "sheet.png")
     assert (code, err) == (0, "")

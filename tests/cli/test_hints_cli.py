@@ -112,7 +112,7 @@ def test_hints_and_a_reference_need_a_name(recolor, hints):
         (["in", "--hints", "old.json", "-o", "out"], "is one file of hints for 4 targets"),
         (["old.png", "--hints", "no.json", "-o", "new.png"], "no.json: no such file or folder of hints"),
         (["in", "--hints", "empty", "-o", "out"], "no file in this folder has the stem of a target"),
-        (["old.png", "-m", "levin", "-o", "new.png"], "LevinColorization needs hints, got none"),
+        (["old.png", "-m", "levin", "-o", "new.png"], "levin needs hints, got none"),
     ],
 )
 def test_requests_that_cannot_be_met(recolor, hints, args, words):

@@ -56,13 +56,16 @@ def test_values_are_those_of_yaml():
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("histogram", "--param", "moed=rgb"), "histogram has no setting 'moed'. Known settings: mode, rank"),
+        (
+            ("histogram", "--param", "moed=rgb"),
+            "histogram has no setting 'moed'. Did you mean mode? Known settings: mode",
+        ),
         (("histogram", "--param", "mode=rgb,,yuv"), "values are written NAME=a,b,c"),
         (("histogram", "--param", "mode=rgb", "--param", "mode=yuv"), "mode is given twice"),
         (("histogram",), "Say what to vary"),
         (("histgram", "--param", "mode=rgb"), "Unknown method 'histgram'"),
         (("histogram", "--param", "mode=rgbb"), "Unknown mode 'rgbb'"),
-        (("levin", "--param", "sigma=0.1"), "LevinColorization needs hints"),
+        (("levin", "--param", "sigma=0.1"), "levin needs hints"),
         (("histogram", "--param", "smoothing=" + ",".join(map(str, range(1, 102)))), "101 results are more than fit"),
     ],
 )

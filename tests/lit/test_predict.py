@@ -76,7 +76,7 @@ def test_batches_are_real_and_nothing_is_collected(folder):
 def test_a_failing_batch_is_tried_one_by_one(folder):
     _, writer = predict(RecolorModule(Failing()), data(folder))
     assert writer.entries == {"done": 5, "failed": 1}
-    assert entries(folder)["wide.png"]["error"].endswith("wide.png: ValueError: too wide")
+    assert entries(folder)["wide.png"]["error"].endswith("wide.png: too wide.")
     assert not (folder / "out/wide.png").exists()
 
 

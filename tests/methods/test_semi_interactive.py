@@ -159,7 +159,7 @@ def test_a_batch_without_references_is_its_pictures_one_by_one(scene, network):
 
 
 def test_hints_are_needed(scene):
-    with pytest.raises(ValueError, match="SemiInteractive needs hints, got none"):
+    with pytest.raises(ValueError, match="semi_interactive needs hints, got none"):
         recolor(scene[0], "semi_interactive", Guide((Reference(scene[0]),)))
 
 

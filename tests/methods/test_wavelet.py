@@ -223,7 +223,7 @@ def test_errors():
         WaveletMerging(wavelet="hair")
     with pytest.raises(ValueError, match="contrast must be 1 or more"):
         WaveletMerging(contrast=0.5)
-    with pytest.raises(ValueError, match="WaveletMerging needs a reference"):
+    with pytest.raises(ValueError, match="wavelet needs a reference"):
         WaveletMerging()(yuv, Guide())
     with pytest.raises(ValueError, match="Unknown transform 'swt'"):
         merge_wavelets(yuv, yuv, (0, 1), transform="swt")

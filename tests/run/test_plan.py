@@ -8,7 +8,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.files import file_hash
 from recolor_torch.run import record
 from recolor_torch.run.batches import BatchDataset, group_jobs
-from recolor_torch.run.plan import Guidance, make_plan
+from recolor_torch.run.plan import Guidance, kept_sentences, make_plan
 from recolor_torch.run.targets import Target, find_targets
 
 
@@ -87,11 +87,21 @@ def test_an_input_behind_a_link_is_an_input(folder):
         plan(folder, "link", overwrite=True)
 
 
-def test_unknown_files_are_refused_and_named(folder):
+def test_unknown_files_are_kept_and_named_once(folder):
     picture(folder / "out/a.png")
-    with pytest.raises(UsageError, match=r"out/a\.png exists .* --overwrite"):
-        plan(folder)
+    picture(folder / "out/sub/b.jpg")
+    found = plan(folder)
+    assert len(found.jobs) == 1
+    (said,) = kept_sentences(found)
+    assert "out/a.png was not made by a run recorded beside it: it and 1 more" in said
+    assert "--overwrite replaces them" in said
     assert len(plan(folder, overwrite=True).jobs) == 3
+
+
+def test_an_unknown_file_in_the_place_of_the_only_result_is_refused(folder):
+    picture(folder / "out.png")
+    with pytest.raises(UsageError, match=r"out\.png exists .* --overwrite"):
+        plan(folder, "out.png", names=["in/a.png"], single=True)
 
 
 def finish(job, content=b"result"):
@@ -106,7 +116,7 @@ def test_finished_targets_are_skipped_until_something_changes(folder):
     for job in plan(folder).jobs:
         finish(job)
     assert [len(x) for x in (plan(folder).jobs, plan(folder).skipped)] == [0, 3]
-    assert len(plan(folder, settings={"method": "y"}).jobs) == 3
+    assert len(plan(folder, settings={"method": "x", "weights": "new"}).jobs) == 3
     picture(folder / "in/a.png", width=9)
     assert outputs(plan(folder).jobs, folder) == ["out/a.png"]
     (folder / "out/sub/b.jpg").unlink()
@@ -149,8 +159,11 @@ def test_an_output_that_someone_changed_is_not_ours(folder):
     for job in plan(folder).jobs:
         finish(job)
     (folder / "out/a.png").write_bytes(b"retouched by hand")
-    with pytest.raises(UsageError, match=r"out/a\.png exists"):
-        plan(folder)
+    found = plan(folder)
+    assert (len(found.jobs), len(found.skipped)) == (0, 2)
+    assert kept_sentences(found) == [
+        f"{folder}/out/a.png was changed after it was made: it is kept; --overwrite replaces it."
+    ]
 
 
 def test_another_reference_is_another_setting(folder):
@@ -195,3 +208,15 @@ def test_pairs_of_different_references_share_a_batch(folder):
     image, guide = batch.select(1)
     assert image.shape == (1, 3, 6, 8)
     assert guide.references[0].image.shape == (1, 3, 4, 5)
+
+
+def test_a_result_of_another_recipe_is_kept(folder):
+    for job in plan(folder, settings={"method": "x"}).jobs:
+        finish(job)
+        line = record.load(job.folder)[job.key][-1]
+        record.append(job.folder, {**line, "method": "x"})
+    found = plan(folder, settings={"method": "y"})
+    assert (found.jobs, found.skipped) == ([], [])
+    (said,) = kept_sentences(found)
+    assert said.endswith("was made by x: it and 2 more, made by another recipe, are kept; --overwrite replaces them.")
+    assert len(plan(folder, settings={"method": "y"}, overwrite=True).jobs) == 3

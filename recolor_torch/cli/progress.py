@@ -1,0 +1,23 @@
+"""Progress on the terminal: one form for every verb."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def progress_bar(console: Console, shown: bool = True) -> Progress:
+    """A bar with what is done, the time since the start and the time that is left, each with its word.
+
+    Args:
+        console: where it is shown; nothing is on one that is quiet or no terminal.
+        shown: show it at all.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("so far,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    return Progress(*columns, console=console, disable=not shown or not console.is_terminal or console.quiet)

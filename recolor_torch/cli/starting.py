@@ -1,0 +1,124 @@
+"""From the flags of ``recolor colorize`` to a method and a device."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from recolor_torch.cli.colorize import make_parser, refuse_other_settings
+from recolor_torch.cli.config import defaults_from_config
+from recolor_torch.cli.devices import lightning_device
+from recolor_torch.cli.terminal import clear_start
+from recolor_torch.errors import UsageError
+from recolor_torch.methods import METHODS, Recolorizer, build_method, choose_method, find_method, name_of
+from recolor_torch.paths import as_path
+from recolor_torch.run.film_targets import split_films
+from recolor_torch.run.linked import holds_links
+from recolor_torch.run.targets import read_pairs
+
+
+def color(args: Namespace, argv: list[str], start: float) -> int:
+    """What ``recolor colorize`` does once its flags are read; returns the exit code."""
+    trainer_settings = _take_config(args, argv)
+    references, hints = _kinds_given(args)
+    name = name_of(_find(args.method)) if args.method else choose_method(references, hints)
+    refuse_other_settings(argv, name)
+    device = lightning_device(args.device)
+
+    args.targets, films = split_films(args.targets, as_path(args.output))
+    single = len(films) == 1 and not args.targets and not args.list and Path(films[0][0]).name == films[0][1].name
+    method = _build(name, args)
+    try:
+        method.require_kinds(references, hints)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    code = _color_films(films, method, args, device, single, start) if films else 0
+    if films and not (args.targets or args.list or args.pairs):
+        return code
+    from recolor_torch.cli.running import colorize
+
+    return code if code == 130 else max(code, colorize(method, args, device, trainer_settings, start))
+
+
+def own_method(name: str) -> dict[str, type[Recolorizer]]:
+    """A method of the user's, by the name under which its settings are flags.
+
+    Raises:
+        UsageError: there is no such class.
+    """
+    cls = _find(name)
+    return {name_of(cls): cls}
+
+
+def _take_config(args: Namespace, argv: list[str]) -> dict[str, Any]:
+    """Take a config's values as the defaults of the flags; returns its settings of the Trainer."""
+    if not args.config:
+        return {}
+    defaults, trainer_settings = defaults_from_config(Path(args.config))
+    method = defaults.get("method", "")
+    parser = make_parser(own_method(method) if "." in method else None)
+    parser.set_defaults(defaults)
+    again = parser.parse_args(argv)
+    again.config = args.config
+    args.__dict__.update(again.__dict__)
+    return trainer_settings
+
+
+def _color_films(
+    films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool,
+    start: float,
+) -> int:  # fmt: skip
+    from recolor_torch.cli.films import colorize_films
+    from recolor_torch.cli.running import print_json, quiet_lightning
+
+    quiet_lightning()
+    clear_start()
+    counts = colorize_films(films, method, args, device, single)
+    interrupted = counts.pop("interrupted")
+    seconds = round(time.perf_counter() - start, 1)
+    if interrupted:
+        sys.stderr.write("Interrupted; the same command goes on from here.\n")
+    if args.json:
+        print_json({"summary": {**counts, "seconds": seconds}})
+    elif not args.quiet and not args.dry_run:
+        done = ", ".join(f"{counts[name]} {name}" for name in ("done", "skipped", "failed"))
+        print(f"{done} of {len(films)} film{'' if len(films) == 1 else 's'}, {seconds} s, in {args.output}")
+    return 130 if interrupted else 3 if counts["failed"] else 0
+
+
+def _find(name: str) -> type[Recolorizer]:
+    try:
+        return find_method(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _build(name: str, args: Namespace) -> Recolorizer:
+    try:
+        return build_method(args.method or name, **_settings(name, args))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _settings(name: str, args: Namespace) -> dict[str, Any]:
+    """The method's settings from its flags, and from the flags that set one whatever the method."""
+    settings = args[name].as_dict()
+    for flag in ("weights", "download", "vgg_preprocessing"):
+        if args[flag]:
+            if flag not in settings and not args.gallery:
+                can = ", ".join(method for method in METHODS if flag in args[method])
+                raise UsageError(f"{name} has no use for --{flag.replace('_', '-')}, which is for {can or 'none yet'}.")
+            if flag in settings:
+                settings[flag] = args[flag]
+    return settings
+
+
+def _kinds_given(args: Namespace) -> tuple[bool, bool]:
+    """Whether there are references, and whether there are hints."""
+    pairs = read_pairs(Path(args.pairs)) if args.pairs else []
+    hints = [*filter(None, (p.hints for p in pairs)), *([Path(args.hints)] if args.hints else [])]
+    references = bool(args.reference or args.gallery) or any(p.references for p in pairs)
+    references = references or any(map(holds_links, hints))
+    return references, bool(hints)
