@@ -40,6 +40,12 @@ def usable(x: Tensor, stencil: Tensor, *others: Tensor) -> bool:
     return alike and _ready(x.device, x.dtype, _width(x.shape[1]))
 
 
+def prepare(op: PhaseOperator) -> None:
+    """Bring over what the kernels need of an operator: nothing may come from the processor while a graph is recorded."""
+    if op.leak.device.type in DEVICES:
+        _table(op.offsets, op.symmetric, op.leak.device)
+
+
 def usable_rows(matrix: Tensor, x: Tensor, *others: Tensor | None) -> bool:
     """Whether the kernels serve for a product of a matrix of compressed rows with (m, C)."""
     if x.device.type not in DEVICES or matrix.dtype != x.dtype:
@@ -242,6 +248,8 @@ _CHECKED: dict[tuple[torch.device, torch.dtype, int], bool] = {}
 
 def _ready(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     """Whether the kernels of a type and a width are compiled and right."""
+    if device.type == "cuda" and device.index != torch.cuda.current_device():
+        return False  # Triton launches on the current one
     key = (device, dtype, width)
     if key not in _CHECKED:
         if device.type == "cuda" and torch.cuda.is_current_stream_capturing():

@@ -86,6 +86,7 @@ class PhaseOperator:
         self.diagonal = self.split(system.diagonal(), 1.0)
         self.inverse_diagonal = 1 / self.diagonal
         self.row_scale: Tensor | None = None
+        fused.prepare(self)
         self.forward_taps = [self._taps(i, not system.symmetric, False) for i in range(4)]
         self.backward_taps = [self._taps(i, not system.symmetric, True) for i in range(4)]
 

@@ -8,7 +8,8 @@ import torch
 from recolor_torch.linalg import fused, fused_check
 from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import csr_sorted
-from recolor_torch.linalg.phases import PhaseOperator, taps_of
+from recolor_torch.linalg.hierarchy import AggregationHierarchy
+from recolor_torch.linalg.phases import PhaseOperator, taps_of, to_phases
 from recolor_torch.linalg.stencil import FULL_8, HALF_4, HALF_8
 from recolor_torch.linalg.system import GridSystem
 
@@ -81,3 +82,29 @@ def test_the_coarse_matrix_by_sorting_is_the_one_by_counting(offsets, symmetric,
     torch.testing.assert_close(found.to_dense(), counted.to_dense(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(same, diagonal, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(found.to_dense().diagonal(), diagonal, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("offsets", "symmetric"), [(HALF_8, True), (FULL_8, False)])
+def test_a_cycle_by_kernels_is_the_plain_one(interpreted, offsets, symmetric, monkeypatch):
+    generator = torch.Generator().manual_seed(4)
+    weights = torch.rand(len(offsets), 1, 1, 24, 28, generator=generator, dtype=torch.float64).pow(4)
+    mass, empty = torch.full((1, 1, 24, 28), 0.01, dtype=torch.float64), torch.zeros(1, 1, 24, 28, dtype=torch.float64)
+    system = GridSystem(tuple(weights), offsets, symmetric, False, mass, empty, empty > 0, empty)
+    monkeypatch.setattr(fused, "_ready", lambda *_: False)
+    hierarchy = AggregationHierarchy(PhaseOperator(system), dense=10)
+    assert len(hierarchy.levels) >= 1
+    b = to_phases(torch.rand(1, 2, 24, 28, generator=generator, dtype=torch.float64))
+    for transposed in (False, True):
+        wanted, product = hierarchy.cycle(b, transposed), hierarchy.op.multiply(b, transposed)
+        used: list[str] = []
+        with monkeypatch.context() as kernels:
+            kernels.setattr(fused, "_ready", lambda *_: True)
+            for name in ("rows", "sweep", "residual", "restrict", "prolong_add"):
+                plain = getattr(fused, name)
+                kernels.setattr(fused, name, lambda *a, n=name, f=plain, u=used, **k: (u.append(n), f(*a, **k))[1])
+            torch.testing.assert_close(hierarchy.cycle(b, transposed), wanted, rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(hierarchy.op.multiply(b, transposed), product, rtol=1e-9, atol=1e-9)
+        others = [name for name in used if name != "rows"]
+        assert others == ["sweep", "residual", "restrict", "prolong_add", "sweep"]
+        assert used.count("rows") >= 6 * len(hierarchy.levels)
