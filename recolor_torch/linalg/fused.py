@@ -41,7 +41,7 @@ def usable(x: Tensor, stencil: Tensor, *others: Tensor) -> bool:
 
 
 def prepare(op: PhaseOperator) -> None:
-    """Bring over what the kernels need of an operator: nothing may come from the processor while a graph is recorded."""
+    """Bring over what the kernels need of an operator: nothing may come over while a graph is recorded."""
     if op.leak.device.type in DEVICES:
         _table(op.offsets, op.symmetric, op.leak.device)
 
