@@ -101,7 +101,7 @@ def make_parser(own: dict[str, type] | None = None) -> Parser:
         help="format of outputs; auto: the target's",
     )
     add("--overwrite", action="store_true", help="replace existing outputs, and do finished targets again")
-    add("--dry-run", action="store_true", help="say what would be done, at which size and with how much memory")
+    add("--dry-run", action="store_true", help="say what would be done, with how much memory and time")
     add("--save-stages", action="store_true", help="write intermediate results beside each output")
     add("--config", type=str, metavar="FILE", help="YAML as for recolor predict; flags come before it")
     add("--batch-size", type=int, default=16, metavar="N", help="most pictures of one size worked on at once")

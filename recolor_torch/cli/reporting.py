@@ -11,6 +11,7 @@ from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
 from recolor_torch.run.description import Coloring
+from recolor_torch.run.duration import estimate_seconds, in_words
 from recolor_torch.run.memory import estimate_memory
 from recolor_torch.run.plan import Job, Plan, kept_sentences
 
@@ -77,8 +78,12 @@ def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_
                 f"do    {show_path(job.target)} -> {show_path(job.output)}  {job.info.width}x{job.info.height}, "
                 f"worked on at {working}, about {entry['memory_mb']} MB"
             )
-    if not as_json:
-        print(f"{len(plan.jobs)} to do, {len(plan.skipped)} finished, by {name}; nothing was written.")
+    seconds = estimate_seconds(plan.jobs, method, coloring.max_side)
+    if as_json:
+        print_json({"summary": {"to_do": len(plan.jobs), "finished": len(plan.skipped), "seconds": round(seconds, 1)}})
+    else:
+        about = f" It would take about {in_words(seconds)} on one core." if plan.jobs else ""
+        print(f"{len(plan.jobs)} to do, {len(plan.skipped)} finished, by {name}; nothing was written.{about}")
 
 
 def _plan_entry(job: Job, done: bool, method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
