@@ -134,7 +134,9 @@ def video_stream(container: "av.container.InputContainer", path: str | os.PathLi
     av = require_av()
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
-            stream.thread_type = "AUTO"
+            # What FFmpeg cannot decode of FFV1 it takes from the frame before, which another thread may not have done
+            # yet: of a damaged film each reading would be another. Its frames are made of slices for threads.
+            stream.thread_type = "SLICE" if stream.codec_context.name == "ffv1" else "AUTO"
             return stream
     raise FilmError(f"{show(path)}: there is no video in it.")
 

@@ -228,3 +228,15 @@ def test_without_pyav_one_sentence_says_how_to_get_it(monkeypatch):
 def test_luma_of_the_clips_uses_its_whole_range():
     assert luma(0).min() == 0
     assert luma(0).max() == 255
+
+
+def test_a_damaged_film_is_the_same_at_each_reading(tmp_path):
+    make_clip(tmp_path / "clip.mkv", 6, (48, 32), "gray", "ffv1")
+    data = bytearray((tmp_path / "clip.mkv").read_bytes())
+    start = 6 * len(data) // 7
+    data[start : start + 300] = bytes(300)  # of the last frame: FFmpeg takes what it cannot decode from the one before
+    (tmp_path / "clip.mkv").write_bytes(data)
+    info = probe_film(tmp_path / "clip.mkv")
+    first, *others = ([f.planes[0] for f in read_frames(info)] for _ in range(12))
+    assert len(first) == 6
+    assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other, strict=True))
