@@ -231,12 +231,13 @@ def test_luma_of_the_clips_uses_its_whole_range():
 
 
 def test_a_damaged_film_is_the_same_at_each_reading(tmp_path):
-    make_clip(tmp_path / "clip.mkv", 6, (48, 32), "gray", "ffv1")
-    data = bytearray((tmp_path / "clip.mkv").read_bytes())
-    start = 6 * len(data) // 7
-    data[start : start + 300] = bytes(300)  # of the last frame: FFmpeg takes what it cannot decode from the one before
-    (tmp_path / "clip.mkv").write_bytes(data)
-    info = probe_film(tmp_path / "clip.mkv")
-    first, *others = ([f.planes[0] for f in read_frames(info)] for _ in range(12))
-    assert len(first) == 6
-    assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+    """FFmpeg takes what it cannot decode from the frame before, which a thread beside may not have done yet."""
+    path = tmp_path / "clip.mkv"
+    make_clip(path, 6, (48, 32), "gray", "ffv1")
+    whole = path.read_bytes()
+    for start in range(len(whole) // 2, len(whole) - 400, len(whole) // 40):
+        path.write_bytes(whole[:start] + bytes(400) + whole[start + 400 :])
+        info = probe_film(path)
+        first, *others = ([f.planes[0] for f in read_frames(info)] for _ in range(4))
+        assert len(first) >= 3
+        assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other, strict=True))
