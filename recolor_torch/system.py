@@ -26,6 +26,7 @@ _NO_MEMORY = (
     "bad_alloc",  # libraries in C++
     "failed to map segment",  # the loader of libraries
     "can't start new thread",
+    "could not create a memory object",  # oneDNN
 )
 
 
@@ -34,6 +35,8 @@ def lacks_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
+    if text == "could not create a primitive":  # oneDNN, which says "primitive descriptor" where it knows no way
+        return True
     return isinstance(error, (RuntimeError, OSError, ImportError, ValueError)) and any(w in text for w in _NO_MEMORY)
 
 

@@ -22,10 +22,20 @@ def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
     torch = pytest.importorskip("torch")
     errors = [MemoryError(), OSError(12, os.strerror(12)), RuntimeError("std::bad_alloc")]
     errors += [ImportError("lib.so: failed to map segment from shared object"), RuntimeError("can't start new thread")]
+    errors += [RuntimeError("could not create a primitive")]
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert all(map(lacks_memory, [*errors, caught.value]))
-    assert not any(map(lacks_memory, [OSError(28, os.strerror(28)), RuntimeError("shape"), ImportError("No module x")]))
+    assert not any(
+        map(
+            lacks_memory,
+            [
+                OSError(28, os.strerror(28)),
+                RuntimeError("could not create a primitive descriptor"),
+                ImportError("No module x"),
+            ],
+        )
+    )
 
 
 def test_a_file_that_another_program_holds_is_tried_again(tmp_path, monkeypatch):

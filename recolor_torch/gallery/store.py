@@ -4,7 +4,9 @@ The header names files that never change under their name. A commit writes new f
 disk, and renames a new header into place; what the header does not name is of no account and is cleared away.
 """
 
+import errno
 import json
+import os
 import re
 import sqlite3
 from contextlib import suppress
@@ -229,8 +231,11 @@ def _write_words(state: State, rows: list[Row], number: int) -> FileEntry | None
 
     try:
         return write_durably(folder / f"words-{number:06}.sqlite", write)
-    except sqlite3.OperationalError:  # no full-text index in this SQLite: asking for words says so
-        return None
+    except sqlite3.OperationalError as error:
+        if "no such module" in str(error):  # no full-text index in this SQLite: asking for words says so
+            return None
+        code = errno.ENOSPC if "full" in str(error) else errno.EIO
+        raise OSError(code, os.strerror(code)) from error
 
 
 def _words_of(row: Row) -> tuple[str, str]:

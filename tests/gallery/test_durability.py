@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ import pytest
 from galleries import SPEC, FakeEmbed, fake_raw, never, put
 
 from recolor_torch.errors import UsageError
-from recolor_torch.gallery import Gallery, GalleryDamaged, files
+from recolor_torch.gallery import Gallery, GalleryDamaged, files, words
 from recolor_torch.gallery.header import read_header
 from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.upkeep import build_gallery, remove_pictures, update_gallery
@@ -125,6 +126,18 @@ def test_an_update_does_not_cover_damage_up(place, gallery):
 def _ask_and_update(gallery):
     Gallery.open(gallery).query_raw(fake_raw(b"picture 5.jpg")[:1], 3)
     update_gallery(gallery, [], FakeEmbed())
+
+
+def test_a_disk_that_is_full_for_the_words_is_no_gallery_without_them(place, gallery, monkeypatch):
+    def full(*args):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for name in ("write_words", "change_words"):
+        monkeypatch.setattr(words, name, full)
+    put(place / "in", [f"new_{n}.jpg" for n in range(200)])
+    with pytest.raises(OSError, match="No space left"):
+        update_gallery(gallery, [], FakeEmbed())
+    assert verify(gallery) == []
 
 
 @pytest.mark.parametrize("what", ["raw", "table", "whitening", "header"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FILES = ["pictures", "hints", "pairs", "weights", "records", "configs", "shots"]
-KINDS = [*FILES, "galleries", "films", "studio", "links", "kills", "disk", "memory", "batches"]
+KINDS = [*FILES, "galleries", "films", "studio", "links", "captions", "kills", "disk", "memory", "batches"]
 ROOT = Path(__file__).parents[2]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from forks import Attack
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from readers import MOST_PIXELS, of_files
 
 from recolor_torch.errors import UsageError
@@ -24,6 +25,10 @@ from recolor_torch.gallery.table import Row
 from recolor_torch.gallery.upkeep import build_gallery, update_gallery
 from recolor_torch.gallery.verify import verify
 from recolor_torch.hints.read import HintError, read_hints
+from recolor_torch.pictures.captions import MOST, captions
+from recolor_torch.pictures.formats import FORMATS
+from recolor_torch.pictures.opening import PictureError
+from recolor_torch.pictures.read import read_picture
 
 SPEC = DescriptorSpec(("conv_5",), "mean", 160, "average", True, 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "0" * 64)
 NUMBERS = 12
@@ -75,6 +80,7 @@ def _galleries() -> Attack:
         try:
             found = Gallery.open(folder / "g").query_raw(describe(b"picture 5")[:1], 3)[0]
             assert len(found) <= 3, "more answers than were asked for"
+            Gallery.open(folder / "g").find_words("5")
             if not named:
                 assert next(m.path.name for m in found) == "5.jpg", "another answer"
         except UsageError as error:
@@ -167,6 +173,41 @@ def make_clip(name: str, codec: str, pixels: str, sound: bool) -> bytes:
         return Path(path).read_bytes()
 
 
+_XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description><dc:subject><rdf:Bag><rdf:li>harbour</rdf:li>'
+    "</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+_IPTC = b"\x1c\x02\x78\x00\x07caption\x1c\x02\x19\x00\x04keys"
+
+
+def _captions() -> Attack:
+    """What a picture's file says of it in EXIF, IPTC, XMP and PNG is text of some lines, or nothing."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x9C9B] = "a description", "title".encode("utf-16-le") + b"\0\0"
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "a comment".encode("utf-16-be")
+    photoshop = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(_IPTC).to_bytes(4, "big") + _IPTC
+    segment = b"\xff\xed" + (len(photoshop) + 2).to_bytes(2, "big") + photoshop
+    texts = PngInfo()
+    texts.add_itxt("Description", "a text of PNG")
+    texts.add_text("Comment", "another", zip=True)
+    files = {}
+    for name, options in (("a.jpg", {"xmp": _XMP.encode()}), ("a.png", {"pnginfo": texts}), ("a.tif", {})):
+        buffer = io.BytesIO()
+        Image.new("RGB", (16, 12), (90, 120, 40)).save(buffer, exif=exif, format=FORMATS[Path(name).suffix], **options)
+        data = buffer.getvalue()
+        files[name] = data[:2] + segment + data[2:] if name == "a.jpg" else data
+
+    def read(path: Path, _: Path) -> None:
+        text = captions(read_picture(path, MOST_PIXELS))
+        lines = text.splitlines()
+        assert len(text) <= MOST, "too much text"
+        assert all(line.isprintable() and line.strip() for line in lines), "a line that cannot be shown"
+        assert len(set(lines)) == len(lines), "a line twice"
+
+    return of_files(files, read, (PictureError,))
+
+
 _STROKES = [
     {"points": [[3, 4], [9.5, 9]], "radius": 1.5, "color": "#b04030"},
     {"points": [[20, 14]], "radius": 3, "color": "#30a050", "point": True},
@@ -239,4 +280,5 @@ STORES: dict[str, Callable[[], Attack]] = {
     "films": _films,
     "studio": _studio,
     "links": _links,
+    "captions": _captions,
 }
