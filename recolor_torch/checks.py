@@ -1,10 +1,11 @@
 """Checks at the door of public functions, with one form of message.
 
-Shape and dtype only: reading values would wait for the device.
+Shape and dtype only, but for ``require_all``: reading values waits for the device.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -60,6 +61,17 @@ def check_choice(value: str, name: str, known: Sequence[str]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``known``; the message lists them."""
     if value not in known:
         raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
+
+
+def require_all(condition: Tensor, message: str) -> None:
+    """Raise ``ValueError`` with ``message`` unless ``condition`` is true everywhere.
+
+    Inside of ``torch.compile`` it becomes a part of the graph, and a ``RuntimeError``: the graph stays whole.
+    """
+    if torch.compiler.is_compiling():
+        torch._assert_async(condition.all(), message)  # noqa: SLF001
+    elif not bool(condition.all()):
+        raise ValueError(message)
 
 
 def _shape(x: Tensor) -> str:

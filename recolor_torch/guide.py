@@ -1,10 +1,10 @@
 """What a method may be told about the colours that are wanted."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -110,6 +110,7 @@ def make_guide(
         hints: colors and their mask, 1 where a color is given.
 
     Example:
+        >>> import torch
         >>> make_guide(reference=torch.rand(3, 8, 9)).references[0].image.shape
         torch.Size([1, 3, 8, 9])
     """
@@ -135,7 +136,7 @@ def batched(x: Tensor) -> Tensor:
 def total_weight(references: tuple[Reference, ...]) -> float:
     """Sum of the weights; raises ``ValueError`` where it is not positive or a weight is negative."""
     weights = [r.weight for r in references]
-    if min(weights) < 0 or sum(weights) <= 0 or not all(torch.isfinite(torch.tensor(weights))):
+    if min(weights) < 0 or sum(weights) <= 0 or not all(map(math.isfinite, weights)):
         raise ValueError(f"Reference weights must be 0 or more and not all 0, got {weights}.")
     return float(sum(weights))
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_image
+from recolor_torch.lazy import constant
 
 BINS = 313
 TEMPERATURE = 0.38
@@ -23,6 +24,7 @@ def _table() -> np.ndarray:
     return np.load(Path(__file__).with_name("pts_in_hull.npy"))
 
 
+@constant
 def ab_bins() -> Tensor:
     """The centres of the bins, (313, 2), float32.
 

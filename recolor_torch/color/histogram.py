@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_mask
+from recolor_torch.checks import check_mask, require_all
 from recolor_torch.precision import widened
 
 CHUNK = 1 << 20
@@ -77,7 +77,11 @@ def _check_levels(image: Tensor, levels: int) -> None:
     """Raise ``ValueError`` where integers are no levels. Types that hold nothing else are not looked at."""
     if image.is_floating_point() or image.numel() == 0 or (image.dtype == torch.uint8 and levels >= 256):
         return
-    low, high = (int(v) for v in image.to(torch.int64).aminmax())
+    found = image.to(torch.int64).aminmax()
+    if torch.compiler.is_compiling():
+        require_all((found.min >= 0) & (found.max < levels), f"image must hold levels from 0 to {levels - 1}.")
+        return
+    low, high = int(found.min), int(found.max)
     if low < 0 or high >= levels:
         raise ValueError(f"image must hold levels from 0 to {levels - 1}, got integers from {low} to {high}.")
 

@@ -95,7 +95,8 @@ class VGG19(nn.Module):
                 f"image must have sides of {self.smallest_side} pixels or more for {max(self._wanted, key=layer_depth)}"
                 f", got {image.shape[-2]} x {image.shape[-1]}."
             )
-        x = ((image - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        # Channels last, in words that torch.func.vmap knows too.
+        x = ((image - self.mean) / self.std).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         missing = set(self._wanted)
         x = self.convolutions[0](x)
         for i, k in enumerate(self.numbers):

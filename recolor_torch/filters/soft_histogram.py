@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_image, check_mask
+from recolor_torch.precision import HALF, in_float32
 
 # Values counted at a time: the temporary memory of one pass, whatever the size of the picture.
 _CHUNK = 1 << 20
@@ -57,6 +58,8 @@ def soft_histogram(
     lo, hi = value_range
     if bins < 2 or not hi > lo:
         raise ValueError(f"A histogram needs two bins or more and lo < hi, got {bins} bins over {value_range}.")
+    if x.dtype in HALF:  # in 16 bits a place among the bins is rounded to a whole one
+        return in_float32(soft_histogram, x, bins, value_range, bandwidth, mask)
     extra = bandwidth**2 - _SPLINE_VARIANCE
     if extra < 0:
         raise ValueError(f"bandwidth must be 0.58 bins or more, got {bandwidth}.")
@@ -83,6 +86,8 @@ def soft_cdf(
         >>> soft_cdf(torch.full((1, 1, 2, 2), 0.5), bins=4, bandwidth=0.58)
         tensor([[[0.0208, 0.5000, 0.9792, 1.0000]]])
     """
+    if x.dtype in HALF:
+        return in_float32(soft_cdf, x, bins, value_range, bandwidth, mask)
     return soft_histogram(x, bins, value_range, bandwidth, mask).cumsum(-1)
 
 

@@ -20,6 +20,7 @@ from recolor_torch.filters.wavelet_bank import (
     filter_bank,
     max_levels,
 )
+from recolor_torch.lazy import constant
 
 # Values in a strip: a quarter of a megabyte in float32.
 _STRIP = 1 << 18
@@ -143,8 +144,13 @@ def _convolve(shifted: list[Tensor], taps: tuple[float, ...]) -> Tensor:
     return y
 
 
-@lru_cache(maxsize=256)
+@constant
 def _low_pass(wavelet: str) -> tuple[float, ...]:
+    return _kept_low_pass(wavelet)
+
+
+@lru_cache(maxsize=256)
+def _kept_low_pass(wavelet: str) -> tuple[float, ...]:
     bank = filter_bank(wavelet)
     taps = np.convolve(bank.dec_lo, bank.rec_lo) / 2
     # Every second tap but the middle one is 0 up to the rounding of the tables.

@@ -24,6 +24,7 @@ from recolor_torch.filters.wavelet_bank import (
     filter_bank,
     max_levels,
 )
+from recolor_torch.lazy import constant
 
 # Outputs of a block along columns and rows: what was fastest on a CPU with AVX-512.
 _BLOCK = {-2: 8, -1: 16}
@@ -137,7 +138,7 @@ def _synthesize_plane(approximation: Tensor, details: Details, bank: FilterBank,
 
 def _analyze(x: Tensor, dim: int, bank: FilterBank, mode: str) -> tuple[Tensor, Tensor]:
     """Low and high pass of every second sample along ``dim``: y[k] = sum_j f[j] x[2k + s - j]."""
-    n, length = x.shape[dim], len(bank)
+    n, length = x.shape[dim], len(bank.dec_lo)
     if mode == "periodization":
         count, left = (n + 1) // 2, length // 2 - 1
     else:
@@ -147,14 +148,14 @@ def _analyze(x: Tensor, dim: int, bank: FilterBank, mode: str) -> tuple[Tensor, 
     blocks_of = _blocks(extend(x, dim, left, blocks * 2 * m - left - n, mode), dim, 2 * m)
     low, high = (
         _unblock(_banded(((blocks_of, f),), dim, m, 2 * m), x, dim).narrow(dim, 0, count)
-        for f in _analysis_matrices(bank, m, x.dtype, x.device)
+        for f in _analysis_matrices(bank.name, m, x.dtype, x.device)
     )
     return low, high
 
 
 def _synthesize(low: Tensor, high: Tensor, dim: int, bank: FilterBank, mode: str) -> Tensor:
     """Adjoint order of ``_analyze``: y[t] = sum_k low[k] f[t + s - 2k] + high[k] g[t + s - 2k]."""
-    n, length = low.shape[dim], len(bank)
+    n, length = low.shape[dim], len(bank.dec_lo)
     if mode == "periodization":
         count, left = 2 * n, length // 4
         skip = 2 * left - (length // 2 - 1)
@@ -168,7 +169,7 @@ def _synthesize(low: Tensor, high: Tensor, dim: int, bank: FilterBank, mode: str
     if right < 0:
         low, high, right = low.narrow(dim, 0, n + right), high.narrow(dim, 0, n + right), 0
     parts = [_blocks(extend(c, dim, left, right, ext), dim, m) for c in (low, high)]
-    pairs = tuple(zip(parts, _synthesis_matrices(bank, m, low.dtype, low.device)))
+    pairs = tuple(zip(parts, _synthesis_matrices(bank.name, m, low.dtype, low.device)))
     return _unblock(_banded(pairs, dim, 2 * m, m), low, dim).narrow(dim, skip, count)
 
 
@@ -207,10 +208,18 @@ def _banded(pairs: tuple[tuple[Tensor, tuple[Tensor, Tensor | None]], ...], dim:
     return y
 
 
+Matrices = tuple[tuple[Tensor, Tensor | None], ...]
+
+
+@constant
+def _analysis_matrices(wavelet: str, m: int, dtype: torch.dtype, device: torch.device) -> Matrices:
+    return _kept_analysis_matrices(wavelet, m, dtype, device)
+
+
 @lru_cache(maxsize=256)
-def _analysis_matrices(
-    bank: FilterBank, m: int, dtype: torch.dtype, device: torch.device
-) -> tuple[tuple[Tensor, Tensor | None], ...]:
+def _kept_analysis_matrices(wavelet: str, m: int, dtype: torch.dtype, device: torch.device) -> Matrices:
+    bank = filter_bank(wavelet)
+
     def build(f: tuple[float, ...]) -> tuple[Tensor, Tensor | None]:
         band = np.zeros((4 * m, m))
         for k in range(m):
@@ -220,10 +229,15 @@ def _analysis_matrices(
     return build(bank.dec_lo), build(bank.dec_hi)
 
 
+@constant
+def _synthesis_matrices(wavelet: str, m: int, dtype: torch.dtype, device: torch.device) -> Matrices:
+    return _kept_synthesis_matrices(wavelet, m, dtype, device)
+
+
 @lru_cache(maxsize=256)
-def _synthesis_matrices(
-    bank: FilterBank, m: int, dtype: torch.dtype, device: torch.device
-) -> tuple[tuple[Tensor, Tensor | None], ...]:
+def _kept_synthesis_matrices(wavelet: str, m: int, dtype: torch.dtype, device: torch.device) -> Matrices:
+    bank = filter_bank(wavelet)
+
     def build(f: tuple[float, ...]) -> tuple[Tensor, Tensor | None]:
         tap = np.arange(2 * m) + len(f) - 2 - 2 * np.arange(2 * m)[:, None]
         band = np.where((tap >= 0) & (tap < len(f)), np.asarray(f)[tap.clip(0, len(f) - 1)], 0)

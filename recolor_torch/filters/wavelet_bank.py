@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice
-from recolor_torch.lazy import LazyModule
+from recolor_torch.lazy import LazyModule, constant
 
 if TYPE_CHECKING:
     import pywt
@@ -36,7 +36,7 @@ class FilterBank:
         return len(self.dec_lo)
 
 
-@lru_cache(maxsize=256)
+@constant
 def filter_bank(wavelet: str) -> FilterBank:
     """The filters of a discrete wavelet of PyWavelets, such as "haar", "db4", "sym8" or "bior2.2".
 
@@ -47,6 +47,11 @@ def filter_bank(wavelet: str) -> FilterBank:
         >>> filter_bank("haar").dec_lo
         (0.7071067811865476, 0.7071067811865476)
     """
+    return _filter_bank(wavelet)
+
+
+@lru_cache(maxsize=256)
+def _filter_bank(wavelet: str) -> FilterBank:
     known = pywt.wavelist(kind="discrete")
     if wavelet not in known:
         near = get_close_matches(str(wavelet), known) or known[:6]
@@ -56,6 +61,7 @@ def filter_bank(wavelet: str) -> FilterBank:
     return FilterBank(wavelet, *(tuple(f) for f in pywt.Wavelet(wavelet).filter_bank))
 
 
+@constant
 def max_levels(size: tuple[int, int], wavelet: str) -> int:
     """How often a picture of ``size`` (height, width) can be halved before the filter is longer than it.
 
@@ -96,8 +102,13 @@ def extend(x: Tensor, dim: int, left: int, right: int, mode: str) -> Tensor:
     return torch.cat((x.index_select(dim, before), x, x.index_select(dim, after)), dim)
 
 
-@lru_cache(maxsize=1024)
+@constant
 def _borders(n: int, left: int, right: int, mode: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    return _kept_borders(n, left, right, mode, device)
+
+
+@lru_cache(maxsize=1024)
+def _kept_borders(n: int, left: int, right: int, mode: str, device: torch.device) -> tuple[Tensor, Tensor]:
     i = np.concatenate((np.arange(-left, 0), np.arange(n, n + right)))
     if mode == "symmetric":
         i = i % (2 * n)

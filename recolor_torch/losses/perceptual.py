@@ -49,7 +49,7 @@ class PerceptualLoss(nn.Module):
         check_image(image, "image", channels=3)
         check_same_size(truth, "truth", image)
         with torch.no_grad():
-            wanted = self._activations(truth)
+            wanted = self._activations(truth.detach())  # forward derivatives pass by no_grad
         total = image.new_zeros(())
         for found, true in zip(self._activations(image), wanted):
             total = total + (found - true).abs().mean(dtype=torch.float32) / true.mean(dtype=torch.float32)

@@ -47,7 +47,8 @@ def style_loss(features: Tensor, gram: Tensor, weight: float = 1.0, mask: Tensor
         check_mask(mask, "mask", features, "features")
     if gram.requires_grad or (mask is not None and mask.requires_grad):
         return _by_autograd(features, gram, weight, mask)
-    return _StyleLoss.apply(features, gram, weight, mask)
+    loss: Tensor = _StyleLoss.apply(features, gram, weight, mask)[0]
+    return loss
 
 
 def _by_autograd(features: Tensor, gram: Tensor, weight: float, mask: Tensor | None) -> Tensor:
@@ -80,7 +81,7 @@ def gram_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
     wide = torch.promote_types(features.dtype, torch.float32)
     if weights is None and features.dtype == wide:
         return rows.mT @ rows
-    total = torch.zeros(rows.shape[0], rows.shape[2], rows.shape[2], dtype=wide, device=rows.device)
+    total = rows.new_zeros(rows.shape[0], rows.shape[2], rows.shape[2], dtype=wide)
     for start in range(0, rows.shape[1], _CHUNK):
         part = rows[:, start : start + _CHUNK].to(wide)
         other = part if weights is None else part * weights[:, start : start + _CHUNK].to(wide)
@@ -89,26 +90,57 @@ def gram_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 class _StyleLoss(torch.autograd.Function):
-    """One product of matrices forward, and one backward: dL/dF = 4 w² (G - G*) F / (c² n), n the divisor of G."""
+    """One product of matrices forward, and one backward: dL/dF = 4 w² (G - G*) F / (c² n), n the divisor of G.
+
+    The second output is G - G*, kept for the derivatives.
+    """
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, gram: Tensor, weight: float, mask: Tensor | None) -> Tensor:
-        count = _count(features, mask)
-        gap = gram_sum(features, mask).div_(count).sub_(gram)
-        ctx.save_for_backward(features, gap, mask)
-        ctx.weight, ctx.count = weight, count
-        return gap.square().sum((1, 2)) * (weight / gap.shape[1]) ** 2
+    def forward(features: Tensor, gram: Tensor, weight: float, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        gap = gram_sum(features, mask) / _count(features, mask) - gram
+        return gap.square().sum((1, 2)) * (weight / gap.shape[1]) ** 2, gap
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        features, _, ctx.weight, mask = inputs
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(features, output[1], mask)
+        ctx.save_for_forward(features, output[1], mask)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, _: Any) -> tuple[Tensor | None, None, None, None]:
+        if grad is None:
+            return None, None, None, None
         features, gap, mask = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient is to be differentiated
-            alias = features.view_as(features)
-            gram = (gram_sum(features, mask) / ctx.count - gap).detach()
-            loss = _by_autograd(alias, gram, ctx.weight, mask)
-            return torch.autograd.grad(loss, alias, grad, create_graph=True)[0], None, None, None
-        scale = 4 * (ctx.weight / gap.shape[1]) ** 2 / ctx.count * grad.view(-1, 1, 1)
-        return apply_gram_gradient(features, gap * scale, mask), None, None, None
+        if torch.is_grad_enabled():  # the gradient is to be differentiated: the gap depends on the features
+            gram = gram_sum(features, mask) / _count(features, mask)
+            gap = gap + (gram - gram.detach())
+        return _slope(features, gap * grad.view(-1, 1, 1), ctx.weight, mask), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, features: Tensor | None, gram: Tensor | None, _: Any, mask: Tensor | None) -> tuple[Tensor, None]:
+        """From the changes of the inputs to that of the loss; here the target and the mask may change too."""
+        here, gap, weights = ctx.saved_tensors
+        total = gap.new_zeros(gap.shape[0])
+        if features is not None:
+            total = total + (_slope(here, gap, ctx.weight, weights) * features).sum((1, 2, 3)).to(gap.dtype)
+        change = None if gram is None else -gram
+        if mask is not None:
+            own = gram_sum(here, weights) / _count(here, weights)
+            share = mask.sum((1, 2, 3)) / weights.sum((1, 2, 3))
+            moved = gram_sum(here, mask) / _count(here, weights) - own * share.view(-1, 1, 1)
+            change = moved if change is None else change + moved
+        if change is not None:
+            total = total + 2 * (ctx.weight / gap.shape[1]) ** 2 * (gap * change).sum((1, 2))
+        return total, None
+
+
+def _slope(features: Tensor, gap: Tensor, weight: float, mask: Tensor | None) -> Tensor:
+    scale = 4 * (weight / gap.shape[1]) ** 2 / _count(features, mask)
+    return apply_gram_gradient(features, gap * scale, mask)
 
 
 def apply_gram_gradient(features: Tensor, matrix: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_choice, check_image, check_mask
+from recolor_torch.checks import check_choice, check_image, check_mask, require_all
 from recolor_torch.color import lab_to_rgb, rgb_to_lab
 from recolor_torch.color.tables import cube_grid, cube_text
 from recolor_torch.guide import Reference, total_weight
@@ -65,8 +65,7 @@ def color_moments(references: tuple[Reference, ...]) -> Moments:
         colors = r.image.nan_to_num(nan=0).flatten(2)
         weight = counted.to(colors).flatten(2)
         count = weight.sum(-1, keepdim=True)
-        if not bool((count > 0).all()):
-            raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
+        require_all(count > 0, "reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
         weight = weight / count
         weighted = colors * weight
         means.append(weighted.sum(-1) * (r.weight / total))
@@ -261,8 +260,7 @@ def _counted(reference: Reference, number: int) -> Tensor:
     counted = ~colors.isnan().any(0)
     if reference.mask is not None:
         counted = counted & (reference.mask[min(number, len(reference.mask) - 1)].flatten() > 0.5)
-    if not bool(counted.any()):
-        raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
+    require_all(counted.any(), "reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
     return colors[:, counted]
 
 

@@ -198,7 +198,8 @@ class HistogramTransfer(Recolorizer):
         modes: list[Mode] = [self.mode]
         if self.mode == "auto":
             both: tuple[tuple[Mode, Tensor], ...] = (("chroma", gray.any()), ("monge", (~gray).any()))
-            modes = [mode for mode, there in both if there]
+            # A graph cannot ask what pictures there are: it makes both and takes one.
+            modes = [mode for mode, there in both if torch.compiler.is_compiling() or there]
         if self.keep_stages:
             self.stages["table.cube"] = self._cube(modes[0], image, references, counted)
         results = [self._by(mode, image, references, mask, counted) for mode in modes]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_batch, check_image
+from recolor_torch.checks import check_batch, check_image, require_all
 from recolor_torch.filters.soft_histogram import soft_histogram
 from recolor_torch.guide import Reference, total_weight
 from recolor_torch.precision import HALF, in_float32
@@ -54,8 +54,9 @@ def match_histograms_soft(
     for r in references:
         check_image(r.image, "reference", channels=image.shape[1])
         check_batch(r.image, "reference", image)
-        if r.mask is not None and not bool((r.mask > 0).flatten(1).any(1).all()):
-            raise ValueError("reference has no pixel that counts: its mask is 0 all over.")
+        if r.mask is not None:
+            counted = (r.mask > 0).flatten(1).any(1)
+            require_all(counted, "reference has no pixel that counts: its mask is 0 all over.")
         shares = soft_histogram(r.image, bins, bandwidth=bandwidth, mask=r.mask)
         wanted = wanted + _cumulative(shares) * (r.weight / total)
     edges = torch.linspace(0, 1, bins + 1, dtype=image.dtype, device=image.device).expand_as(own)

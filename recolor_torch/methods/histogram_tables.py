@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_batch
+from recolor_torch.checks import check_batch, require_all
 from recolor_torch.color.histogram import histogram, level_count
 from recolor_torch.color.tables import LookUpTable
 from recolor_torch.guide import Reference, total_weight
@@ -74,8 +74,7 @@ def _check_reference(reference: Tensor, image: Tensor) -> None:
 
 def check_counted(counts: Tensor) -> None:
     """Raise where a reference has no pixel that counts: its colors are not known, and black is not among them."""
-    if not bool((counts > 0).all()):
-        raise ValueError("reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
+    require_all(counts > 0, "reference has no pixel that counts: its mask leaves none, or all of them are NaN.")
 
 
 def match_histograms(

@@ -15,6 +15,8 @@ from recolor_torch.networks.estimate import Estimate
 from recolor_torch.networks.padding import pad_to_multiple
 
 STRIDE = 32
+# Strides of a continued picture: torch.export takes a map of one place for a case of its own.
+LEAST_STRIDES = 2
 _HINTS = 3
 _HEAD_CHANNELS = 32  # of an attention head
 
@@ -25,7 +27,7 @@ class ColorUNet(nn.Module):
     The encoder reads both; the decoder is given the hints once more at each of its resolutions, because a point that
     is one pixel wide would not survive five reductions. At 1/16 of the side every place attends to all others: a hint
     reaches things that look alike, and the colors of a scene go together. Any size: the picture is continued by
-    reflection up to a multiple of 32.
+    reflection up to a multiple of 32, 64 at least.
 
     Hints may be soft: their mask is a confidence in [0, 1], so that a color that was transferred or carried along can
     be given too.
@@ -95,12 +97,12 @@ class ColorUNet(nn.Module):
             mask: (B, 1, H, W), the confidence of the hints, [0, 1]: 1 is a user's own color. ``None``: no hints.
             frozen: keep the encoder from learning.
             phase: give logits at every second row and column alone, from these on (0 or 1); training on them is
-                cheaper. For sizes that are multiples of 32.
+                cheaper.
         """
         check_image(luminance, "luminance", channels=1)
         given = _given(luminance, hints, mask)
         height, width = luminance.shape[-2:]
-        x = pad_to_multiple(torch.cat((luminance_to_unit(luminance), given), 1), STRIDE)
+        x = pad_to_multiple(torch.cat((luminance_to_unit(luminance), given), 1), STRIDE, LEAST_STRIDES)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             features = self.encoder(x)
         pyramid = _hint_pyramid(x[:, 1:])
@@ -110,14 +112,14 @@ class ColorUNet(nn.Module):
             y = layer(y)
         eighth = self.ups[1](y, features[2], pyramid[3])
         quarter = self.ups[2](eighth, features[1], pyramid[2])
-        logits = self.distribution(quarter if phase is None else quarter[..., phase[0] :: 2, phase[1] :: 2])
+        whole = quarter[..., : -(-height // 4), : -(-width // 4)]
+        logits = self.distribution(whole if phase is None else whole[..., phase[0] :: 2, phase[1] :: 2])
         logits = logits - self.log_weights.view(1, -1, 1, 1)
         mean = self.mean(self.ups[3](quarter, features[0], pyramid[1]))
         y = self.vivid_ups[0](eighth, features[1], pyramid[2])
         vivid = self.vivid(self.vivid_ups[1](y, features[0], pyramid[1]))
-        rows, columns = (-(-height // 4), -(-width // 4)) if phase is None else logits.shape[-2:]
         return Estimate(
-            logits[..., :rows, :columns],
+            logits,
             unit_to_chroma(mean)[..., :height, :width],
             unit_to_chroma(vivid)[..., :height, :width],
         )

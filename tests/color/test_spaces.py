@@ -63,6 +63,36 @@ def test_lab_is_that_of_skimage(rgb):
     torch.testing.assert_close(lab_to_rgb(rgb_to_lab(rgb)), rgb, atol=2e-5, rtol=0)
 
 
+# R, G, B of the color bars, and what the calculator of B. Lindbloom (brucelindbloom.com, D65, sRGB) gives as L, a, b.
+BARS = """
+1 1 1 100 0 0
+1 1 0 97.1393 -21.5537 94.4780
+0 1 1 91.1132 -48.0875 -14.1312
+0 1 0 87.7347 -86.1827 83.1793
+1 0 1 60.3242 98.2343 -60.8249
+1 0 0 53.2408 80.0925 67.2032
+0 0 1 32.2970 79.1875 -107.8602
+0 0 0 0 0 0
+"""
+
+
+def test_color_bars_have_lindblooms_values():
+    rows = torch.tensor([[float(x) for x in line.split()] for line in BARS.strip().split("\n")], dtype=torch.float64)
+    rgb, expected = rows[:, :3], rows[:, 3:]
+    # His formulas: the matrix of sRGB, the white of D65, and CIE's fractions 216/24389 and 24389/27.
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    ratio = rgb.numpy() @ matrix.T / [0.95047, 1.0, 1.08883]
+    f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
+    lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+    np.testing.assert_allclose(lab, expected, atol=1e-3)
+    pictures = rgb.T.reshape(1, 3, 1, -1)
+    found = rgb_to_lab(pictures)[0, :, 0].T
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=0)
+    torch.testing.assert_close(lab_to_rgb(expected.T.reshape(1, 3, 1, -1)), pictures, atol=1e-3, rtol=0)
+
+
 @pytest.mark.parametrize("function", [rgb_to_yuv, rgb_to_hsi, rgb_to_lab, rgb_to_luminance])
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_gradients_are_finite_at_black_white_gray_and_pure_hues(function, kind, device):

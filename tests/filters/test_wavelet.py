@@ -42,6 +42,20 @@ def test_every_wavelet_equals_pywavelets(family, mode):
         np.testing.assert_allclose(ours[1, 2].numpy(), back, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_one_level_of_every_wavelet_at_odd_and_even_sides(mode):
+    """Sides shorter and longer than most filters, of every parity."""
+    g = np.random.default_rng(2)
+    for name in pywt.wavelist(kind="discrete"):
+        for size in ((9, 14), (14, 9), (27, 5), (8, 2)):
+            picture = g.random(size)
+            approximation, details = _analyze_plane(torch.tensor(picture).expand(2, 3, *size), filter_bank(name), mode)
+            expected = pywt.dwt2(picture, name, mode)
+            compare(Pyramid(approximation, (details,)), expected)
+            back = _synthesize_plane(approximation, details, filter_bank(name), mode)
+            np.testing.assert_allclose(back[1, 2].numpy(), pywt.idwt2(expected, name, mode), rtol=0, atol=1e-10)
+
+
 # PyWavelets refuses to reflect a single sample.
 SHORT = [(s, m) for s in ((1, 5), (2, 1), (3, 2), (7, 8), (13, 200)) for m in MODES if m != "reflect" or 1 not in s]
 

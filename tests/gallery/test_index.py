@@ -68,6 +68,33 @@ def test_rows_leave_and_come(vectors):
     assert stored_vectors(graph) is None
 
 
+@pytest.mark.parametrize("factory", ["Flat", "IVF8,Flat"])
+def test_ties_and_removal_against_a_comparison_with_all(factory):
+    """Each vector is there four times: all copies are found with one score, and none that was taken out."""
+    rng = np.random.default_rng(3)
+    distinct = rng.integers(-8, 9, (120, 16)).astype(np.float32)  # whole numbers: products are exact, ties are ties
+    order = rng.permutation(480)
+    x, labels = np.repeat(distinct, 4, 0)[order], (3 * np.arange(480) + 2**33)[order]
+    index = build_index(lambda: [(x[:200], labels[:200]), (x[200:], labels[200:])], 480, 16, factory)
+    set_nprobe(index, 8 if "IVF" in factory else None)
+    gone = rng.random(480) < 0.4
+    assert change_index(index, labels[gone], x[:0], labels[:0])
+    assert change_index(index, np.array([5]), x[:0], labels[:0])  # a label that is not there is no mistake
+    kept, names = x[~gone], labels[~gone]
+    queries = rng.integers(-8, 9, (30, 16)).astype(np.float32)
+    scores, found = search(index, queries, 40)
+    products = queries @ kept.T
+    np.testing.assert_array_equal(scores, -np.sort(-products, axis=1)[:, :40])
+    row_of = {name: i for i, name in enumerate(names)}
+    for query, (score, found_names) in enumerate(zip(scores, found)):
+        rows = [row_of[name] for name in found_names]  # nothing that was removed, or a KeyError
+        assert len(set(rows)) == 40
+        np.testing.assert_array_equal(products[query, rows], score)
+        # What is better than the last is there whole; only its ties may be missing.
+        assert set(np.flatnonzero(products[query] > score[-1])) <= set(rows)
+    assert search(index, queries, 10**6)[1].shape == (30, int((~gone).sum()))
+
+
 def test_lists_are_searched_until_the_neighbours_are_found(vectors):
     index = build_index(chunks_of(vectors), 4000, 32, "IVF64,Flat")
     sample = vectors[0][sample_rows(4000, 100)]
