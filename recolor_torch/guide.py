@@ -53,6 +53,7 @@ class Guide:
         prior: a soft estimate of the chroma, (B or 1, 2, H, W).
         confidence: trust in the prior, (B or 1, 1, H, W), 0 or more.
         links: regions that take their colors from a region of a reference; a later one comes before an earlier one.
+        text: colors for things, as "red dress, green lawn"; for every picture of the batch.
     """
 
     references: tuple[Reference, ...] = ()
@@ -62,6 +63,7 @@ class Guide:
     prior: Tensor | None = None
     confidence: Tensor | None = None
     links: tuple[Link, ...] = ()
+    text: str | None = None
 
     def __post_init__(self) -> None:
         for r in self.references:
@@ -84,7 +86,7 @@ class Guide:
 
         references = tuple(replace(r, image=one(r.image), mask=own(r.mask)) for r in self.references)
         links = tuple(replace(k, target=one(k.target), region=one(k.region)) for k in self.links)
-        return Guide(references, **{name: own(getattr(self, name)) for name in _TENSORS}, links=links)
+        return Guide(references, **{name: own(getattr(self, name)) for name in _TENSORS}, links=links, text=self.text)
 
     def to(self, like: Tensor) -> "Guide":
         """The same guide with its tensors on the device and in the dtype of ``like``."""
@@ -94,13 +96,14 @@ class Guide:
 
         references = tuple(replace(r, image=r.image.to(like), mask=move(r.mask)) for r in self.references)
         links = tuple(replace(k, target=k.target.to(like), region=k.region.to(like)) for k in self.links)
-        return Guide(references, **{name: move(getattr(self, name)) for name in _TENSORS}, links=links)
+        return Guide(references, **{name: move(getattr(self, name)) for name in _TENSORS}, links=links, text=self.text)
 
 
 def make_guide(
     guide: Guide | None = None,
     reference: "Tensor | Reference | Sequence[Tensor | Reference] | None" = None,
     hints: tuple[Tensor, Tensor] | None = None,
+    text: str | None = None,
 ) -> Guide:
     """A guide from what a person has at hand; tensors may be (C, H, W) or (B, C, H, W).
 
@@ -108,6 +111,7 @@ def make_guide(
         guide: what is known already; the rest is added to it.
         reference: a picture whose colors are wanted, or several.
         hints: colors and their mask, 1 where a color is given.
+        text: colors for things.
 
     Example:
         >>> import torch
@@ -125,7 +129,8 @@ def make_guide(
     if hints is not None:
         tensors["hints"], tensors["hint_mask"] = hints
     links = tuple(replace(k, target=batched(k.target), region=batched(k.region)) for k in given.links)
-    return Guide(references, **{name: None if x is None else batched(x) for name, x in tensors.items()}, links=links)
+    tensors = {name: None if x is None else batched(x) for name, x in tensors.items()}
+    return Guide(references, **tensors, links=links, text=given.text if text is None else text)
 
 
 def batched(x: Tensor) -> Tensor:
@@ -158,12 +163,12 @@ def _unflatten_link(parts: Any, reference: int) -> Link:
     return Link(reference, *parts)
 
 
-def _flatten_guide(guide: Guide) -> tuple[list[Any], None]:
-    return [getattr(guide, name) for name in _PARTS], None
+def _flatten_guide(guide: Guide) -> tuple[list[Any], str | None]:
+    return [getattr(guide, name) for name in _PARTS], guide.text
 
 
-def _unflatten_guide(parts: Any, _: None) -> Guide:
-    return Guide(**dict(zip(_PARTS, parts)))
+def _unflatten_guide(parts: Any, text: str | None) -> Guide:
+    return Guide(**dict(zip(_PARTS, parts)), text=text)
 
 
 _TENSORS = ("target_mask", "hints", "hint_mask", "prior", "confidence")

@@ -1,5 +1,6 @@
 """The way of a picture: into the method's space, through the method, and back into a picture."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ def recolor(
     *,
     reference: Tensor | Reference | Sequence[Tensor | Reference] | None = None,
     hints: tuple[Tensor, Tensor] | None = None,
+    text: str | None = None,
     target: Literal["gray", "color"] = "gray",
     keep: Keep = "luma",
     strength: float = 1.0,
@@ -39,6 +41,8 @@ def recolor(
         guide: references and hints in sRGB, masks in [0, 1], prior chroma in YUV.
         reference: a picture whose colors are wanted, or several, beside those of ``guide``.
         hints: colors, (3, H, W) or (B, 3, H, W), and their mask, in place of those of ``guide``.
+        text: colors for things, as "red dress, green lawn", in place of that of ``guide``. What of it is not known or
+            not found is in ``method.notes``, or a warning where the method is not yours.
         target: ``gray`` drops the colour that the target has (scans are often tinted), ``color``
             lets the method see it.
         keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
@@ -60,7 +64,7 @@ def recolor(
         >>> recolor(old, "histogram", reference=colored).shape
         torch.Size([1, 3, 8, 8])
     """
-    guide = make_guide(guide, reference, hints)
+    guide = make_guide(guide, reference, hints, text)
     if image.ndim == 3:
         whole = recolor(image[None], method, guide, target=target, keep=keep, strength=strength, max_side=max_side)
         return whole[0]
@@ -71,9 +75,10 @@ def recolor(
     if image.dtype in HALF:
         return in_float32(lambda x, g: recolor(x, method, g, **settings), image, guide)
     check_choice(target, "target", ("gray", "color"))
-    method = build_method(method) if isinstance(method, str) else method
+    method, own = (build_method(method), True) if isinstance(method, str) else (method, False)
     method.require(guide)
     _check_guide(guide, image)
+    method.notes = []
 
     height, width = image.shape[-2:]
     size = working_size(height, width, method.working_side(max_side))
@@ -82,11 +87,14 @@ def recolor(
         if table is not None:
             return _painted(image, table, strength)
     if image.device.type == "cpu" and len(image) > 1 and not method.whole_batches:
-        return _one_by_one(image, method, guide, partial(recolor, **settings))
+        result = _one_by_one(image, method, guide, partial(recolor, **settings))
+        _warn(method if own else None)
+        return result
     work = resize(image, size).clamp(0, 1)
     if target == "gray":
         work = rgb_to_luminance(work).expand(-1, 3, -1, -1)
     result = _run(method, from_rgb(work, method.space), guide_in_space(guide.to(image), method.space, size))
+    _warn(method if own else None)
     return compose(image, to_rgb(result, method.space), keep, strength, guide.to(image).target_mask)
 
 
@@ -119,6 +127,7 @@ def recolor_strips(
         What gives rows of the result, sRGB in [0, 1].
     """
     method.require(guide)
+    method.notes = []
     size = working_size(*full, method.working_side(max_side))
     if target == "gray" and keep == "luma" and size == tuple(full) and mask is None:
         chroma = method.chroma_table(guide)
@@ -172,13 +181,21 @@ def _run(method: Recolorizer, image: Tensor, guide: Guide) -> Tensor:
 
 def _one_by_one(image: Tensor, method: Recolorizer, guide: Guide, recolor_one: Callable[..., Tensor]) -> Tensor:
     """Each picture alone, so that its company changes nothing; the stages of all are put together."""
-    results, stages = [], []
+    results, stages, notes = [], [], []
     for i in range(len(image)):
         method.stages = {}
         results.append(recolor_one(image[i : i + 1], method, guide.select(i)))
         stages.append(method.stages)
+        notes += method.notes or [()]
     method.stages = {name: _together([s[name] for s in stages]) for name in stages[0]}
+    method.notes = notes
     return torch.cat(results)
+
+
+def _warn(method: Recolorizer | None) -> None:
+    """Say what a method noted that nobody but this module holds."""
+    for note in dict.fromkeys(n for picture in method.notes for n in picture) if method else ():
+        warnings.warn(note, stacklevel=3)
 
 
 def _together(parts: Sequence[Tensor | str]) -> Tensor | str:
@@ -202,7 +219,7 @@ def guide_in_space(guide: Guide, space: str, size: tuple[int, int]) -> Guide:
 
     prior, confidence = fit(guide.prior), fit_mask(guide.confidence)
     links = tuple(replace(k, target=resize(k.target, size).clamp(0, 1)) for k in guide.links)
-    return Guide(references, fit_mask(guide.target_mask), hints, hint_mask, prior, confidence, links)
+    return Guide(references, fit_mask(guide.target_mask), hints, hint_mask, prior, confidence, links, guide.text)
 
 
 def _check_guide(guide: Guide, image: Tensor) -> None:

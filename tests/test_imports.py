@@ -15,6 +15,7 @@ LAYERS = [
     {"resize", "strips"},
     {"guide", "color", "filters", "linalg", "features"},
     {"losses", "energies", "networks"},
+    {"text_guidance"},
     {"methods"},
     {"compose"},
     {"pipeline"},

@@ -24,8 +24,8 @@ from recolor_torch.run.planning import plan_run
 
 def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str, Any], start: float) -> int:
     """Color the frames of a clip as a film; returns the exit code."""
-    if args.keep != "luma" or args.target != "gray" or args.save_stages or args.reference_mask:
-        raise UsageError("--keep, --target, --save-stages and --reference-mask are not for clips.")
+    if args.keep != "luma" or args.target != "gray" or args.save_stages or args.reference_mask or args.text:
+        raise UsageError("--keep, --target, --save-stages, --reference-mask and --text are not for clips.")
     film = FilmSettings(**args.film.as_dict())
     sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery))
     find = find_in_galleries(args)

@@ -11,7 +11,7 @@ from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.signatures import known_methods, outline
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
-from recolor_torch.run.description import Loading
+from recolor_torch.run.description import Loading, check_text
 
 DESCRIPTION = """Put colour into pictures.
 
@@ -21,6 +21,7 @@ DESCRIPTION = """Put colour into pictures.
   recolor colorize old.jpg -r dawn.jpg -r noon.jpg --each-reference -o looks/
   recolor colorize scans/ --gallery photos.gallery -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
+  recolor colorize old.jpg --text "red dress, green lawn, blond hair" -o new.jpg
   recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
   recolor colorize clip.mkv -r ref_0001.png -r ref_0240.png -o out.mkv
   recolor colorize --pairs pairs.csv -o coloured/ --ext png
@@ -44,7 +45,12 @@ def make_parser(own: dict[str, type] | None = None) -> Parser:
     add = parser.add_argument
     add("targets", nargs="*", metavar="TARGET", help="files, folders (with all below them) or globs")
     add("--list", type=str, metavar="FILE", help="text file with a target a line")
-    add("--pairs", type=str, metavar="FILE", help="CSV, TSV or JSONL with the columns target, reference[, hints]")
+    add(
+        "--pairs",
+        type=str,
+        metavar="FILE",
+        help="CSV, TSV or JSONL with the columns target, reference[, hints][, text]",
+    )
     add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
     known = f"{', '.join(sorted(known_methods()))}, or module.Class of your own"
     add("-m", "--method", type=str, help=f"how to colour: {known}; chosen by what is given without it")
@@ -65,6 +71,12 @@ def make_parser(own: dict[str, type] | None = None) -> Parser:
     )
     add("--target-mask", type=str, metavar="PICTURE", help="white where to recolour; resized to each target")
     add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
+    add(
+        "--text",
+        type=str,
+        metavar="WORDS",
+        help="colors for things in the picture, as 'red dress, green lawn, blond hair'",
+    )
     add("--sequence", action="store_true", help="targets are frames of a clip, which are coloured as a film")
     add(
         "--target",
@@ -150,6 +162,7 @@ def check(args: Namespace, argv: list[str]) -> None:
         raise UsageError("--words choose among the pictures of a gallery: name one with --gallery.")
     if not args.batch_megapixels > 0:
         raise UsageError(f"--batch-megapixels must be more than 0, got {args.batch_megapixels:g}.")
+    check_text(args.text)
     Loading(args.batch_size, args.batch_megapixels, args.workers, args.max_pixels)  # checks itself
     check_device(args.device)
     if args.config:

@@ -28,6 +28,7 @@ DATA: dict[str, tuple[str, Any]] = {
     "each_reference": ("each_reference", bool),
     "target_mask": ("target_mask", str | None),
     "hints": ("hints", str | None),
+    "text": ("text", str | None),
     "sequence": ("sequence", bool),
     "target_list": ("list", str | None),
     "pairs": ("pairs", str | None),

@@ -105,6 +105,7 @@ def _refuse(args: Namespace) -> None:
         ("--pairs", args.pairs, None),
         ("--each-reference", args.each_reference, False),
         ("--save-stages", args.save_stages, False),
+        ("--text", args.text, None),
     ):
         if value != default:
             raise UsageError(f"{flag} is not for films.")

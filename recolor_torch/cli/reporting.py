@@ -8,12 +8,14 @@ from rich.console import Console
 from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import print_json
 from recolor_torch.methods import Recolorizer
+from recolor_torch.methods.words import text_notes
 from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.duration import estimate_seconds, in_words
 from recolor_torch.run.memory import estimate_memory
 from recolor_torch.run.plan import Job, Plan, kept_sentences
+from recolor_torch.text_guidance.phrases import parse
 
 
 class Reporter:
@@ -24,10 +26,14 @@ class Reporter:
         total: targets to do.
         as_json: print each line of the record.
         slow: the method tells how much of a batch is done.
+        once: notes that all targets have, which are said with the first.
     """
 
-    def __init__(self, console: Console, total: int, as_json: bool, slow: bool = False) -> None:
+    def __init__(
+        self, console: Console, total: int, as_json: bool, slow: bool = False, once: tuple[str, ...] = ()
+    ) -> None:
         self.console = console
+        self.once, self.said = frozenset(once), set[str]()
         self.as_json = as_json
         self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
         self.progress = progress_bar(console, self.shown)
@@ -46,7 +52,12 @@ class Reporter:
             sys.stderr.write(f"{printable(entry['error'])}\n")
         else:
             for note in entry["notes"]:
-                if not self.console.quiet:
+                if self.console.quiet or note in self.said:
+                    continue
+                if note in self.once:
+                    self.said.add(note)
+                    sys.stderr.write(printable(note) + "\n")
+                else:
                     sys.stderr.write(printable(f"{entry['target']}: {note}") + "\n")
 
 
@@ -60,6 +71,15 @@ def say_kept(plan: Plan, as_json: bool = False, quiet: bool = False) -> None:
     if not quiet:
         for sentence in kept_sentences(plan):
             sys.stderr.write(f"{sentence}\n")
+
+
+def say_text(text: str) -> None:
+    """Say what a text was understood as."""
+    said = parse(text)
+    for phrase in said.phrases:
+        print(printable(f"text  '{phrase.text}' colors what is found as {phrase.thing}"))
+    for note in text_notes(said):
+        sys.stderr.write(printable(note) + "\n")
 
 
 def say_plan(plan: Plan, method: Recolorizer, name: str, coloring: Coloring, as_json: bool) -> None:

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from recolor_torch.cli.clips import color_clip
 from recolor_torch.cli.launcher import forget_launcher
-from recolor_torch.cli.reporting import Reporter, say_kept, say_plan
+from recolor_torch.cli.reporting import Reporter, say_kept, say_plan, say_text
 from recolor_torch.cli.terminal import clear_start, print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import Recolorizer, method_name
+from recolor_torch.methods.words import text_notes
 from recolor_torch.paths import as_path, show_path
 from recolor_torch.pictures.read import PictureWarning
 from recolor_torch.run.coloring import describe_bare, describe_method
@@ -25,6 +26,7 @@ from recolor_torch.run.description import Coloring, GallerySource, Guidance, Loa
 from recolor_torch.run.engine import color_run, seed_everything
 from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import plan_run
+from recolor_torch.text_guidance.phrases import parse
 
 # Settings of a Trainer that the engine has an answer for; with another one, Lightning's Trainer runs the jobs.
 _ONE_DEVICE: dict[str, tuple[Any, ...]] = {
@@ -61,9 +63,12 @@ def colorize(
         plan = plan_run(run, settings, on_step, bare)
     say_kept(plan, args.json, args.quiet)
     if args.dry_run:
+        if args.text and not args.json:
+            say_text(args.text)
         say_plan(plan, method, settings["method"], run.coloring, args.json)
         return 0
-    reporter = Reporter(console, len(plan.jobs), args.json, method.reports_progress)
+    once = text_notes(parse(args.text)) if args.text else ()
+    reporter = Reporter(console, len(plan.jobs), args.json, method.reports_progress, once)
     method.on_progress = reporter.on_progress
     interrupted, counts = False, {"done": 0, "failed": 0}
     if plan.jobs:
@@ -107,6 +112,7 @@ def describe_run(args: Namespace) -> Run:
             _path(args.target_mask),
             _path(args.hints),
             args.each_reference,
+            args.text,
         ),
         gallery,
         Coloring(args.target, args.keep, args.strength, args.max_side),

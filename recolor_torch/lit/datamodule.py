@@ -43,6 +43,7 @@ class PictureDataModule(pl.LightningDataModule):
         target_mask: picture, white where targets are to be recoloured; it is resized to each target.
         target_list: text file with a target a line.
         hints: file of given colours for one target, or a folder with a file of the same stem for each.
+        text: colors for things, as "red dress, green lawn".
         sequence: the targets are the frames of a clip, in natural order: hints on some are carried to the others,
             by a method that does so (levin with ``sequence``), and the clip is coloured as a whole.
         pairs: CSV, TSV or JSONL with the columns target, reference[, hints], in place of targets and references.
@@ -72,6 +73,7 @@ class PictureDataModule(pl.LightningDataModule):
         target_mask: Path | None = None,
         target_list: Path | None = None,
         hints: Path | None = None,
+        text: str | None = None,
         sequence: bool = False,
         pairs: Path | None = None,
         suffix: str = "",
@@ -100,6 +102,7 @@ class PictureDataModule(pl.LightningDataModule):
                 _path(target_mask),
                 _path(hints),
                 each_reference,
+                text,
             ),
             GallerySource(
                 tuple(as_path(g) for g in gallery), gallery_count, weights, download, vgg_preprocessing, words

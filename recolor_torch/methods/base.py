@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -10,6 +10,10 @@ from recolor_torch.color.tables import ChromaTable
 from recolor_torch.guide import Guide
 from recolor_torch.precision import HALF, in_float32
 from recolor_torch.strips import Rows
+from recolor_torch.text_guidance.phrases import parse
+
+if TYPE_CHECKING:
+    from recolor_torch.methods.words import Painted
 
 Space = Literal["rgb", "yuv", "lab"]
 Table = Callable[[Tensor, Tensor | None], Tensor]
@@ -26,6 +30,7 @@ class Recolorizer(nn.Module):
     ``bytes_per_pixel`` is the memory that ``forward`` takes beyond its input, for ``--dry-run``.
     ``largest_side`` is the longer side at which larger pictures are worked on unless the user names another.
     ``reports_progress`` is true where a batch takes so long that ``on_progress`` is told the share that is done.
+    ``takes_text`` says that ``forward`` reads the guide's text.
     ``sequence`` is true where the pictures of a run are the frames of a clip, batch after batch.
     ``single`` says that the method's weights are made for float32, in which it works whatever it is given.
     ``whole_batches`` says that ``forward`` takes a batch at once on a CPU: each picture comes out as it does alone, to
@@ -34,6 +39,7 @@ class Recolorizer(nn.Module):
     ``follows_links`` says that the method reads ``Guide.links``.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
+    ``notes`` has for each picture of the last batch what a person should know of it, a sentence each, or is empty.
     """
 
     space: Space = "rgb"
@@ -43,6 +49,7 @@ class Recolorizer(nn.Module):
     reports_progress: ClassVar[bool] = False
     single: ClassVar[bool] = False
     follows_links: ClassVar[bool] = False
+    takes_text: ClassVar[bool] = False
     sequence: bool = False
 
     def __init__(self) -> None:
@@ -50,6 +57,7 @@ class Recolorizer(nn.Module):
         self.whole_batches = False
         self.keep_stages = False
         self.stages: dict[str, Tensor | str] = {}
+        self.notes: list[tuple[str, ...]] = []
         self.on_progress: Callable[[float], None] | None = None
 
     def __call__(self, image: Tensor, guide: Guide) -> Tensor:
@@ -115,6 +123,11 @@ class Recolorizer(nn.Module):
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in names}
 
+    def take(self, painted: "Painted") -> None:
+        """Keep the notes of a text that was painted, and its stages."""
+        self.notes = painted.notes
+        self.stages |= painted.stages
+
     def extra_repr(self) -> str:
         """The settings, for ``repr``."""
         try:
@@ -129,6 +142,17 @@ class Recolorizer(nn.Module):
     def require(self, guide: Guide) -> None:
         """Raise ``ValueError`` where the guide lacks what the method needs."""
         self.require_kinds(bool(guide.references), guide.hints is not None and guide.hint_mask is not None)
+        self.require_text(guide.text)
+
+    def require_text(self, text: str | None) -> None:
+        """Raise ``ValueError`` where there is a text that names nothing, or that the method does not read."""
+        if text is None:
+            return
+        if not self.takes_text:
+            raise ValueError(
+                f"{type(self).__name__} does not read a text: network, correspondence and semi_interactive do."
+            )
+        parse(text)
 
     def require_kinds(self, references: bool, hints: bool) -> None:
         """Raise ``ValueError`` unless the kinds of guidance that there are include those the method needs."""

@@ -14,6 +14,7 @@ from recolor_torch.guide import Guide
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_samples import coherent_noise, sheet
+from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_network
 
@@ -49,7 +50,8 @@ class NetworkColorization(Recolorizer):
     Where hints are given, they are kept exactly: what the estimate p lacks there spreads by
     :math:`(L + 0.1 C)(u - p) = 0`, and :math:`(L + C)\,v = C u` joins this with Levin propagation of the hints. The
     surer the network, the larger C and the sooner the effect of a hint ends. A soft prior in the guide, such as colors
-    transferred from a reference, is given to the network with its confidence.
+    transferred from a reference, is given to the network with its confidence. A text ("red dress, green lawn") colors
+    the things that it names, where they are found; hints come before it.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
@@ -71,6 +73,7 @@ class NetworkColorization(Recolorizer):
 
     space = "yuv"
     single = True
+    takes_text = True
     bytes_per_pixel = 70
     largest_side: ClassVar[int | None] = LevinColorization.largest_side
 
@@ -134,8 +137,13 @@ class NetworkColorization(Recolorizer):
         small = _resized(luminance, self._size(luminance))
         noise = self._noise()
         chroma = self._finished(luminance, self._chroma(estimate, small, noise[self.sample]))
+        confidence = _confidence(estimate, luminance)
+        if guide.text is not None:
+            painted = paint_words(self, luminance, chroma, guide.text, (hints, mask), self.keep_stages)
+            chroma, confidence = painted.chroma, torch.maximum(confidence, painted.share)
+            self.take(painted)
         if self.propagate and hints is not None and mask is not None:
-            chroma = self.combine(luminance, hints, mask, chroma, _confidence(estimate, luminance))
+            chroma = self.combine(luminance, hints, mask, chroma, confidence)
         if self.keep_stages:
             self._keep(estimate, luminance, small, noise)
         return torch.cat((luminance, chroma), 1)

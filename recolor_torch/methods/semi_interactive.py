@@ -17,6 +17,7 @@ from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.words import paint_words
 
 # How strongly the prior holds, where the hints have the choice; first of all, propagation of the hints alone.
 STRENGTHS = (0.0, 0.001, 0.01, 0.1)
@@ -188,6 +189,7 @@ class SemiInteractive(Recolorizer):
 
     space = "yuv"
     single = True
+    takes_text = True
     needs = ("reference", "hints")
     follows_links = True
     bytes_per_pixel = 500
@@ -270,12 +272,16 @@ class SemiInteractive(Recolorizer):
             prior, confidence = self._network.prior(luminance, chroma, mask)
         else:
             prior, confidence = self._prior(image, guide)
-        if self._beside_network() and self.strength is None:
+        beside = self._beside_network() and self.strength is None
+        if beside:
             bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
             linked = linked_region(guide.links, luminance)
             prior, confidence = choose_prior(chroma, mask, (prior, confidence), bare, hinted, linked)
-            result = self._network.combine(luminance, chroma, mask, prior, confidence)
-        elif self._by_network() and self.strength is None:  # it knows the hints, so they cannot judge it
+        if guide.text is not None:
+            painted = paint_words(self._network, luminance, prior, guide.text, (chroma, mask), self.keep_stages)
+            prior, confidence = painted.chroma, torch.maximum(confidence, painted.share)
+            self.take(painted)
+        if self.strength is None and (beside or self._by_network()):  # it knows the hints, so they cannot judge it
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
         else:
             if self.strength is None:

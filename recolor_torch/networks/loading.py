@@ -41,7 +41,7 @@ def load_network(name: str, path: str | Path | None = None) -> tuple[nn.Module, 
     state = _read(file, _names(name))
     network = _empty(name, state)
     _fill(network, state, file, name)
-    return network.eval().requires_grad_(False), _digest(state)
+    return network.eval().requires_grad_(False), state_digest(state)
 
 
 def load_into(network: nn.Module, path: str | Path) -> None:
@@ -144,7 +144,8 @@ def _difference(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
     return f"{extra[0]} is not part of it" if extra else ""
 
 
-def _digest(state: Mapping[str, Tensor]) -> str:
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and values of weights."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

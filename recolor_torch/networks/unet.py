@@ -136,6 +136,28 @@ class ColorUNet(nn.Module):
         x = torch.cat((luminance_to_unit(luminance), _given(luminance, None, None)), 1)
         return self.encoder(pad_to_multiple(x, STRIDE))[2:]
 
+    def understanding(self, luminance: Tensor) -> list[Tensor]:
+        """What encoder and decoder make of pictures without hints, before a color is chosen.
+
+        Args:
+            luminance: (B, 1, H, W), [0, 1].
+
+        Returns:
+            Five tensors (B, C, h, w), of the picture continued to multiples of 32: the encoder's at 1/8, 1/16 and 1/32
+            of the side, and the decoder's at 1/16, behind the attention, and at 1/8.
+        """
+        x = torch.cat((luminance_to_unit(luminance), _given(luminance, None, None)), 1)
+        x = pad_to_multiple(x, STRIDE)
+        features, pyramid = self.encoder(x), _hint_pyramid(x[:, 1:])
+        y = self.ups[0](self.bottom(features[4], None, pyramid[5]), features[3], pyramid[4])
+        for layer in self.attention:
+            y = layer(y)
+        return [*features[2:], y, self.ups[1](y, features[2], pyramid[3])]
+
+    def understanding_channels(self) -> tuple[int, ...]:
+        """Channels of the tensors of ``understanding``."""
+        return (*self.encoder.channels[2:], self.widths[1], self.widths[2])
+
 
 class Join(nn.Module):
     """Bring features to the size of the hints, and convolve them with a skip connection and the hints.

@@ -145,7 +145,7 @@ def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Ite
     for job in jobs:
         size = (0, 0) if job.info is None else (job.info.height, job.info.width)
         references = tuple(_size_of(r) for r in job.references)
-        key = (size, references, job.weights, job.found, job.hints is None)
+        key = (size, references, job.weights, job.found, job.hints is None, job.text)
         # Links are of one picture alone.
         groups.setdefault((*key, job.output if job.links else None), []).append(job)
     for ((height, width), *_), members in groups.items():
@@ -195,7 +195,7 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
         links = with_targets(read.shapes, found, (picture.image.shape[-2], picture.image.shape[-1]))
         said = tuple(f"{show_path(job.hints)}: {note}." for note in read.notes)
         picture = replace(picture, notes=(*picture.notes, *said))
-    guide = Guide(references, target_mask, hints, hint_mask, links=links)
+    guide = Guide(references, target_mask, hints, hint_mask, links=links, text=job.text)
     return _Loaded(job, picture, file_hash(job.target), guide)
 
 
@@ -250,4 +250,5 @@ def _join_guides(guides: list[Guide]) -> Guide:
         # In a clip some frames have hints; of other batches all pictures have them or none has.
         return _stack([torch.zeros_like(present[0]) if t is None else t for t in tensors])
 
-    return Guide(tuple(references), join("target_mask"), join("hints"), join("hint_mask"))
+    # A batch has one text: see ``group_jobs``.
+    return Guide(tuple(references), join("target_mask"), join("hints"), join("hint_mask"), text=guides[0].text)

@@ -94,7 +94,8 @@ def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, pl
         found = LargeResult(large, method, coloring, place)
     except Exception as error:  # noqa: BLE001 # a failure concerns its picture alone
         return Result(large.job, large.scan, large.hash, error=failure(large.job.target, error))
-    scan = replace(large.scan, notes=(*large.scan.notes, *found.passed_over))
+    said = method.notes[0] if method.notes else ()
+    scan = replace(large.scan, notes=(*large.scan.notes, *found.passed_over, *said))
     return Result(
         large.job,
         scan,
@@ -103,7 +104,7 @@ def _color_large(method: Recolorizer, large: LargeTarget, coloring: Coloring, pl
         seconds=found.seconds,
         working_size=found.working_size,
         stages={name: _of_sample(stage, 0) for name, stage in method.stages.items()},
-        if_gray=_if_gray(bool(large.references or large.hints)),
+        if_gray=_if_gray(bool(large.references or large.hints or large.job.text)),
     )
 
 
@@ -135,11 +136,12 @@ def _color(
     stages = dict(method.stages)
     if method.keep_stages:
         stages["chroma"] = fit_gamut(torch.full_like(out[:, :1], 0.5), rgb_to_yuv(out)[:, 1:])
+    said = method.notes if len(method.notes) == len(out) else [()] * len(out)
     gray = (_mean_chroma(out) < HARDLY_ANY).tolist()
     return [
         Result(
             batch.jobs[i],
-            _noted(batch.pictures[i], [*passed_over, *([_if_gray(_given(guide))] if gray[k] else [])]),
+            _noted(batch.pictures[i], [*passed_over, *said[k], *([_if_gray(_given(guide))] if gray[k] else [])]),
             batch.hashes[i],
             out[k : k + 1],
             kept=kept_share(coloring.strength, _mask_of(guide.target_mask, k)),
@@ -168,7 +170,7 @@ def _mean_chroma(image: Tensor) -> Tensor:
 
 
 def _given(guide: Guide) -> bool:
-    return bool(guide.references) or guide.hints is not None
+    return bool(guide.references) or guide.hints is not None or guide.text is not None
 
 
 def _noted(picture: Picture, notes: list[str]) -> Picture:

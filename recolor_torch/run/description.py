@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 from recolor_torch.errors import UsageError
+from recolor_torch.text_guidance.phrases import parse
 
 Extension = Literal["auto", "png", "jpg", "webp", "tif"]
 Preprocessing = Literal["torchvision", "caffe", "caffe-bgr"]
+
+
+def check_text(text: str | None) -> None:
+    """Raise ``UsageError`` where a text names no color for a thing."""
+    if text is not None:
+        try:
+            parse(text)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Guidance:
         target_mask: picture, white where targets are recolored; it is resized to each target.
         hints: file of given colors for one target, or a folder with a file of the same stem for each.
         each: a result from each reference, named after it, in place of one from all of them.
+        text: colors for things, as "red dress, green lawn".
     """
 
     references: tuple[Path, ...] = ()
@@ -53,8 +64,10 @@ class Guidance:
     target_mask: Path | None = None
     hints: Path | None = None
     each: bool = False
+    text: str | None = None
 
     def __post_init__(self) -> None:
+        check_text(self.text)
         if self.each and not self.references:
             raise UsageError("A look from each reference needs references: name them with -r.")
         if self.each and self.weights:

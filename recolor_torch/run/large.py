@@ -69,7 +69,7 @@ class LargeTarget:
         mask = None if self.mask is None else shrink(_mask_rows(self.mask), full, size).clamp(0, 1)
         hints, hint_mask = (None, None) if self.hints is None else _small_hints(self.hints, full, size)
         links = with_targets(self.shapes, self.links, size)
-        return Guide(self.references, mask, hints, hint_mask, links=links)
+        return Guide(self.references, mask, hints, hint_mask, links=links, text=self.job.text)
 
 
 def is_large(job: Job) -> bool:

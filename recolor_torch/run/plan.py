@@ -9,6 +9,7 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
 from recolor_torch.methods import METHODS
+from recolor_torch.methods.words import region_finder
 from recolor_torch.paths import exists, is_folder, show_path
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
@@ -36,6 +37,7 @@ class Job:
         hints: file of given colours.
         linked: pictures that links of the hints name beside the references.
         links: whether the hints have links.
+        text: colors for things.
         problem: why this job cannot be done, a clause; it fails with it.
         settings: hash of everything but the target that the result depends on.
         facts: what the record says of the method, where that is not the run's: of a target without hints.
@@ -53,6 +55,7 @@ class Job:
     hints: Path | None = None
     linked: tuple[Path, ...] = ()
     links: bool = False
+    text: str | None = None
     problem: str | None = None
     settings: str = ""
     facts: dict[str, Any] | None = None
@@ -222,6 +225,9 @@ def _job(
         **({"linked": [cached_file_hash(path) for path in linked]} if linked else {}),
         "format": output.suffix.lower(),
     }
+    text = guidance.text if target.text is None else target.text
+    if text is not None:  # results of runs without one keep their hash
+        shared["text"] = text_facts(text)
     return Job(
         target.path,
         output,
@@ -235,9 +241,17 @@ def _job(
         linked=tuple(linked),
         links=bool(names),
         found="gallery" in settings and not references,
+        text=text,
         problem=problem,
         settings=record.settings_hash(shared),
     )
+
+
+def text_facts(text: str) -> dict[str, str]:
+    """What the record says of a text: the words, and the digest of what finds their things."""
+    finder = region_finder()
+    finder.prepare()
+    return {"words": text, "finder": finder.digest}
 
 
 def _check_frames(jobs: list[Job]) -> None:
@@ -314,6 +328,7 @@ def planned_line(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
         ],
         "found": job.found,
         "hints": job.hints and {"path": job.hints.as_posix(), "sha256": _hash_or_none(job.hints)},
+        "text": None if job.text is None else text_facts(job.text),
         "target_mask": job.target_mask and job.target_mask.as_posix(),
     }
 

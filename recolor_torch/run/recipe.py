@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 def other_recipe(line: dict[str, Any], planned: dict[str, Any]) -> str | None:
     """How a result was made otherwise than planned, as a clause; None where it may be made again.
 
-    Hints are a correction: a result that was made without is replaced by one with them, all else being equal.
+    Hints and a text are corrections: a result that was made without is replaced by one with them, all else being equal.
 
     Args:
         line: of the run record.
@@ -47,6 +47,9 @@ def other_recipe(line: dict[str, Any], planned: dict[str, Any]) -> str | None:
         return "was made with hints"
     if line.get("hints") and not _same_file(line["hints"], planned["hints"]):
         return "was made with other hints"
+    text = line.get("text")  # a correction too
+    if text is not None and text.get("words") != (planned.get("text") or {}).get("words"):
+        return "was made with another text" if planned.get("text") else "was made with a text"
     if old == new and (name := _differs(line.get("parameters"), planned.get("parameters"))):
         return f"was made with another {name}"
     for name in _ALIKE:

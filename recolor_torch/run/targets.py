@@ -11,6 +11,7 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, exists, is_file, show_path
 from recolor_torch.pictures.folders import Search, find_pictures
+from recolor_torch.run.description import check_text
 from recolor_torch.text import parse_json, read_text, short
 
 # Columns of a table that a message names.
@@ -28,6 +29,7 @@ class Target:
         hints: hints for this target alone, else None.
         reference_masks: masks of ``references``; none where empty.
         look: what sets this result apart from others of the same target; it is put behind the name.
+        text: colors for things for this target alone, else None.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Target:
     hints: Path | None = None
     reference_masks: tuple[Path, ...] = ()
     look: str = ""
+    text: str | None = None
 
 
 def find_targets(names: list[str], skip: Path | None = None) -> list[Target]:
@@ -110,7 +113,7 @@ def read_list(path: Path) -> list[str]:
 
 
 def read_pairs(path: Path) -> list[Target]:
-    """Targets with their own references, from a table with the columns target, reference[, hints].
+    """Targets with their own references, from a table with the columns target, reference[, hints][, text].
 
     A table is CSV as any spreadsheet writes it (commas, semicolons or tabs, a first line ``sep=;``, UTF-8 or UTF-16,
     blank rows), JSONL, or a JSON list of objects. Capitals and spaces in the names of columns do not matter. A target
@@ -123,15 +126,16 @@ def read_pairs(path: Path) -> list[Target]:
     targets: dict[Path, Target] = {}
     for where, row in _rows(path):
         names = {column: _names(row.get(column), column, where) for column in ("target", "reference", "hints")}
-        if not names["target"] or not (names["reference"] or names["hints"]):
-            raise UsageError(f"{where}: needs a target, and a reference or hints.")
+        text = _text(row.get("text"), where)
+        if not names["target"] or not (names["reference"] or names["hints"] or text):
+            raise UsageError(f"{where}: needs a target, and a reference, hints or a text.")
         if len(names["target"]) > 1 or len(names["hints"]) > 1:
             raise UsageError(f"{where}: a line has one target and one file of hints.")
         target = _existing(names["target"][0], path, where)
         hints = _existing(names["hints"][0], path, where) if names["hints"] else None
         old = targets.get(target.absolute(), Target(target, Path(target.name)))
         new = (*old.references, *(_existing(r, path, where) for r in names["reference"]))
-        targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints)
+        targets[target.absolute()] = Target(target, old.relative, new, hints or old.hints, text=text or old.text)
     if not targets:
         raise UsageError(
             f"{show_path(path)}: there are no pairs in it; the first line names the columns, as target,reference."
@@ -214,6 +218,21 @@ def _names(value: Any, column: str, where: str) -> list[str]:
         if not isinstance(name, str):
             raise UsageError(f"{where}: {column} must be the name of a file, got {short(name)}.")
     return [name.strip() for name in names if name.strip()]
+
+
+def _text(value: Any, where: str) -> str | None:
+    """A cell of text, checked; None where it is empty."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: text must be text, got {short(value)}.")
+    if not value.strip():
+        return None
+    try:
+        check_text(value)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return value
 
 
 def _existing(name: str, file: Path, where: str) -> Path:

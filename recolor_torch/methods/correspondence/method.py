@@ -20,6 +20,7 @@ from recolor_torch.methods.correspondence.links import follow_links, nothing_kno
 from recolor_torch.methods.correspondence.search import Networks, Places, describe_places, find_candidates
 from recolor_torch.methods.levin import checked
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import ColorUNet
 from recolor_torch.precision import exact_convolutions
 
@@ -92,6 +93,7 @@ class Correspondence(Recolorizer):
 
     space = "yuv"
     single = True
+    takes_text = True
     needs = ("reference",)
     follows_links = True
     bytes_per_pixel = 400
@@ -172,6 +174,10 @@ class Correspondence(Recolorizer):
         chroma, confidence = self.estimate(image, guide)
         luminance = image[:, :1]
         result = propagate_estimate(luminance, chroma, confidence, tolerance=self.tolerance)
+        if guide.text is not None:
+            painted = paint_words(self.network, luminance, result, guide.text, keep_stages=self.keep_stages)
+            result = painted.chroma
+            self.take(painted)
         if self.keep_stages:
             self.stages["result"] = fit_gamut(luminance, result)
         return torch.cat((luminance, result), 1)

@@ -8,9 +8,9 @@ and ``killed``. Cases that fail are made smaller and kept, a file beside a line 
 code is 1 where there are any.
 
 Files: pictures, hints, links, pairs, weights, records, configs, shots, galleries, films, captions (what a file says of
-its picture), studio (messages of the page and files of marks). Runs: kills (signals at every step of a command, and the
-same command again), disk (full or broken at some step), memory (a limit that some step meets), batches (the same
-pictures in other company).
+its picture), text (what a person may type), studio (messages of the page and files of marks). Runs: kills (signals at
+every step of a command, and the same command again), disk (full or broken at some step), memory (a limit that some step
+meets), batches (the same pictures in other company).
 """
 
 import argparse

@@ -179,6 +179,51 @@ def _word(data: bytes, rng: random.Random) -> bytes:
     return " ".join(words).replace(" , ", ",").replace(" : ", ":").encode("latin-1")
 
 
+def _phrase(data: bytes, rng: random.Random) -> bytes:
+    """Words in, out of place, or of a kind that nobody means: other alphabets, signs that control, numbers, length."""
+    words = data.decode("utf-8", "replace").split(" ")
+    odd = (
+        "not",
+        "and",
+        "is",
+        ",",
+        ":",
+        "#",
+        "#12",
+        "#ffffff",
+        "-7",
+        "1e999",
+        "٣",
+        "１２",
+        "赤い服",
+        "красный",
+        "🙂",
+        "ﬁ",
+        "İ",
+        "ß",
+    )
+    odd += (
+        "\u202e",
+        "\x1b[31m",
+        "\x00",
+        "e" + "\u0301" * 50,
+        "z" * 3000,
+        "red " * 900,
+        "dark " * 60 + "red",
+        "red-" * 40,
+    )
+    for _ in range(rng.choice((1, 2, 8))):
+        at = rng.randrange(len(words) + 1)
+        what = rng.randrange(4)
+        if what == 0 and words:
+            words.insert(at, words.pop(rng.randrange(len(words))))
+        elif what == 1 and words:
+            del words[rng.randrange(len(words))]
+        else:
+            words.insert(at, rng.choice(odd))
+    return " ".join(words).encode("utf-8", "replace")
+
+
 def _strange(data: bytes, rng: random.Random) -> bytes:
     start = rng.randrange(len(data) + 1)
     strange = (b"\xff\xfe", b"\x00", b"\xed\xa0\x80", b"\xe2\x80\xa8", b'"', b"\r", b"\xef\xbb\xbf", b"a" * 200_000)
@@ -189,7 +234,7 @@ BLIND = {"flip": _flip, "cut": _cut, "drop": _drop, "repeat": _repeat, "zeros": 
 OPERATIONS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     **BLIND,
     **{"png": _png_chunk, "tiff": _tiff_tag, "jpeg": _jpeg_segment, "json": _json_value, "nest": _nest},
-    **{"word": _word, "strange": _strange, "mp4": _mp4_box, "ebml": _ebml, "npy": _npy_header},
+    **{"word": _word, "strange": _strange, "mp4": _mp4_box, "ebml": _ebml, "npy": _npy_header, "phrase": _phrase},
 }
 AWARE = {
     ".png": ("png",),
@@ -203,4 +248,5 @@ AWARE = {
     ".mp4": ("mp4",),
     ".mkv": ("ebml",),
     ".npy": ("npy",),
+    ".words": ("phrase", "strange"),
 }

@@ -197,6 +197,29 @@ def _shots() -> Attack:
     return of_files({"shots.csv": text}, lambda path, folder: void(read_shots(path, 20)), (UsageError,))
 
 
+def _text() -> Attack:
+    from recolor_torch.text_guidance.colors import chroma_in_light
+    from recolor_torch.text_guidance.phrases import parse
+    from recolor_torch.text_guidance.things import THINGS
+
+    luminance = torch.linspace(0, 1, 9).view(1, 1, 1, 9)
+
+    def read(path: Path, _folder: Path) -> None:
+        said = parse(path.read_bytes().decode("utf-8", "surrogateescape"))
+        for phrase in said.phrases:
+            lightness, *ab = phrase.color
+            assert phrase.thing in THINGS, f"an unknown thing {phrase.thing!r}"
+            assert 0 <= lightness <= 100, f"no color: {phrase.color}"
+            assert all(abs(x) <= 128 for x in ab), f"no color: {phrase.color}"
+            assert bool(chroma_in_light(luminance, phrase.color).isfinite().all()), "chroma that is no number"
+        for note in said.notes:
+            assert note.isprintable(), f"a note that cannot be said: {note[:80]!r}"
+            assert len(note) < 200, f"a long note: {note[:80]!r}"
+
+    text = "red dress, dark green lawn and blond hair; the sky is pale blue. #ff8800 coat, a woman in black"
+    return of_files({"a.words": text.encode(), "b.words": b"navy blue suit with a white shirt"}, read, (ValueError,))
+
+
 def void(_: object) -> None:
     """Nothing."""
 
@@ -209,4 +232,5 @@ READERS: dict[str, Callable[[], Attack]] = {
     "records": _records,
     "configs": _configs,
     "shots": _shots,
+    "text": _text,
 }
