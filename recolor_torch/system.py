@@ -1,11 +1,13 @@
 """What Linux, macOS and Windows do each in its own way, at one door."""
 
+import ctypes
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path, PureWindowsPath
 
 BINARY = getattr(os, "O_BINARY", 0)
@@ -17,6 +19,11 @@ HELD = (5, 32)
 PATIENCE = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between tries to replace a file that a virus scanner or a viewer holds, which lets go of most soon."""
 
+
+M_MMAP_THRESHOLD = -3
+"""Of mallopt: bytes from which a block is the system's own."""
+
+BLOCK = 4 << 20
 
 _NO_MEMORY = (
     "not enough memory",
@@ -38,6 +45,17 @@ def lacks_memory(error: BaseException) -> bool:
     if text == "could not create a primitive":  # oneDNN, which says "primitive descriptor" where it knows no way
         return True
     return isinstance(error, (RuntimeError, OSError, ImportError, ValueError)) and any(w in text for w in _NO_MEMORY)
+
+
+@cache
+def give_memory_back() -> None:
+    """Let arrays of some megabytes go back to the system when they are freed, from now on.
+
+    The C library of Linux keeps what it got in blocks of up to 32 MB for the next that ask, between which there are
+    holes: a large scan, whose working copies have that size, took 200 MB more at its peak.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # it is of glibc alone
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, BLOCK)
 
 
 def sync_file(path: Path) -> None:

@@ -17,6 +17,29 @@ from recolor_torch.system import (
     usable_cores,
 )
 
+HOLES = """
+import re, sys
+import numpy as np
+from recolor_torch.system import give_memory_back
+if sys.argv[1] == "back":
+    give_memory_back()
+def used():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+np.ones(31 << 20, np.uint8)  # the library takes it that blocks of this size come and go
+held = [np.ones(8 << 20, np.uint8) for _ in range(12)]
+full, last = used(), held.pop()
+held.clear()
+print(full - used())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it asks Linux")
+def test_memory_of_large_arrays_goes_back_at_once():
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    ask = [sys.executable, "-c", HOLES]
+    given = subprocess.run([*ask, "back"], capture_output=True, text=True, env=here, check=True).stdout
+    assert float(given) > 80
+
 
 def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
     torch = pytest.importorskip("torch")

@@ -27,6 +27,7 @@ from recolor_torch.run.description import Coloring
 from recolor_torch.run.linked import read_links, with_targets, without_links
 from recolor_torch.run.plan import Job
 from recolor_torch.strips import Rows, pool, shrink, strips
+from recolor_torch.system import give_memory_back
 
 LARGE = 2_000_000
 """Pixels above which a target goes by itself. Smaller ones are colored in batches, as floats."""
@@ -83,6 +84,7 @@ def load_large(job: Job, references: tuple[Reference, ...], max_pixels: int) -> 
     Raises:
         PictureError: a file cannot be read, or is not for this target.
     """
+    give_memory_back()
     scan = read_scan(job.target, max_pixels)
     if job.info is not None and scan.size != (job.info.height, job.info.width):
         raise PictureError(f"{job.target}: the file changed while it was being read.")
