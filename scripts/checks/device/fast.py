@@ -40,7 +40,7 @@ def network(bench: Bench) -> Iterator[Row]:
         took = seconds(bench, run, repeats=5)
         row: Row = {"name": f"{side}, batch {count}", "ms": 1e3 * took, "pictures a second": count / took}
         yield {**row, "peak MB": peak_memory(bench, run)}
-    found = profile(bench, run, 12)
+    found = profile(bench, run, 30)
     yield {"name": "where the time goes", **found}
 
 

@@ -128,7 +128,7 @@ def profile(bench: Bench, run: Callable[[], object], count: int = 15) -> Row:
         "copies": copies,
         "synchronizations": stops,
         "kernels": [
-            {"kernel": e.key[:90], "times": e.count, "ms": e.self_device_time_total / 1e3}
+            {"kernel": e.key[:220], "times": e.count, "ms": e.self_device_time_total / 1e3}
             for e in sorted(kernels, key=lambda e: -e.self_device_time_total)[:count]
         ],
         "operators": [
