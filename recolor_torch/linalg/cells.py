@@ -153,8 +153,8 @@ class Cells:
         del values, ties
         run, pixel = at // (node.numel() // 4), at % (node.numel() // 4)
         pixel += (pixel // plane) * (3 * plane)
-        first, second = torch.tensor([first, second], device=node.device).unbind()
-        u, v = node[pixel + first[run]], node[pixel + second[run]]
+        starts, ends = torch.tensor([first, second], device=node.device).unbind()
+        u, v = node[pixel + starts[run]], node[pixel + ends[run]]
         del at, run, pixel
         if op.symmetric:
             u, v, w = torch.cat((u, v)), torch.cat((v, u)), torch.cat((w, w))

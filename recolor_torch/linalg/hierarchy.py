@@ -234,8 +234,12 @@ def _left_null(matrix_t: Tensor, diagonal: Tensor) -> Tensor:
     """The importance of the nodes of a graph, as ``_near_null`` has it for pixels, by damped Jacobi steps."""
     y, step = torch.ones_like(diagonal)[:, None], (2 / 3 / diagonal)[:, None]
     recording = Recording(y, "left null")
+
+    def relax() -> None:
+        y.addcmul_(step, matrix_t @ y, value=-1)
+
     for _ in range(GRAPH_NULL_STEPS):
-        recording(lambda: y.addcmul_(step, matrix_t @ y, value=-1))
+        recording(relax)
     return y[:, 0].clamp_(1e-2, 1e2)
 
 

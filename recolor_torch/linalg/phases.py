@@ -37,7 +37,9 @@ def neighbour_phase(phase: int, offset: Offset) -> tuple[int, int, int]:
     return 2 * (y & 1) + (x & 1), y >> 1, x >> 1
 
 
-def taps_of(offsets: tuple[Offset, ...], phase: int, one_way: bool, backward: bool) -> list[tuple[int, ...]]:
+def taps_of(
+    offsets: tuple[Offset, ...], phase: int, one_way: bool, backward: bool
+) -> list[tuple[int, int, int, int, int]]:
     """What a pixel of ``phase`` takes from its neighbours: (number of the ties, stored at the neighbour, phase, step
     of the cell y, x).
     """
