@@ -15,7 +15,7 @@ from recolor_torch.studio.session import Session
 from recolor_torch.studio.worker import Stale
 
 if TYPE_CHECKING:
-    from recolor_torch.studio.server import Studio
+    from recolor_torch.studio.state import Studio
 
 # Messages that wait for a slow page; older ones are dropped.
 MOST_WAITING = 64

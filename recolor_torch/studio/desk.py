@@ -11,6 +11,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.hints import HintError, read_hints
 from recolor_torch.hints.shapes import Stroke, shapes_from_pixels
+from recolor_torch.paths import as_path, exists, is_file, is_folder, show_path
 from recolor_torch.pictures import PictureError, probe, read_picture
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.run.targets import Target, find_targets
@@ -158,32 +159,33 @@ def make_desk(
     """
     if not names:
         raise UsageError("Name a picture or a folder: recolor studio old.jpg")
-    out = Path(output).expanduser() if output else None
-    first = Path(names[0]).expanduser()
-    beside = (first if first.is_dir() else first.parent) / FOLDER
+    out = as_path(output) if output else None
+    first = as_path(names[0])
+    beside = (first if is_folder(first) else first.parent) / FOLDER
     targets = [t for t in find_targets(names, skip=out or beside) if _within(t, names)]
     if not targets:
         raise UsageError(f"No pictures in {', '.join(names)}.")
-    given = Path(hints).expanduser() if hints else None
-    if given is not None and not given.exists():
-        raise UsageError(f"There are no hints at {given}.")
-    if given is not None and given.is_file() and len(targets) > 1:
-        raise UsageError(f"{given} is one file of hints for {len(targets)} pictures: name a folder.")
-    pictures = [Path(r).expanduser() for r in references]
-    for path in (*pictures, *(Path(g) for g in galleries)):
-        if not path.exists():
-            raise UsageError(f"No such file or folder: {path}.")
-    single = len(targets) == 1 and out is not None and out.suffix.lower() in FORMATS and not out.is_dir()
+    given = as_path(hints) if hints else None
+    if given is not None and not exists(given):
+        raise UsageError(f"There are no hints at {show_path(given)}.")
+    one_file = given is not None and is_file(given)
+    if given is not None and one_file and len(targets) > 1:
+        raise UsageError(f"{show_path(given)} is one file of hints for {len(targets)} pictures: name a folder.")
+    pictures, folders = [as_path(r) for r in references], [as_path(g) for g in galleries]
+    for path in (*pictures, *folders):
+        if not exists(path):
+            raise UsageError(f"No such file or folder: {show_path(path)}.")
+    single = len(targets) == 1 and out is not None and out.suffix.lower() in FORMATS and not is_folder(out)
     folder = out if out is not None else beside
     items = []
     for target in targets:
         where = out if single and out is not None else folder / _output_name(target, max_pixels)
         kept = where.with_name(where.stem + HINTS)
-        if given is not None and given.is_file() and given.name.endswith(".json"):
+        if given is not None and one_file and given.name.endswith(".json"):
             kept = given
         items.append(Item(target, where, kept))
     _refuse_collisions(items)
-    return Desk(items, pictures, [Path(g).expanduser() for g in galleries], given, side, max_pixels, weights)
+    return Desk(items, pictures, folders, given, side, max_pixels, weights)
 
 
 def shell_line(args: Sequence[str]) -> str:
@@ -200,10 +202,10 @@ def _within(target: Target, names: Sequence[str]) -> bool:
     """Whether the file lies where it seems to: a link out of the folder that was named is passed over."""
     real = Path(os.path.realpath(target.path))
     for name in names:
-        path = Path(name).expanduser()
-        if path.is_dir() and real.is_relative_to(os.path.realpath(path)):
+        path = as_path(name)
+        if is_folder(path) and real.is_relative_to(os.path.realpath(path)):
             return True
-        if not path.is_dir() and target.relative == Path(target.path.name):
+        if not is_folder(path) and target.relative == Path(target.path.name):
             return True
     return False
 
@@ -222,12 +224,13 @@ def _refuse_collisions(items: list[Item]) -> None:
     inputs = {os.path.realpath(item.target.path) for item in items}
     for item in items:
         if os.path.realpath(item.output) in inputs:
-            raise UsageError(f"{item.output} is an input, and inputs are never overwritten: choose another output.")
+            name = show_path(item.output)
+            raise UsageError(f"{name} is an input, and inputs are never overwritten: choose another output.")
         for path in (item.output, item.hints):
             first = seen.setdefault(str(path.absolute()).casefold(), item)
             if first is not item:
-                both = f"{first.target.path} and {item.target.path}"
-                raise UsageError(f"{both} would both be written to {path}: open them one after the other.")
+                both = f"{show_path(first.target.path)} and {show_path(item.target.path)}"
+                raise UsageError(f"{both} would both be written to {show_path(path)}: open them one after the other.")
 
 
 def _read_marks(path: Path, item: Item, size: tuple[int, int], max_pixels: int) -> Marks:
@@ -235,7 +238,7 @@ def _read_marks(path: Path, item: Item, size: tuple[int, int], max_pixels: int) 
         try:
             return scaled(parse_file(path.read_text(encoding="utf-8-sig")), size)
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise HintError(f"{path}: cannot read these hints: {' '.join(str(error).split())}.") from error
+            raise HintError(f"{show_path(path)}: cannot read these hints: {' '.join(str(error).split())}.") from error
     hints = read_hints(path, read_picture(item.target.path, max_pixels).image, max_pixels=max_pixels)
     colors = (hints.image[0].permute(1, 2, 0) * 255).round().byte().numpy()
     shapes = shapes_from_pixels(colors, hints.mask[0, 0].numpy() > 0.5)
