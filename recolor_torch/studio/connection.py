@@ -8,6 +8,7 @@ import torch
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.methods.levin.live import Cancelled
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Choose, Paint, Recipe, Stop, Suggest, encode_chroma, parse_message
@@ -157,8 +158,9 @@ class Connection:
         def job(stale: Stale) -> None:
             try:
                 pictures = [library.read(key) for key in recipe.references]
-                if not stale():
-                    session.engine.learn(recipe.references, pictures, self.studio.desk.weights)
+                session.engine.learn(recipe.references, pictures, self.studio.desk.weights, stale)
+            except Cancelled:
+                return
             except (PictureError, UsageError, WeightsMissing, ArithmeticError, RuntimeError, ValueError) as error:
                 self._stay()
                 self.tell({"type": "error", "text": f"The reference cannot be used: {_sentence(error)}"})
@@ -181,8 +183,8 @@ class Connection:
                 colors = session.suggest(message.x, message.y)
                 self.tell({"type": "suggestions", "id": message.id, "colors": colors})
 
-        # Its own thread: a place is pointed at while the brush paints.
-        self.studio.slow.submit(("suggest", id(self)), job)
+        # Its own thread: a place is pointed at while the brush paints, or while a reference is matched.
+        self.studio.quick.submit(("suggest", id(self)), job)
 
 
 def _sentence(error: Exception) -> str:

@@ -17,9 +17,11 @@ from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.semi_interactive import choose_prior, spread_with_prior
 from recolor_torch.networks import Estimate
-from recolor_torch.resize import resize, resize_hints, working_size
-from recolor_torch.studio.marks import Marks, Raster
+from recolor_torch.resize import resize, working_size
+from recolor_torch.studio.interrupt import Interruptible
+from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Recipe
+from recolor_torch.studio.raster import Raster, Reduction
 
 # The longer side of the first, coarse answer is at least this, and less than twice as much.
 LEAST_SIDE = 144
@@ -102,7 +104,7 @@ class Engine:
         self.stages: list[Stage] = []
         for y in small:
             self.stages.append(Stage(y, self.stages[-1] if self.stages else None))
-        self.whole = Raster(self.full)
+        self.whole = Reduction(self.full, size)
         self.network = network
         self.estimate: Estimate | None = None
         self.bare: Estimate | None = None
@@ -211,9 +213,7 @@ class Engine:
 
     def _exact_hints(self, marks: Marks) -> tuple[Tensor, Tensor]:
         """The hints at the finest stage by the way that ``colorize`` takes: full size first."""
-        colors, mask = self.whole.draw(marks.shapes)
-        image = torch.from_numpy(colors).permute(2, 0, 1)[None].float() / 255
-        hints, known = resize_hints(image, torch.from_numpy(mask)[None, None].float(), self.finest.size)
+        hints, known = self.whole.draw(marks.shapes)
         return from_rgb(hints, "yuv")[:, 1:], known
 
     def _look(self, hints: Tensor | None, mask: Tensor | None) -> None:
@@ -273,19 +273,29 @@ class Engine:
         """Whether a recipe can be solved at once; ``learn`` makes it so."""
         return recipe.kind != "reference" or recipe.references in self.references
 
-    def learn(self, names: tuple[str, ...], pictures: list[Tensor], weights: str | None = None) -> None:
+    def learn(
+        self,
+        names: tuple[str, ...],
+        pictures: list[Tensor],
+        weights: str | None = None,
+        stale: Stale = lambda: False,
+    ) -> None:
         """Match references; takes seconds, and may run beside ``solve``.
 
         Args:
             names: the key of the references.
             pictures: sRGB, (1, 3, H, W) each.
             weights: file of VGG-19 weights.
+            stale: asked often; nothing is learned where it says that nobody waits any more.
+
+        Raises:
+            Cancelled: it was stale.
         """
         luminance = self.finest.luminance
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
         guide = Guide(tuple(Reference(from_rgb(p, "yuv")) for p in pictures))
         method = Correspondence(weights=weights)
-        with torch.no_grad():
+        with torch.no_grad(), Interruptible(stale):
             chroma, confidence = method.estimate(image, guide)
             result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
         self.unpainted[names] = result

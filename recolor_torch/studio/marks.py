@@ -1,10 +1,8 @@
-"""What a person has painted on one picture: the page's strokes, as a file of hints and as pixels."""
+"""What a person has painted on one picture: the page's strokes, and the file of hints."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from recolor_torch.hints.links import Link, parse_links
 from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
@@ -143,46 +141,3 @@ def scaled(marks: Marks, size: tuple[int, int]) -> Marks:
         items.append(Mark(Stroke(line, s.radius * (fx * fy) ** 0.5, s.color), mark.flags))
     links = tuple(replace(k, target=k.target.scaled(fx, fy)) for k in marks.links)
     return Marks(size, tuple(items), links)
-
-
-@dataclass
-class Raster:
-    """The pixels of strokes at one size, drawn anew only where strokes are new.
-
-    Args:
-        size: (height, width) of the raster.
-    """
-
-    size: tuple[int, int]
-    drawn: tuple[Stroke, ...] = ()
-    picture: tuple[int, int] = (0, 0)
-    colors: np.ndarray = field(init=False)
-    mask: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
-        self.colors = np.zeros((*self.size, 3), np.uint8)
-        self.mask = np.zeros(self.size, bool)
-        self.drawn = ()
-
-    def draw(self, shapes: HintShapes) -> tuple[np.ndarray, np.ndarray]:
-        """Colors (H, W, 3) uint8 and mask (H, W) of ``shapes``, as ``HintShapes.rasterize`` gives them."""
-        strokes = shapes.strokes
-        if self.picture != shapes.size or strokes[: len(self.drawn)] != self.drawn:
-            self._clear()
-            self.picture = shapes.size
-        # The last stroke is the one that grows: it is drawn on a copy.
-        settled = max(len(self.drawn), len(strokes) - 1)
-        self._add(self.colors, self.mask, strokes[len(self.drawn) : settled])
-        self.drawn = strokes[:settled]
-        colors, mask = self.colors.copy(), self.mask.copy()
-        self._add(colors, mask, strokes[settled:])
-        return colors, mask
-
-    def _add(self, colors: np.ndarray, mask: np.ndarray, strokes: tuple[Stroke, ...]) -> None:
-        if strokes:
-            new, where = HintShapes(self.picture, strokes=strokes).rasterize(self.size)
-            colors[where] = new[where]
-            mask |= where

@@ -95,8 +95,11 @@ class Session:
         if key not in self.thumbs:
             stage = self.engine.stages[0]
             with self.lock:
-                chroma, _ = self.engine.read(Recipe(sample=sample), self.engine.automatic())
-            picture = fit_gamut(stage.luminance, stage.fit(chroma))
+                estimate = self.engine.automatic()
+            # At the size of a thumbnail, and without the lock: the brush does not wait for it.
+            with torch.no_grad():
+                chroma, _ = self.engine.method(Recipe(sample=sample)).read(estimate, stage.luminance)
+            picture = fit_gamut(stage.luminance, chroma)
             self.thumbs[key] = _jpeg(_thumb(picture), 88)
         return self.thumbs[key]
 

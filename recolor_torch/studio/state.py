@@ -41,6 +41,7 @@ class Studio:
         self.thumbs: OrderedDict[int, bytes] = OrderedDict()
         self.live = Worker("studio-live", _one_of_two)
         self.slow = Worker("studio-slow", lambda: torch.set_num_threads(1))
+        self.quick = Worker("studio-quick", lambda: torch.set_num_threads(1))
         self.disk = Worker("studio-disk")
         self.page = {p.name: p for p in PAGE.iterdir() if p.suffix in (".html", ".js", ".css", ".svg")}
 
@@ -94,7 +95,7 @@ class Studio:
 
     def close(self) -> None:
         """End the threads and remove what was dropped."""
-        for worker in (self.live, self.slow, self.disk):
+        for worker in (self.live, self.slow, self.quick, self.disk):
             worker.close()
         self.library.close()
 

@@ -1,15 +1,14 @@
-"""Marks: the page's strokes as a file of hints and as pixels."""
+"""Marks: the page's strokes as a file of hints."""
 
 import json
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recolor_torch.hints.links import Link, Region
-from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
-from recolor_torch.studio.marks import MOST_POINTS, Mark, Marks, Raster, parse_file, parse_marks, scaled
+from recolor_torch.hints.shapes import Stroke, parse_shapes
+from recolor_torch.studio.marks import MOST_POINTS, Mark, Marks, parse_file, parse_marks, scaled
 
 SIZE = (60, 40)
 numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
@@ -42,26 +41,6 @@ def test_page_and_file_hold_the_same_marks(m):
 @given(marks)
 def test_every_reader_of_hints_sees_the_shown_strokes_alone(m):
     assert parse_shapes(m.to_file()).strokes == m.strokes
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(strokes, max_size=5).map(tuple), min_size=1, max_size=5))
-def test_a_raster_that_is_kept_is_a_raster_from_scratch(states):
-    raster = Raster((20, 30))
-    for state in states:
-        colors, mask = raster.draw(HintShapes(SIZE, strokes=state))
-        wanted, where = HintShapes(SIZE, strokes=state).rasterize((20, 30))
-        assert np.array_equal(mask, where)
-        assert np.array_equal(colors[mask], wanted[where])
-
-
-def test_a_growing_stroke_is_drawn_anew_and_those_before_are_not():
-    raster = Raster((40, 60))
-    first = Stroke(((5, 5), (30, 5)), 2, "#ff0000")
-    for end in range(10, 50, 10):
-        growing = Stroke(((5, 20), (end, 20)), 2, "#0000ff")
-        raster.draw(HintShapes(SIZE, strokes=(first, growing)))
-    assert raster.drawn == (first,)
 
 
 def test_scaled_marks_cover_the_same_part():
