@@ -95,7 +95,7 @@ class Reduction:
         if not shapes.strokes:
             return colors, known
         first, last = _source(top, bottom, *(n[0] for n in (self.full, self.size)))
-        pixels, mask = shapes.rasterize(self.full, (first, last))
+        pixels, mask = shapes.rasterize(self.full, rows=(first, last))
         for row in range(top, bottom):
             a, b = (n - first for n in _source(row, row + 1, self.full[0], self.size[0]))
             if not mask[a:b].any():

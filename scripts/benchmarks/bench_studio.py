@@ -1,12 +1,14 @@
 """How soon colors follow a stroke in the studio: recorded strokes through the real server and its socket.
 
-    python scripts/benchmarks/bench_studio.py PICTURE... [--sides 384 768 1024] [--reference PICTURE]
+    python -m scripts.benchmarks.bench_studio PICTURE... [--sides 384 768 1024] [--reference PICTURE] [--keep FILE]
 
 Each picture is opened by a server of its own process at each working side, and ten strokes are painted with a moving
 brush. Printed for each side, over all pictures and strokes but each first one: the milliseconds from the end of the
 stroke until the first new colors and until the final ones have arrived (and, on Linux, the processor time that the
 server took for them: on a busy machine this is the number to read), the updates a second while the brush moves, and
-the largest difference of the final colors from a fresh solve through the pipeline, in 8-bit levels.
+the largest difference of the final colors from a fresh solve through the pipeline, in 8-bit levels. With ``--keep``
+what was measured is kept in a file, and a later call measures what is missing alone: one picture a call, say, where the
+machine is not free for long.
 """
 
 import argparse
@@ -165,9 +167,20 @@ def run(path: str, side: int, references: list[str]) -> dict[str, list]:
         finally:
             process.terminate()
             process.wait()
-    wanted = fresh(path, result["shapes"][0], side, "semi_interactive" if references else "network", references)
-    result["gap"] = [255 * float(np.abs(result["chroma"][0] - wanted).max())]
-    return result
+    chroma, shapes = result.pop("chroma")[0], result.pop("shapes")[0]
+    wanted = fresh(path, shapes, side, "semi_interactive" if references else "network", references)
+    return {**result, "gap": [255 * float(np.abs(chroma - wanted).max())]}
+
+
+def kept(file: Path | None, path: str, side: int, references: list[str]) -> dict[str, list]:
+    """What was measured before, or measured and kept now."""
+    known = json.loads(file.read_text()) if file and file.exists() else {}
+    key = " ".join([path, str(side), *references])
+    if key not in known:
+        known[key] = run(path, side, references)
+        if file:
+            file.write_text(json.dumps(known))
+    return known[key]
 
 
 def main() -> None:
@@ -176,13 +189,14 @@ def main() -> None:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--sides", type=int, nargs="+", default=[384, 768, 1024])
     parser.add_argument("--reference", action="append", default=[], metavar="PICTURE")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep what was measured in this JSON file")
     args = parser.parse_args()
     prior = "reference" if args.reference else "network"
     print(f"{len(args.pictures)} pictures, {len(STROKES)} strokes each, over a {prior} prior, {os.cpu_count()} cores")
     print("| side | first p50, p95 | processor | final p50, p95 | processor | updates/s | from a fresh solve |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for side in args.sides:
-        rows = [run(path, side, args.reference) for path in args.pictures]
+        rows = [kept(args.keep, path, side, args.reference) for path in args.pictures]
         cells = []
         for name in ("first", "first_cpu", "final", "final_cpu"):
             low, high = np.percentile(1e3 * np.concatenate([r[name] for r in rows]), (50, 95))
