@@ -354,25 +354,42 @@ class App {
 
   showProposals() {
     const strip = $("proposals"), i = this.index, r = this.recipe, cards = [];
-    const add = (options, recipe, on) => { const c = card({ ...options, role: "radio", press: () => this.choose(recipe) }); c.setAttribute("aria-checked", String(on)); cards.push(c); return c; };
+    const add = (options, on) => { const c = card(options); c.setAttribute("aria-checked", String(on)); cards.push(c); };
+    const start = (options, recipe, on) => add({ ...options, role: "radio", press: () => this.choose(recipe) }, on);
     for (const [sample, caption] of (this.picture?.proposals ?? []).entries())
-      add({ caption, image: `api/picture/${i}/proposal/${sample}` }, { kind: "automatic", sample, references: [] }, r.kind === "automatic" && r.sample === sample);
-    add({ caption: "Strokes alone", iconName: "brush", title: "No proposal: what you paint spreads over gray" }, { kind: "plain", references: [] }, r.kind === "plain");
+      start({ caption, image: `api/picture/${i}/proposal/${sample}` }, { kind: "automatic", sample, references: [] }, r.kind === "automatic" && r.sample === sample);
+    start({ caption: "Strokes alone", iconName: "brush", title: "No proposal: what you paint spreads over gray" }, { kind: "plain", references: [] }, r.kind === "plain");
     for (const e of this.references ?? []) {
       const caption = e.score === null || e.score === undefined ? e.name : `${Math.round(e.score * 100)} · ${e.name}`;
-      const c = add({ caption, image: `api/reference/${e.key}?thumb`, title: e.score ? `${e.name}, ${Math.round(e.score * 100)} of 100 alike` : e.name }, { kind: "reference", references: [e.key] }, r.references[0] === e.key);
-      c.addEventListener("click", () => this.source.open(e.key, e.name));
+      const title = `${e.name}${e.score ? `, ${Math.round(e.score * 100)} of 100 alike` : ""} (shift+click: together with others)`;
+      add({ caption, image: `api/reference/${e.key}?thumb`, title, role: "checkbox", press: (event) => { this.useReference(e.key, event.shiftKey || event.ctrlKey || event.metaKey); this.source.open(e.key, e.name); } }, this.uses(e.key));
     }
+    if (this.searching) cards.push(card({ caption: "Searching …", iconName: "search", title: "References are looked for in the gallery" }));
     cards.push(card({ caption: "Add reference", iconName: "plus", title: "A picture whose colors are wanted; or drop one anywhere", press: () => $("file").click() }));
+    const at = strip.scrollLeft;
     strip.replaceChildren(...cards);
+    strip.scrollLeft = at;
+    this.source.used();
+  }
+
+  uses(key) { return this.recipe.kind === "reference" && this.recipe.references.includes(key); }
+
+  /** Take the colors of a reference: alone, or with ``more`` beside the others, or no longer. */
+  useReference(key, more) {
+    const others = more && this.recipe.kind === "reference" ? this.recipe.references.filter((k) => k !== key) : [];
+    const references = more && this.uses(key) ? others : [...others, key];
+    this.choose(references.length ? { kind: "reference", references } : { kind: "automatic", sample: 0, references: [] });
   }
 
   async askGallery(index) {
     this.found = index;
+    this.searching = true;
+    this.showProposals();
     try {
       const { references } = await (await ask(`api/picture/${index}/gallery`)).json();
-      if (this.index === index) { this.references = references; this.showProposals(); }
+      if (this.index === index) this.references = references;
     } catch (error) { this.notice(error.message); }
+    if (this.index === index) { this.searching = false; this.showProposals(); }
   }
 
   async addReference(file) {
@@ -433,9 +450,15 @@ class App {
   notice(text) { $("notice").hidden = !text; $("notice").querySelector("p").textContent = text; }
 
   busy(text, stoppable = true) {
+    clearInterval(this.counting);
     $("busy").hidden = !text;
-    $("busy").querySelector("p").textContent = text;
     $("stop").hidden = !stoppable;
+    const from = performance.now(), show = () => {
+      const seconds = Math.floor((performance.now() - from) / 1000);
+      $("busy").querySelector("p").textContent = seconds > 1 ? `${text} ${seconds} s` : text;
+    };
+    show();
+    if (text) this.counting = setInterval(show, 1000);
   }
 
   refused(text) { this.busy(""); this.notice(text); }

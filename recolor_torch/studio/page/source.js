@@ -8,6 +8,7 @@ export class Source {
     this.panel = document.getElementById("source");
     this.canvas = document.getElementById("source-view");
     document.getElementById("source-close").onclick = () => this.close();
+    document.getElementById("source-use").onchange = () => this.app.useReference(this.key, true);
     this.canvas.addEventListener("pointerdown", (e) => { this.canvas.setPointerCapture(e.pointerId); this.down(this.place(e)); });
     this.canvas.addEventListener("pointermove", (e) => this.from && this.move(this.place(e)));
     this.canvas.addEventListener("pointerup", () => (this.from = null));
@@ -23,8 +24,12 @@ export class Source {
     this.canvas.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`;
     this.panel.hidden = false;
     this.hint();
+    this.used();
     this.draw();
   }
+
+  /** Whether colors come from this reference. */
+  used() { if (this.key) document.getElementById("source-use").checked = this.app.uses(this.key); }
 
   close() { this.key = null; this.region = null; this.panel.hidden = true; }
 
