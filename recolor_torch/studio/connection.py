@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Messages that wait for a slow page; older ones are dropped.
 MOST_WAITING = 64
+BROKEN = (RuntimeError, ValueError, KeyError)
 
 
 class Connection:
@@ -106,10 +107,7 @@ class Connection:
             self.tell({"type": "error", "text": str(error)})
             return
         if isinstance(message, Paint):
-            self.seq, self.marks = message.seq, message.marks
-            self.paint(message.moving)
-            if not message.moving:
-                self.studio.keep(self)
+            self._paint(message)
         elif isinstance(message, Choose):
             self.seq = message.seq
             self._choose(message.recipe)
@@ -118,6 +116,19 @@ class Connection:
         elif isinstance(message, Stop):
             self.studio.slow.cancel(("learn", id(self)))
             self._stay()
+
+    def _paint(self, message: Paint) -> None:
+        try:
+            self.studio.library.linked(self.session.index, message.marks.links)
+        except KeyError as error:
+            self.tell({"type": "error", "text": error.args[0]})
+            return
+        self.seq, self.marks = message.seq, message.marks
+        self.paint(message.moving)
+        if not message.moving:
+            self.studio.keep(self)
+            if not self.session.engine.knows(self.recipe, self.marks.links):
+                self._learn(self.recipe)
 
     def _stay(self) -> None:
         """What was chosen last does not come: the page goes back to the recipe that holds."""
@@ -145,23 +156,33 @@ class Connection:
         self.studio.live.submit(("paint", id(self)), job, gentle=moving)
 
     def _choose(self, recipe: Recipe) -> None:
-        library, session = self.studio.library, self.session
-        unknown = [key for key in recipe.references if key not in library.entries]
+        unknown = [key for key in recipe.references if key not in self.studio.library.entries]
         if unknown:
             self.tell({"type": "error", "text": f"There is no reference {unknown[0]}."})
-            return
-        if session.engine.knows(recipe):
+        elif recipe.kind == "reference" and not (recipe.references or self.marks.links):
+            self._stay()
+            self.tell({"type": "error", "text": "There is neither a reference nor a link: choose a reference."})
+        elif self.session.engine.knows(recipe, self.marks.links):
+            self.studio.slow.cancel(("learn", id(self)))
+            self.tell({"type": "progress", "text": ""})
             self._take(recipe)
-            return
-        self.tell({"type": "progress", "text": "Matching the reference …"})
+        else:
+            self._learn(recipe)
+
+    def _learn(self, recipe: Recipe) -> None:
+        """Match the references of a recipe and the links as they are, then solve by it."""
+        library, session, links = self.studio.library, self.session, self.marks.links
+        marks = self.marks
+        what = "references" if len(recipe.references) > 1 else "reference" if recipe.references else "links"
+        self.tell({"type": "progress", "text": f"Matching the {what} …"})
 
         def job(stale: Stale) -> None:
             try:
-                pictures = [library.read(key) for key in recipe.references]
-                session.engine.learn(recipe.references, pictures, self.studio.desk.weights, stale)
+                guide = library.guide(session.index, recipe.references, marks, session.engine.finest.size)
+                session.engine.learn((recipe.references, links), guide, self.studio.desk.weights, stale)
             except Cancelled:
                 return
-            except (PictureError, UsageError, WeightsMissing, ArithmeticError, RuntimeError, ValueError) as error:
+            except (PictureError, UsageError, WeightsMissing, ArithmeticError, OSError, *BROKEN) as error:
                 self._stay()
                 self.tell({"type": "error", "text": f"The reference cannot be used: {_sentence(error)}"})
                 return

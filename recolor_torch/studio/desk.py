@@ -106,13 +106,15 @@ class Desk:
         item = self.items[index]
         args = ["colorize", str(item.target.path), "-o", str(item.output)]
         painted = bool(marks.strokes)
-        if painted:
+        if painted or (marks.links and recipe.kind == "reference"):
             args += ["--hints", str(item.hints)]
         if recipe.kind == "plain":
             if not painted:
                 raise UsageError("There is no color yet: paint a stroke, or choose a proposal.")
             args += ["-m", "levin"]
         elif recipe.kind == "reference":
+            if not (references or marks.links):
+                raise UsageError("There is neither a reference nor a link: choose a reference.")
             args += ["-m", "semi_interactive" if painted else "correspondence"]
             args += [part for path in references for part in ("-r", str(path))]
             if painted and recipe.trust != 1:

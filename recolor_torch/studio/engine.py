@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color import from_rgb, rgb_to_luminance
-from recolor_torch.methods import Guide, Reference
+from recolor_torch.hints.links import Link
+from recolor_torch.methods import Guide
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
-from recolor_torch.methods.semi_interactive import choose_prior, spread_with_prior
+from recolor_torch.methods.semi_interactive import choose_prior, linked_region, spread_with_prior
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, working_size
 from recolor_torch.studio.interrupt import Interruptible
@@ -39,7 +40,12 @@ PROPOSALS: tuple[tuple[str, dict[str, Any]], ...] = (
 # Strength of a reference's prior that the trust of 1 stands for, once a person has set the trust.
 REFERENCE_STRENGTH = 0.01
 
+# Matches of references that are kept, each at the size of the finest stage.
+MOST_MATCHED = 8
+
 Stale = Callable[[], bool]
+Key = tuple[tuple[str, ...], tuple[Link, ...]]
+"""Keys of references, and links."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,21 @@ class Answer:
     side: int
     final: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What references say of the picture.
+
+    Args:
+        chroma: (1, 2, h, w), at the finest stage.
+        confidence: (1, 1, h, w).
+        linked: (1, 1, h, w), 1 in the regions of links; None without links.
+    """
+
+    chroma: Tensor
+    confidence: Tensor
+    linked: Tensor | None
 
 
 class Stage:
@@ -108,10 +129,11 @@ class Engine:
         self.network = network
         self.estimate: Estimate | None = None
         self.bare: Estimate | None = None
-        self.references: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
-        self.unpainted: dict[tuple[str, ...], Tensor] = {}
+        # What references and links say, newest last.
+        self.matched: dict[Key, Matched] = {}
         # What references and hints together were last found to say: coarse answers begin with it.
-        self.chosen: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
+        self.chosen: dict[Key, tuple[Tensor, Tensor]] = {}
+        self._links: tuple[Link, ...] = ()
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
         self._hinted = False
         self._finisher: LiveSpread | None = None
@@ -142,6 +164,7 @@ class Engine:
             stale: asked often, from the thread that solves.
         """
         start = time.perf_counter()
+        self._links = marks.links
         try:
             for chroma, stage, final in self._steps(marks, recipe, moving, stale):
                 values = chroma[0].float().numpy()
@@ -169,8 +192,9 @@ class Engine:
         prior = self._prior(recipe)
         if judged and prior is not None and self.estimate is not None:
             bare, hinted = (self.read(Recipe(), e) for e in (self.automatic(), self.estimate))
-            prior = choose_prior(hints, mask, prior, bare, hinted)
-            self.chosen[recipe.references] = prior
+            found = self.found(recipe)
+            prior = choose_prior(hints, mask, prior, bare, hinted, found.linked if found else None)
+            self.chosen = {(recipe.references, marks.links): prior}
         for stage in self.stages[1:-1]:
             yield self._at(stage, marks, recipe, prior, COARSE_TOLERANCE, stale), stage, False
         stage = self.finest
@@ -192,7 +216,7 @@ class Engine:
     def _coarse(self, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
         """The prior before the hints are looked at anew."""
         judged = recipe.kind == "reference" and recipe.trust == 1
-        known = self.chosen.get(recipe.references) if judged else None
+        known = self.chosen.get((recipe.references, self._links)) if judged else None
         return self._prior(recipe) if known is None else known
 
     def _evaluate(
@@ -234,7 +258,8 @@ class Engine:
         if recipe.kind == "plain":
             return None
         if recipe.kind == "reference":
-            return self.references.get(recipe.references)
+            found = self.found(recipe)
+            return (found.chroma, found.confidence) if found else None
         if self.estimate is None:
             self._look(None, None)
         assert self.estimate is not None
@@ -256,8 +281,6 @@ class Engine:
     def _without_hints(self, recipe: Recipe) -> Tensor:
         if recipe.kind == "plain":
             return torch.zeros_like(self.finest.luminance).expand(-1, 2, -1, -1)
-        if recipe.kind == "reference":
-            return self.unpainted[recipe.references]
         prior = self._prior(recipe)
         assert prior is not None
         return prior[0]
@@ -269,22 +292,22 @@ class Engine:
         method.loaded, method.digest = self.network.loaded, self.network.digest
         return method
 
-    def knows(self, recipe: Recipe) -> bool:
+    def knows(self, recipe: Recipe, links: tuple[Link, ...] = ()) -> bool:
         """Whether a recipe can be solved at once; ``learn`` makes it so."""
-        return recipe.kind != "reference" or recipe.references in self.references
+        return recipe.kind != "reference" or (recipe.references, links) in self.matched
 
-    def learn(
-        self,
-        names: tuple[str, ...],
-        pictures: list[Tensor],
-        weights: str | None = None,
-        stale: Stale = lambda: False,
-    ) -> None:
+    def found(self, recipe: Recipe) -> "Matched | None":
+        """What the references and the links say; without these links yet, what was last found of the references."""
+        exact = self.matched.get((recipe.references, self._links))
+        near = [found for (names, _), found in self.matched.items() if names == recipe.references]
+        return exact or (near[-1] if near else None)
+
+    def learn(self, key: Key, guide: Guide, weights: str | None = None, stale: Stale = lambda: False) -> None:
         """Match references; takes seconds, and may run beside ``solve``.
 
         Args:
-            names: the key of the references.
-            pictures: sRGB, (1, 3, H, W) each.
+            key: of the references and the links.
+            guide: references in sRGB, and links on a target of the finest stage's size.
             weights: file of VGG-19 weights.
             stale: asked often; nothing is learned where it says that nobody waits any more.
 
@@ -293,14 +316,15 @@ class Engine:
         """
         luminance = self.finest.luminance
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
-        guide = Guide(tuple(Reference(from_rgb(p, "yuv")) for p in pictures))
+        pictures = tuple(replace(r, image=from_rgb(r.image, "yuv")) for r in guide.references)
+        guide = replace(guide, references=pictures)
         method = Correspondence(weights=weights)
         with torch.no_grad(), Interruptible(stale):
             chroma, confidence = method.estimate(image, guide)
             result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
-        self.unpainted[names] = result
-        self.references[names] = (result, confidence)
-        self.chosen.pop(names, None)
+        self.matched[key] = Matched(result, confidence, linked_region(guide.links, luminance))
+        for old in list(self.matched)[:-MOST_MATCHED]:
+            self.matched.pop(old, None)
 
 
 def network_settings(recipe: Recipe) -> dict[str, Any]:

@@ -1,17 +1,26 @@
 """References: those of the command, those that a gallery finds, and those that a person drops on the page."""
 
+import hashlib
+import os
+import re
 import tempfile
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import Any
 
 from torch import Tensor
 
 from recolor_torch.features import find_vgg19
+from recolor_torch.files import write_bytes_atomically
+from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.links import Link, resolve_names
 from recolor_torch.pictures import PictureError, read_picture
 from recolor_torch.pictures.formats import FORMATS
+from recolor_torch.run.linked import read_links, with_targets
 from recolor_torch.studio.desk import Desk
+from recolor_torch.studio.marks import Marks
 
 # Limits on a picture that is dropped on the page, and on how many.
 LARGEST_UPLOAD = 64 * 2**20
@@ -28,8 +37,9 @@ class Entry:
         key: what the page calls it.
         path: the file.
         name: what the page shows.
-        source: "command", "gallery" or "dropped".
+        source: "command", "gallery", "dropped" or "hints".
         score: how alike the gallery finds it, or None.
+        digest: of the content of a dropped one.
     """
 
     key: str
@@ -37,6 +47,7 @@ class Entry:
     name: str
     source: str
     score: float | None = None
+    digest: str = ""
 
     def to_page(self) -> dict[str, Any]:
         """As the page holds it."""
@@ -51,6 +62,8 @@ class Library:
     entries: dict[str, Entry] = field(default_factory=dict)
     found: dict[int, list[Entry]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    # Names in links of files that stand for no reference.
+    lost: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for i, path in enumerate(self.desk.references):
@@ -58,10 +71,76 @@ class Library:
         self._folder: tempfile.TemporaryDirectory | None = None
         self._gallery: Any = None
 
+    def of(self, index: int) -> list[Entry]:
+        """The references that a picture may take colors from."""
+        found = self.found.get(index, [])
+        paths = {e.path for e in found}
+        own = (e for e in self.entries.values() if e.source != "gallery")
+        return [*(e for e in own if e.source != "hints" or e.path not in paths), *found]
+
     def listed(self, index: int) -> list[dict[str, Any]]:
-        """The references for a picture, as the page shows them."""
-        own = [e for e in self.entries.values() if e.source != "gallery"]
-        return [e.to_page() for e in (*own, *self.found.get(index, []))]
+        """The references for a picture, as the page shows them; "file" is what links call each."""
+        return [e.to_page() | {"file": self.file(index, e)} for e in self.of(index)]
+
+    def file(self, index: int, entry: Entry) -> str:
+        """The name of a reference in the hints of a picture: its path from the folder of the hints."""
+        item = self.desk.items[index]
+        path = self._kept(entry, item.output.parent)
+        try:
+            return PurePath(os.path.relpath(path, item.hints.parent)).as_posix()
+        except ValueError:  # another drive
+            return path.absolute().as_posix()
+
+    def linked(self, index: int, links: Sequence[Link]) -> list[str]:
+        """Keys of the references that links name.
+
+        Raises:
+            KeyError: one is none of the page's: a page names no file that the command did not.
+        """
+        keys = {self.file(index, e): e.key for e in self.of(index)}
+        unknown = next((k.name for k in links if k.name not in keys and k.name not in self.lost), None)
+        if unknown is not None:
+            raise KeyError("A link names a reference that this page does not have.")
+        return [keys[k.name] for k in links if k.name in keys]
+
+    def adopt(self, index: int, marks: Marks) -> Marks:
+        """Marks from a file, whose links' references become those of the page."""
+        links = []
+        for link in marks.links:
+            known = self.of(index)
+            try:
+                folder = self.desk.items[index].hints.parent
+                path = resolve_names([link.name], [e.path for e in known], folder)[0]
+            except ValueError:
+                self.lost.add(link.name)  # exporting says which it is
+                links.append(link)
+                continue
+            entry = next((e for e in known if e.path == path), None)
+            if entry is None:
+                with self.lock:
+                    key = f"h{len(self.entries)}"
+                    entry = self.entries[key] = Entry(key, path, path.name, "hints")
+            links.append(replace(link, name=self.file(index, entry)))
+        return replace(marks, links=tuple(links))
+
+    def guide(self, index: int, keys: tuple[str, ...], marks: Marks, size: tuple[int, int]) -> Guide:
+        """What references and links say to a method, as the command line reads it.
+
+        Args:
+            index: of the picture.
+            keys: of the references.
+            marks: with links.
+            size: (height, width) of the target that the method sees.
+
+        Raises:
+            PictureError: a reference cannot be read, or a link stands for nothing.
+        """
+        item = self.desk.items[index]
+        self.keep(self.linked(index, marks.links), item.output.parent)
+        paths = self.keep(keys, item.output.parent)
+        references = tuple(Reference(self.read(key)) for key in keys)
+        references, found = read_links(marks.shapes, item.hints, paths, references, self.desk.max_pixels)
+        return Guide(references, links=with_targets(marks.shapes, found, size))
 
     def add(self, data: bytes, name: str) -> Entry:
         """Take a dropped picture in.
@@ -85,7 +164,7 @@ class Library:
                 path.unlink()
                 raise PictureError(str(error).replace(str(path), "The dropped file")) from error
             shown = Path(name.replace("\\", "/")).name[:80] or "dropped picture"
-            self.entries[key] = Entry(key, path, shown, "dropped")
+            self.entries[key] = Entry(key, path, shown, "dropped", digest=hashlib.sha256(data).hexdigest())
             return self.entries[key]
 
     def read(self, key: str) -> Tensor:
@@ -97,19 +176,24 @@ class Library:
         """
         return read_picture(self.entries[key].path, self.desk.max_pixels).image
 
-    def keep(self, keys: tuple[str, ...], folder: Path) -> list[Path]:
+    def keep(self, keys: Sequence[str], folder: Path) -> list[Path]:
         """Files for the command line: dropped pictures are copied to ``folder``, where they stay."""
         paths = []
         for key in keys:
             entry = self.entries[key]
-            path = entry.path
-            if entry.source == "dropped":
-                path = folder / "references" / f"{key}-{Path(entry.name).stem}{entry.path.suffix}"
-                if not path.exists():
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(entry.path.read_bytes())
+            path = self._kept(entry, folder)
+            if path != entry.path and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes_atomically(path, entry.path.read_bytes())
             paths.append(path)
         return paths
+
+    def _kept(self, entry: Entry, folder: Path) -> Path:
+        """Where a reference lies for later runs; dropped ones of one content have one name."""
+        if entry.source != "dropped":
+            return entry.path
+        stem = re.sub(r"[^\w.-]+", "_", Path(entry.name).stem) or "picture"
+        return folder / "references" / f"{stem}-{entry.digest[:8]}{entry.path.suffix}"
 
     def search(self, index: int) -> list[Entry]:
         """What the galleries find for a picture; slow the first time.

@@ -113,8 +113,6 @@ def parse_recipe(data: Any) -> Recipe:
         raise ValueError(f"recipe.kind must be one of {', '.join(KINDS)}")
     if not isinstance(references, list) or len(references) > 16 or not all(isinstance(r, str) for r in references):
         raise ValueError("recipe.references must be a list of at most 16 keys")
-    if kind == "reference" and not references:
-        raise ValueError("recipe.references must name a reference")
     sample = _whole(data, "sample", 0)
     if sample > 15:
         raise ValueError("sample must be at most 15")

@@ -146,7 +146,10 @@ async def _upload(studio: Studio, request: Request) -> Response:
     entry = await run_in_threadpool(
         studio.library.add, bytes(data), request.query_params.get("name", "dropped picture")
     )
-    return JSONResponse({"reference": entry.to_page()})
+    index = request.query_params.get("picture", "0")
+    if not index.isdecimal() or int(index) >= len(studio.desk.items):
+        raise IndexError("There is no such picture.")
+    return JSONResponse({"reference": entry.to_page() | {"file": studio.library.file(int(index), entry)}})
 
 
 async def _args(studio: Studio, request: Request) -> tuple[list[str], Session]:

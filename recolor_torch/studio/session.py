@@ -119,10 +119,11 @@ class Session:
             for ab, share in likely_colors(logits):
                 chroma = ab_to_chroma(luminance, ab.view(1, 2, 1, 1))
                 found.append({"color": _hex(fit_gamut(luminance, chroma)), "share": round(share, 3), "from": "network"})
-        for names, (prior, confidence) in list(self.engine.references.items()):
+        latest = {names: matched for (names, _), matched in list(self.engine.matched.items())}
+        for names, matched in latest.items():
             where = (x / self.width, y / self.height)
-            chroma = _at(prior, where).view(1, 2, 1, 1)
-            sure = float(_at(confidence, where))
+            chroma = _at(matched.chroma, where).view(1, 2, 1, 1)
+            sure = float(_at(matched.confidence, where))
             color = _hex(fit_gamut(luminance, chroma))
             found.append({"color": color, "share": round(sure, 3), "from": "reference", "names": list(names)})
         return found

@@ -65,6 +65,7 @@ class Studio:
 
     def _open(self, index: int) -> Session:
         session = Session(self.desk, index, self.network)
+        session.marks = session.saved = self.library.adopt(index, session.marks)
 
         def job(_stale: Stale) -> None:
             with session.lock, torch.no_grad():
@@ -80,6 +81,8 @@ class Studio:
 
         def job(_stale: Stale) -> None:
             try:
+                folder = self.desk.items[session.index].output.parent
+                self.library.keep(self.library.linked(session.index, marks.links), folder)
                 if session.save(marks):
                     connection.tell({"type": "saved", "state": self.desk.items[session.index].state()})
             except OSError as error:

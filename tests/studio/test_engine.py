@@ -92,7 +92,8 @@ def test_a_reference_is_correspondence_and_with_strokes_semi_interactive(network
     engine = Engine(image, SIDE, network)
     recipe = Recipe("reference", references=("r0",))
     assert not engine.knows(recipe)
-    engine.learn(("r0",), [reference])
+    engine.learn((("r0",), ()), Guide((Reference(reference),)))
+    assert engine.knows(recipe)
     wanted = pipeline(image, marks(), "correspondence", [reference])
     assert 255 * (shown(image, last(engine, marks(), recipe)) - wanted).abs().max() < 2 * HALF_A_LEVEL
     for painted in SEQUENCE[:2]:

@@ -194,14 +194,17 @@ class App {
   addLink(from, to) {
     const target = boxOf(from, to);
     if (target[2] < 2 || target[3] < 2) return;
-    this.commit({ ...this.history.now, links: [...this.history.now.links, { target, reference: this.source.region, name: this.source.name }] });
-    this.notice("The link is kept with the hints: colors by reference follow it.");
+    const link = { target, reference: this.source.region, name: this.source.file, reference_size: this.source.size };
+    this.commit({ ...this.history.now, links: [...this.history.now.links, link] });
+    if (this.recipe.kind !== "reference") this.choose({ kind: "reference", references: [] });
   }
 
   dropLink(i) { this.commit({ ...this.history.now, links: this.history.now.links.filter((_, k) => k !== i) }); }
 
   listed() {
     showStrokes(this);
+    const linked = this.history.now.links.length > 0;
+    if (linked !== this.linked) { this.linked = linked; if (this.picture) this.showProposals(); }
     $("undo").disabled = !this.history.past.length;
     $("redo").disabled = !this.history.future.length;
   }
@@ -335,6 +338,7 @@ class App {
     this.recipe = { ...this.recipe, ...changes };
     this.link.choose(this.recipe);
     this.showProposals();
+    this.listed();
   }
 
   /** The recipe that the server holds. */
@@ -344,6 +348,7 @@ class App {
     $("trust").value = Math.round(100 * Math.log10(recipe.trust));
     this.showSliders();
     this.showProposals();
+    this.listed();
   }
 
   showSliders() {
@@ -362,8 +367,9 @@ class App {
     for (const e of this.references ?? []) {
       const caption = e.score === null || e.score === undefined ? e.name : `${Math.round(e.score * 100)} · ${e.name}`;
       const title = `${e.name}${e.score ? `, ${Math.round(e.score * 100)} of 100 alike` : ""} (shift+click: together with others)`;
-      add({ caption, image: `api/reference/${e.key}?thumb`, title, role: "checkbox", press: (event) => { this.useReference(e.key, event.shiftKey || event.ctrlKey || event.metaKey); this.source.open(e.key, e.name); } }, this.uses(e.key));
+      add({ caption, image: `api/reference/${e.key}?thumb`, title, role: "checkbox", press: (event) => { this.useReference(e.key, event.shiftKey || event.ctrlKey || event.metaKey); this.source.open(e); } }, this.uses(e.key));
     }
+    if (this.history.now.links.length) start({ caption: "Links alone", iconName: "link", title: "The network's colors, and in linked regions those of the references" }, { kind: "reference", references: [] }, r.kind === "reference" && !r.references.length);
     if (this.searching) cards.push(card({ caption: "Searching …", iconName: "search", title: "References are looked for in the gallery" }));
     cards.push(card({ caption: "Add reference", iconName: "plus", title: "A picture whose colors are wanted; or drop one anywhere", press: () => $("file").click() }));
     const at = strip.scrollLeft;
@@ -378,7 +384,7 @@ class App {
   useReference(key, more) {
     const others = more && this.recipe.kind === "reference" ? this.recipe.references.filter((k) => k !== key) : [];
     const references = more && this.uses(key) ? others : [...others, key];
-    this.choose(references.length ? { kind: "reference", references } : { kind: "automatic", sample: 0, references: [] });
+    this.choose(references.length || this.history.now.links.length ? { kind: "reference", references } : { kind: "automatic", sample: 0, references: [] });
   }
 
   async askGallery(index) {
@@ -396,12 +402,12 @@ class App {
     if (file.size > LARGEST_UPLOAD) { this.notice(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. A dropped picture may have 64 MB.`); return; }
     this.busy(`Reading ${file.name} …`, false);
     try {
-      const answer = await ask(`api/reference?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      const answer = await ask(`api/reference?picture=${this.index}&name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
       const { reference } = await answer.json();
       this.references = [...(this.references ?? []), reference];
       this.busy("");
       this.choose({ kind: "reference", references: [reference.key] });
-      this.source.open(reference.key, reference.name);
+      this.source.open(reference);
     } catch (error) { this.busy(""); this.notice(error.message); }
   }
 

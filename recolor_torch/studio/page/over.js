@@ -7,7 +7,7 @@ export function drawOver(app, context, ratio) {
   context.lineCap = context.lineJoin = "round";
   if (app.showStrokes && !app.holding) {
     app.history.now.strokes.forEach((s, i) => { if (!s.hidden) drawStroke(context, view, s, app.lit === i); });
-    for (const link of app.history.now.links) drawBox(context, view, link.target);
+    for (const link of app.history.now.links) drawRegion(context, view, link.target);
   } else if (app.lit >= 0 && app.history.now.strokes[app.lit]) drawStroke(context, view, app.history.now.strokes[app.lit], true);
   if (hand.stroke?.tool === "link") drawBox(context, view, boxOf(hand.stroke.from, hand.stroke.to));
   if (hand.hover && !hand.panning && !app.holding) drawBrush(app, context, hand.hover);
@@ -35,6 +35,17 @@ function drawStroke(c, view, stroke, lit) {
   c.lineWidth = width + 2.5; c.strokeStyle = "#0007"; c.stroke(line);
   c.lineWidth = width + 0.8; c.strokeStyle = "#fffd"; c.stroke(line);
   c.lineWidth = Math.max(1, width - 0.6); c.strokeStyle = stroke.color; c.stroke(line);
+}
+
+/** A region of a link: [x, y, width, height], a polygon, or a line of a brush. */
+function drawRegion(c, view, region) {
+  if (Array.isArray(region)) { drawBox(c, view, region); return; }
+  const line = new Path2D(), points = (region.polygon ?? region.stroke).map((p) => view.toScreen(...p));
+  points.forEach(([x, y], i) => (i ? line.lineTo(x, y) : line.moveTo(x, y)));
+  if (region.polygon) line.closePath();
+  c.setLineDash([]); c.lineWidth = 3; c.strokeStyle = "#0009"; c.stroke(line);
+  c.setLineDash([6, 4]); c.lineWidth = 1.5; c.strokeStyle = "#fff"; c.stroke(line);
+  c.setLineDash([]);
 }
 
 function drawBox(c, view, [x, y, w, h]) {

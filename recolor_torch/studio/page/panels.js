@@ -56,7 +56,9 @@ function strokeRow(app, stroke, i) {
 function linkRow(app, link, i) {
   const row = document.createElement("li"), what = document.createElement("span");
   what.className = "what";
-  what.textContent = `Link ${i + 1}`;
+  what.textContent = `Link to ${link.name.split("/").at(-1)}`;
+  what.title = app.recipe?.kind === "reference" ? link.name : `${link.name}: counts once you start from a reference or from links`;
+  row.classList.toggle("hidden", app.recipe?.kind !== "reference");
   row.append(icon("link"), what, button({ title: "Delete", "aria-label": `Delete link ${i + 1}`, onclick: () => app.dropLink(i) }, icon("trash")));
   return row;
 }

@@ -14,12 +14,14 @@ export class Source {
     this.canvas.addEventListener("pointerup", () => (this.from = null));
   }
 
-  async open(key, name) {
-    this.key = key; this.name = name; this.region = null;
+  /** Show a reference as the server lists it. */
+  async open({ key, name, file }) {
+    this.key = key; this.file = file; this.region = null;
     document.getElementById("source-name").textContent = name;
     const bitmap = await createImageBitmap(await (await fetch(`api/reference/${key}`)).blob());
     if (this.key !== key) return;
     this.bitmap = bitmap;
+    this.size = [bitmap.width, bitmap.height];
     this.canvas.width = bitmap.width; this.canvas.height = bitmap.height;
     this.canvas.style.aspectRatio = `${bitmap.width} / ${bitmap.height}`;
     this.panel.hidden = false;
