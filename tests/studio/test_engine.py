@@ -1,17 +1,26 @@
 """The engine at rest is the pipeline; on the way there it is fast and can be stopped."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from PIL import Image
 
+from recolor_torch.cli import main
 from recolor_torch.color import fit_gamut, rgb_to_luminance
 from recolor_torch.guide import Guide, Reference
+from recolor_torch.hints.links import Link, Region
 from recolor_torch.hints.read import hints_from_shapes
 from recolor_torch.hints.shapes import Stroke
 from recolor_torch.methods import build_method
+from recolor_torch.methods.levin.live import Cancelled
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.pictures import read_picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.resize import resize
-from recolor_torch.studio.engine import Engine, network_settings
+from recolor_torch.studio.desk import make_desk
+from recolor_torch.studio.engine import Engine, Matched, network_settings
+from recolor_torch.studio.library import Library
 from recolor_torch.studio.marks import Mark, Marks
 from recolor_torch.studio.protocol import Recipe
 
@@ -99,6 +108,61 @@ def test_a_reference_is_correspondence_and_with_strokes_semi_interactive(network
     for painted in SEQUENCE[:2]:
         wanted = pipeline(image, painted, "semi_interactive", [reference])
         assert 255 * (shown(image, last(engine, painted, recipe)) - wanted).abs().max() < 2 * HALF_A_LEVEL
+
+
+@pytest.mark.parametrize("keys", [("r0",), ()], ids=["with its reference", "links alone"])
+def test_links_are_those_of_the_command_line(network, image, tmp_path, keys):
+    """Through files, as an export goes: the command of the desk and the engine agree."""
+    colors = torch.zeros(1, 3, 60, 80)
+    colors[:, 0, :, :40], colors[:, 2, :, 40:] = 0.7, 0.7
+    colors += 0.2 * torch.rand(colors.shape, generator=torch.Generator().manual_seed(3))
+    for name, picture in (("old.png", image), ("colors.png", colors)):
+        levels = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        Image.fromarray(levels).save(tmp_path / name)
+    desk = make_desk([str(tmp_path / "old.png")], references=[str(tmp_path / "colors.png")], side=SIDE)
+    library = Library(desk)
+    target, region = (
+        Region("rectangle", box) for box in (((130.0, 100.0), (160.0, 130.0)), ((0.0, 0.0), (40.0, 60.0)))
+    )
+    painted = replace(SEQUENCE[0], links=(Link(target, region, library.listed(0)[0]["file"]),))
+    if not keys:
+        painted = replace(painted, items=())
+    recipe = Recipe("reference", references=keys)
+    source = read_picture(desk.items[0].target.path).image
+    engine = Engine(source, SIDE, network)
+    engine.learn((keys, painted.links), library.guide(0, keys, painted, engine.finest.size))
+    found = shown(source, last(engine, painted, recipe))
+    assert (found[0, 0] - found[0, 2])[120:200, 150:280].mean() > 0.08  # red, by the link or the stroke
+    desk.save_marks(0, painted)
+    assert main([*desk.command(0, painted, recipe, library.keep(keys, tmp_path)), "-q"]) == 0
+    wanted = read_picture(desk.items[0].output).image
+    assert 255 * (found - wanted).abs().max() < 2 * HALF_A_LEVEL + 0.5  # and the rounding of the file
+
+
+def test_matching_that_is_stopped_ends_and_is_not_kept(network, image):
+    engine = Engine(image, SIDE, network)
+    asked = []
+
+    def stale():
+        asked.append(True)
+        return len(asked) > 20
+
+    with pytest.raises(Cancelled):
+        engine.learn((("r0",), ()), Guide((Reference(image),)), stale=stale)
+    assert len(asked) == 21  # nothing went on after it was told
+    assert not engine.knows(Recipe("reference", references=("r0",)))
+
+
+def test_links_that_are_not_matched_yet_change_nothing(network, image):
+    engine = Engine(image, SIDE, network)
+    recipe = Recipe("reference", references=("r0",))
+    box = Region("rectangle", ((130.0, 100.0), (160.0, 130.0)))
+    engine.matched[("r0",), ()] = Matched(
+        torch.full((1, 2, *engine.finest.size), 0.1), torch.ones(1, 1, *engine.finest.size), None
+    )
+    linked = replace(marks(), links=(Link(box, box, "a.png"),))
+    assert not engine.knows(recipe, linked.links)
+    assert (last(engine, linked, recipe).chroma == 0.1).all()
 
 
 def test_coarse_answers_come_first_and_are_near(network, image):

@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from recolor_torch.cli import main
+from recolor_torch.hints.links import Link, Region
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk
 from recolor_torch.studio.library import MATCHES, MOST_UPLOADS, Library
+from recolor_torch.studio.marks import Marks
 
 
 def picture(path, seed):
@@ -37,7 +39,8 @@ def test_a_gallery_finds_references_for_a_picture_with_scores(folder, capsys):
     assert 0 < len(found) <= MATCHES
     assert found[0].name == "c2.png"  # the same picture in color
     assert all(a.score >= b.score for a, b in pairwise(found))
-    assert library.listed(0)[0] == {"key": found[0].key, "name": "c2.png", "source": "gallery", "score": found[0].score}
+    shown = {"key": found[0].key, "name": "c2.png", "source": "gallery", "score": found[0].score}
+    assert library.listed(0)[0] == shown | {"file": "../photos/c2.png"}
     assert library.search(0) is found
     assert library.read(found[0].key).shape == (1, 3, 120, 160)
 
@@ -48,13 +51,45 @@ def test_references_of_the_command_and_dropped_ones_have_keys(folder):
     dropped = library.add(data, "C:\\pictures\\mine.png")
     assert [(e["key"], e["name"]) for e in library.listed(0)] == [("r0", "c1.png"), ("u0", "mine.png")]
     kept = library.keep(("r0", "u0"), folder / "out")
-    assert kept == [folder / "photos" / "c1.png", folder / "out" / "references" / "u0-mine.png"]
+    assert kept[0] == folder / "photos" / "c1.png"
+    assert kept[1].parent == folder / "out" / "references"
     assert kept[1].read_bytes() == data
+    # Another picture of that name, in this run or a later one, has a file of its own.
+    library.add((folder / "photos" / "c3.png").read_bytes(), "mine.png")
+    assert library.keep(("u1",), folder / "out")[0] != kept[1]
     path = dropped.path
     library.close()
     assert not path.exists()
     with pytest.raises(KeyError):
         library.read("../etc/passwd")
+
+
+def test_links_name_files_from_the_folder_of_the_hints(folder):
+    box = Region("rectangle", ((0.0, 0.0), (50.0, 50.0)))
+    library = Library(make_desk([str(folder / "old.png")], references=[str(folder / "photos" / "c1.png")]))
+    dropped = library.add((folder / "photos" / "c0.png").read_bytes(), "mine.png")
+    files = [e["file"] for e in library.listed(0)]
+    assert files[0] == "../photos/c1.png"
+    links = tuple(Link(box, box, name) for name in files)
+    assert library.linked(0, links) == ["r0", dropped.key]
+    guide = library.guide(0, ("r0",), Marks((160, 120), links=links), (60, 80))
+    assert [r.weight for r in guide.references] == [1.0, 0.0]
+    assert [k.reference for k in guide.links] == [0, 1]
+    assert guide.links[0].target.sum() == 25 * 25
+    for name in ("/etc/passwd", "../secret.png", "photos/c1.png", ""):
+        with pytest.raises(KeyError, match="does not have"):
+            library.linked(0, (Link(box, box, name),))
+    library.close()
+
+
+def test_references_of_links_in_a_file_are_on_the_page(folder):
+    box = Region("rectangle", ((0.0, 0.0), (50.0, 50.0)))
+    library = Library(make_desk([str(folder / "old.png")], references=[str(folder / "photos" / "c1.png")]))
+    names = ("c1.png", "../photos/c3.png", "gone.png")
+    marks = library.adopt(0, Marks((160, 120), links=tuple(Link(box, box, n) for n in names)))
+    assert [k.name for k in marks.links] == ["../photos/c1.png", "../photos/c3.png", "gone.png"]
+    assert [(e["source"], e["name"]) for e in library.listed(0)] == [("command", "c1.png"), ("hints", "c3.png")]
+    assert len(library.linked(0, marks.links)) == 2
 
 
 def test_so_many_pictures_can_be_dropped_and_no_more(folder):

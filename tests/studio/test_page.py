@@ -207,6 +207,27 @@ def test_a_dropped_reference_gives_its_colors_and_its_eyedropper(room, place):
     assert v > 0.1  # the right side of that picture is red
     r.stroke((60, 60), (100, 60))
     assert len(r.strokes()) == 1
+    # A region of it is linked to a region of the picture, which takes its colors.
+    place_red = r.pixel((240, 200))
+    r.page.keyboard.press("l")
+    x, y, w, h = (box[k] for k in ("x", "y", "width", "height"))
+    r.page.mouse.move(x + 0.75 * w, y + 0.05 * h)
+    r.page.mouse.down()
+    r.page.mouse.move(x + 0.98 * w, y + 0.6 * h, steps=3)
+    r.page.mouse.up()
+    r.stroke((170, 150), (310, 235))
+    r.until("document.getElementById('busy').hidden")
+    r.settled()
+    link = r.page.evaluate("studio.history.now.links[0]")
+    assert link["name"].startswith("references/colored-")
+    assert link["reference_size"] == [200, 150]
+    assert np.abs(np.array(link["target"]) - (170, 150, 140, 85)).max() < 2
+    now = r.pixel((240, 200))
+    assert now[0] - now[2] > place_red[0] - place_red[2] + 20
+    r.until("document.getElementById('state').textContent === 'Saved'")
+    saved = json.loads((place / "out" / "p5.hints.json").read_text())
+    assert saved["links"] == [link]
+    assert (place / "out" / link["name"]).read_bytes() == (place / "colored.png").read_bytes()
 
 
 def test_export_is_what_the_command_writes_byte_for_byte(room, place):
@@ -389,6 +410,10 @@ def test_a_picture_of_24_megapixels(browser, start, tmp_path):
     r.color("#b03020")
     r.stroke((1200, 900), (2200, 950))
     assert r.pixel((1500, 3000))[0] - r.pixel((1500, 3000))[2] > 30
+    before = large.memory()
+    for y in (1200, 1800, 2400):
+        r.stroke((1200, y), (2200, y + 50))
+    assert large.memory() - before < 150e6  # pixels of the whole picture are not held for a stroke
     r.page.mouse.move(*r.screen((4200, 800)))
     r.page.keyboard.press("1")
     assert r.problems == []
