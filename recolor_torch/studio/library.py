@@ -21,12 +21,15 @@ from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.run.linked import read_links, with_targets
 from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.session import copy_of
 
 # Limits on a picture that is dropped on the page, and on how many.
 LARGEST_UPLOAD = 64 * 2**20
 UPLOAD_PIXELS = 100_000_000
 MOST_UPLOADS = 24
 MATCHES = 6
+# Small copies of references that are kept.
+MOST_COPIES = 64
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Library:
     entries: dict[str, Entry] = field(default_factory=dict)
     found: dict[int, list[Entry]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    copies: dict[tuple[str, int], bytes] = field(default_factory=dict)
     # Names in links of files that stand for no reference.
     lost: set[str] = field(default_factory=set)
 
@@ -175,6 +179,19 @@ class Library:
             PictureError: it cannot be read.
         """
         return read_picture(self.entries[key].path, self.desk.max_pixels).image
+
+    def copy(self, key: str, side: int) -> bytes:
+        """A JPEG of a reference with a longer side of at most ``side``; made once.
+
+        Raises:
+            KeyError: there is no such reference.
+            PictureError: it cannot be read.
+        """
+        if (key, side) not in self.copies:
+            self.copies[key, side] = copy_of(self.read(key), side)
+            for old in list(self.copies)[:-MOST_COPIES]:
+                self.copies.pop(old, None)
+        return self.copies[key, side]
 
     def keep(self, keys: Sequence[str], folder: Path) -> list[Path]:
         """Files for the command line: dropped pictures are copied to ``folder``, where they stay."""

@@ -18,7 +18,7 @@ from recolor_torch.studio.desk import process_line, shell_line
 from recolor_torch.studio.engine import PROPOSALS
 from recolor_torch.studio.library import LARGEST_UPLOAD
 from recolor_torch.studio.protocol import parse_recipe
-from recolor_torch.studio.session import Session, copy_of, thumbnail
+from recolor_torch.studio.session import THUMB, Session, thumbnail
 from recolor_torch.studio.state import Studio
 
 # Thumbnails of the folder's pictures that are kept.
@@ -125,9 +125,8 @@ async def _reference(studio: Studio, request: Request) -> Response:
     key = request.path_params["key"]
     if key not in studio.library.entries:
         raise KeyError("There is no such reference.")
-    image = await run_in_threadpool(studio.library.read, key)
-    side = 176 if "thumb" in request.query_params else 1024
-    return Response(await run_in_threadpool(copy_of, image, side), media_type="image/jpeg")
+    side = THUMB if "thumb" in request.query_params else 1024
+    return Response(await run_in_threadpool(studio.library.copy, key, side), media_type="image/jpeg")
 
 
 async def _upload(studio: Studio, request: Request) -> Response:

@@ -83,8 +83,8 @@ class Studio:
             try:
                 folder = self.desk.items[session.index].output.parent
                 self.library.keep(self.library.linked(session.index, marks.links), folder)
-                if session.save(marks):
-                    connection.tell({"type": "saved", "state": self.desk.items[session.index].state()})
+                session.save(marks)
+                connection.tell({"type": "saved", "state": self.desk.items[session.index].state()})
             except OSError as error:
                 text = f"The hints cannot be saved: {self.desk.items[session.index].hints}: {error.strerror}."
                 connection.tell({"type": "error", "text": text})

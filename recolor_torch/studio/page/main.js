@@ -1,5 +1,6 @@
 // The page: it joins the parts, and holds what they share.
 import { chroma, fit, hex, hintColor, luminance, parseHex } from "./color.js";
+import { Desk } from "./desk.js";
 import { History } from "./history.js";
 import { icon, placeIcons } from "./icons.js";
 import { KEYS, listen } from "./keys.js";
@@ -7,7 +8,8 @@ import { Link, ask, post } from "./link.js";
 import { boxOf, drawOver } from "./over.js";
 import { CanvasPainter } from "./painter-2d.js";
 import { GlPainter } from "./painter-gl.js";
-import { card, showChips, showStrokes } from "./panels.js";
+import { showChips, showStrokes } from "./panels.js";
+import { Proposals, trustOf } from "./proposals.js";
 import { Source } from "./source.js";
 import { Hand, TOOLS } from "./tools.js";
 import { View } from "./view.js";
@@ -15,11 +17,6 @@ import { Well } from "./well.js";
 
 const $ = (id) => document.getElementById(id);
 const LUMA_SIDE = 1024;
-// As recolor_torch/studio/library.py has it.
-const LARGEST_UPLOAD = 64 * 2 ** 20;
-
-/** The factor on the trust that a place of its slider stands for. */
-function trustOf(place) { return Math.round(1000 * 10 ** (place / 100)) / 1000; }
 
 class App {
   constructor() {
@@ -332,125 +329,6 @@ class App {
     this.redraw();
   }
 
-  // ---- proposals
-
-  choose(changes) {
-    this.recipe = { ...this.recipe, ...changes };
-    this.link.choose(this.recipe);
-    this.showProposals();
-    this.listed();
-  }
-
-  /** The recipe that the server holds. */
-  adopt(recipe) {
-    this.recipe = { ...recipe };
-    $("strength").value = Math.round(100 * recipe.strength);
-    $("trust").value = Math.round(100 * Math.log10(recipe.trust));
-    this.showSliders();
-    this.showProposals();
-    this.listed();
-  }
-
-  showSliders() {
-    $("strength-out").textContent = `${$("strength").value}%`;
-    const trust = trustOf($("trust").value);
-    $("trust-out").textContent = trust === 1 ? "as it is" : `× ${trust.toFixed(2)}`;
-  }
-
-  showProposals() {
-    const strip = $("proposals"), i = this.index, r = this.recipe, cards = [];
-    const add = (options, on) => { const c = card(options); c.setAttribute("aria-checked", String(on)); cards.push(c); };
-    const start = (options, recipe, on) => add({ ...options, role: "radio", press: () => this.choose(recipe) }, on);
-    for (const [sample, caption] of (this.picture?.proposals ?? []).entries())
-      start({ caption, image: `api/picture/${i}/proposal/${sample}` }, { kind: "automatic", sample, references: [] }, r.kind === "automatic" && r.sample === sample);
-    start({ caption: "Strokes alone", iconName: "brush", title: "No proposal: what you paint spreads over gray" }, { kind: "plain", references: [] }, r.kind === "plain");
-    for (const e of this.references ?? []) {
-      const caption = e.score === null || e.score === undefined ? e.name : `${Math.round(e.score * 100)} · ${e.name}`;
-      const title = `${e.name}${e.score ? `, ${Math.round(e.score * 100)} of 100 alike` : ""} (shift+click: together with others)`;
-      add({ caption, image: `api/reference/${e.key}?thumb`, title, role: "checkbox", press: (event) => { this.useReference(e.key, event.shiftKey || event.ctrlKey || event.metaKey); this.source.open(e); } }, this.uses(e.key));
-    }
-    if (this.history.now.links.length) start({ caption: "Links alone", iconName: "link", title: "The network's colors, and in linked regions those of the references" }, { kind: "reference", references: [] }, r.kind === "reference" && !r.references.length);
-    if (this.searching) cards.push(card({ caption: "Searching …", iconName: "search", title: "References are looked for in the gallery" }));
-    cards.push(card({ caption: "Add reference", iconName: "plus", title: "A picture whose colors are wanted; or drop one anywhere", press: () => $("file").click() }));
-    const at = strip.scrollLeft;
-    strip.replaceChildren(...cards);
-    strip.scrollLeft = at;
-    this.source.used();
-  }
-
-  uses(key) { return this.recipe.kind === "reference" && this.recipe.references.includes(key); }
-
-  /** Take the colors of a reference: alone, or with ``more`` beside the others, or no longer. */
-  useReference(key, more) {
-    const others = more && this.recipe.kind === "reference" ? this.recipe.references.filter((k) => k !== key) : [];
-    const references = more && this.uses(key) ? others : [...others, key];
-    this.choose(references.length || this.history.now.links.length ? { kind: "reference", references } : { kind: "automatic", sample: 0, references: [] });
-  }
-
-  async askGallery(index) {
-    this.found = index;
-    this.searching = true;
-    this.showProposals();
-    try {
-      const { references } = await (await ask(`api/picture/${index}/gallery`)).json();
-      if (this.index === index) this.references = references;
-    } catch (error) { this.notice(error.message); }
-    if (this.index === index) { this.searching = false; this.showProposals(); }
-  }
-
-  async addReference(file) {
-    if (file.size > LARGEST_UPLOAD) { this.notice(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB. A dropped picture may have 64 MB.`); return; }
-    this.busy(`Reading ${file.name} …`, false);
-    try {
-      const answer = await ask(`api/reference?picture=${this.index}&name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
-      const { reference } = await answer.json();
-      this.references = [...(this.references ?? []), reference];
-      this.busy("");
-      this.choose({ kind: "reference", references: [reference.key] });
-      this.source.open(reference);
-    } catch (error) { this.busy(""); this.notice(error.message); }
-  }
-
-  // ---- the desk
-
-  showPictures() {
-    const all = this.desk.pictures, words = { new: "new", touched: "painted", done: "exported" };
-    $("done").textContent = `${all.filter((p) => p.state === "done").length} of ${all.length} exported`;
-    $("pictures").replaceChildren(...all.map((p) => {
-      const c = card({ caption: p.name.split("/").at(-1), title: `${p.name}, ${words[p.state]}`, image: `api/picture/${p.index}/thumb`, press: () => this.open(p.index), dot: { touched: "pen", done: "check" }[p.state] });
-      c.dataset.state = p.state;
-      if (p.index === this.index) c.setAttribute("aria-current", "true");
-      return c;
-    }));
-    $("pictures").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }
-
-  setState(state) { const p = this.desk.pictures[this.index]; if (p.state !== state) { p.state = state; this.showPictures(); } }
-
-  step(by) { const next = this.index + by; if (this.desk.pictures[next]) this.open(next); }
-
-  async exportNow() {
-    if (!this.picture || this.exporting) return;
-    this.exporting = true;
-    const index = this.index;
-    this.busy("Exporting at full size …");
-    try {
-      const done = await post(`api/picture/${index}/export`, { recipe: this.recipe });
-      this.desk.pictures[index].state = done.state;
-      this.showPictures();
-      this.notice(`Written to ${done.output} in ${done.seconds} s.`);
-    } catch (error) { this.notice(error.message); }
-    this.exporting = false;
-    this.busy("");
-  }
-
-  async copyCommand() {
-    try {
-      const { command } = await post(`api/picture/${this.index}/command`, { recipe: this.recipe });
-      try { await navigator.clipboard.writeText(command); this.notice(`Copied: ${command}`); } catch { this.notice(command); }
-    } catch (error) { this.notice(error.message); }
-  }
-
   // ---- messages
 
   notice(text) { $("notice").hidden = !text; $("notice").querySelector("p").textContent = text; }
@@ -515,5 +393,8 @@ class App {
     this.dirty = false;
   }
 }
+
+for (const part of [Proposals, Desk])
+  for (const name of Object.getOwnPropertyNames(part.prototype)) if (name !== "constructor") App.prototype[name] = part.prototype[name];
 
 window.studio = new App();

@@ -69,15 +69,31 @@ export function showChips(id, colors, none) {
   row.replaceChildren(...(colors.length ? colors.map((c) => chip(c.color, c.label, c.press)) : [none]));
 }
 
+// Thumbnails by their address: a list that is shown anew asks the server for nothing.
+const pictures = new Map();
+
+function loaded(address) {
+  const img = new Image();
+  img.alt = ""; img.loading = "lazy"; img.src = address;
+  img.onerror = () => { pictures.delete(address); img.replaceWith(icon("warn")); };
+  pictures.set(address, img);
+  return img;
+}
+
+/** Show cards in a strip; the place that it was scrolled to and the card that had the focus stay. */
+export function fill(strip, cards) {
+  const at = strip.scrollLeft, focused = [...strip.children].indexOf(document.activeElement);
+  strip.replaceChildren(...cards);
+  strip.scrollLeft = at;
+  if (focused >= 0) strip.children[Math.min(focused, cards.length - 1)]?.focus({ preventScroll: true });
+}
+
 /** A picture with a caption. */
 export function card({ caption, image, iconName, title, role, press, dot }) {
   const pic = document.createElement("span"), cap = document.createElement("span");
   pic.className = "pic"; cap.className = "cap"; cap.textContent = caption;
   if (image) {
-    const img = new Image();
-    img.alt = ""; img.loading = "lazy"; img.src = image;
-    img.onerror = () => img.replaceWith(icon("warn"));
-    pic.append(img);
+    pic.append(pictures.get(image) ?? loaded(image));
   } else pic.append(icon(iconName));
   const b = button({ class: "card", title: title ?? caption, role, onclick: press }, pic, cap);
   if (dot) { const mark = document.createElement("span"); mark.className = "dot"; mark.append(icon(dot)); b.append(mark); }
