@@ -140,6 +140,7 @@ class Library:
             PictureError: a reference cannot be read, or a link stands for nothing.
         """
         item = self.desk.items[index]
+        item.hints.parent.mkdir(parents=True, exist_ok=True)  # names in links lead from there
         self.keep(self.linked(index, marks.links), item.output.parent)
         paths = self.keep(keys, item.output.parent)
         references = tuple(Reference(self.read(key)) for key in keys)

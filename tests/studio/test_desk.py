@@ -7,6 +7,7 @@ from PIL import Image
 from studios import gray_picture
 
 from recolor_torch.errors import UsageError
+from recolor_torch.hints.links import Link, Region
 from recolor_torch.hints.shapes import Stroke
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk, shell_line
@@ -99,6 +100,19 @@ def test_commands(folder, marks, recipe, words):
 def test_nothing_to_export(folder):
     with pytest.raises(UsageError, match="paint a stroke"):
         make_desk([str(folder / "scans" / "a.png")]).command(0, Marks((64, 48)), Recipe("plain"))
+
+
+def test_links_count_beside_references_or_alone(folder):
+    desk = make_desk([str(folder / "scans" / "a.png")])
+    box = Region("rectangle", ((0.0, 0.0), (9.0, 9.0)))
+    linked = Marks((64, 48), links=(Link(box, box, "../c.png"),))
+    alone = Recipe("reference")
+    assert "a.hints.json -m correspondence --max-side" in shell_line(desk.command(0, linked, alone))
+    painted = Marks((64, 48), PAINTED.items, linked.links)
+    assert "a.hints.json -m semi_interactive --max-side" in shell_line(desk.command(0, painted, alone))
+    assert "--hints" not in desk.command(0, linked, Recipe())  # the network follows no links
+    with pytest.raises(UsageError, match="neither a reference nor a link"):
+        desk.command(0, PAINTED, alone)
 
 
 def test_links_out_of_the_folder_are_passed_over(folder):

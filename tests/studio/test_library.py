@@ -85,6 +85,7 @@ def test_links_name_files_from_the_folder_of_the_hints(folder):
 def test_references_of_links_in_a_file_are_on_the_page(folder):
     box = Region("rectangle", ((0.0, 0.0), (50.0, 50.0)))
     library = Library(make_desk([str(folder / "old.png")], references=[str(folder / "photos" / "c1.png")]))
+    (folder / "recolored").mkdir()
     names = ("c1.png", "../photos/c3.png", "gone.png")
     marks = library.adopt(0, Marks((160, 120), links=tuple(Link(box, box, n) for n in names)))
     assert [k.name for k in marks.links] == ["../photos/c1.png", "../photos/c3.png", "gone.png"]
