@@ -19,7 +19,7 @@ from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.semi_interactive import choose_prior, linked_region, spread_with_prior
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, working_size
-from recolor_torch.studio.interrupt import Interruptible
+from recolor_torch.studio.interrupt import Interrupted, Interruptible
 from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Recipe
 from recolor_torch.studio.raster import Raster, Reduction
@@ -319,9 +319,13 @@ class Engine:
         pictures = tuple(replace(r, image=from_rgb(r.image, "yuv")) for r in guide.references)
         guide = replace(guide, references=pictures)
         method = Correspondence(weights=weights)
-        with torch.no_grad(), Interruptible(stale):
-            chroma, confidence = method.estimate(image, guide)
-            result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
+        method.prepare()
+        try:
+            with torch.no_grad(), Interruptible(stale):
+                chroma, confidence = method.estimate(image, guide)
+                result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
+        except Interrupted as error:
+            raise Cancelled from error
         self.matched[key] = Matched(result, confidence, linked_region(guide.links, luminance))
         for old in list(self.matched)[:-MOST_MATCHED]:
             self.matched.pop(old, None)

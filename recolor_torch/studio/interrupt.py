@@ -5,11 +5,13 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
-from recolor_torch.methods.levin.live import Cancelled
+
+class Interrupted(BaseException):
+    """Nobody waits for what is computed. As for ``KeyboardInterrupt``, no handler of errors on the way takes it."""
 
 
 class Interruptible(TorchFunctionMode):
-    """While it is entered, every call of torch in this thread asks first, and raises ``Cancelled`` where it is told to.
+    """While it is entered, every call of torch in this thread asks first, and raises ``Interrupted`` where told to.
 
     What is computed need not know of it: a search or a network ends within one of its operations.
 
@@ -30,5 +32,5 @@ class Interruptible(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Ask, then call."""
         if self.stale():
-            raise Cancelled
+            raise Interrupted
         return func(*args, **(kwargs or {}))
