@@ -69,6 +69,13 @@ class Room:
         mouse.up()
         self.settled()
 
+    def turns_red(self, place, by: float) -> None:
+        """Wait until a place is redder than blue by so many levels."""
+        end = time.monotonic() + PATIENCE
+        while (now := self.pixel(place))[0] - now[2] <= by:
+            assert time.monotonic() < end, now
+            time.sleep(0.1)
+
     def strokes(self) -> list[dict]:
         return self.page.evaluate("studio.history.now.strokes")
 
@@ -208,7 +215,7 @@ def test_a_dropped_reference_gives_its_colors_and_its_eyedropper(room, place):
     r.stroke((60, 60), (100, 60))
     assert len(r.strokes()) == 1
     # A region of it is linked to a region of the picture, which takes its colors.
-    place_red = r.pixel((240, 200))
+    unlinked = r.pixel((240, 200))
     r.page.keyboard.press("l")
     x, y, w, h = (box[k] for k in ("x", "y", "width", "height"))
     r.page.mouse.move(x + 0.75 * w, y + 0.05 * h)
@@ -217,13 +224,11 @@ def test_a_dropped_reference_gives_its_colors_and_its_eyedropper(room, place):
     r.page.mouse.up()
     r.stroke((170, 150), (310, 235))
     r.until("document.getElementById('busy').hidden")
-    r.settled()
     link = r.page.evaluate("studio.history.now.links[0]")
     assert link["name"].startswith("references/colored-")
     assert link["reference_size"] == [200, 150]
     assert np.abs(np.array(link["target"]) - (170, 150, 140, 85)).max() < 2
-    now = r.pixel((240, 200))
-    assert now[0] - now[2] > place_red[0] - place_red[2] + 20
+    r.turns_red((240, 200), 20 + unlinked[0] - unlinked[2])
     r.until("document.getElementById('state').textContent === 'Saved'")
     saved = json.loads((place / "out" / "p5.hints.json").read_text())
     assert saved["links"] == [link]
