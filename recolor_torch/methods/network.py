@@ -242,12 +242,31 @@ class NetworkColorization(Recolorizer):
             chroma, confidence: as ``prior`` gives them.
             spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
         """
-        # Pictures of all sizes are corrected as far, in shares of their sides.
-        trust = self.trust * min(1.0, _TRUST_SIDE / max(luminance.shape[-2:])) ** 2 * confidence
-        none = torch.zeros_like(chroma[:1])
-        lacking = spread(luminance, hints - chroma, mask, prior=none, confidence=FADING * trust)
-        combined = spread(luminance, hints, mask, prior=chroma + lacking, confidence=trust)
+        corrected = self.correct(luminance, hints, mask, chroma, confidence, spread)
+        combined = spread(luminance, hints, mask, prior=corrected, confidence=self._trust(confidence))
         return torch.where((mask > 0.5).flatten(1).any(1).view(-1, 1, 1, 1), combined, chroma)
+
+    def correct(
+        self,
+        luminance: Tensor,
+        hints: Tensor,
+        mask: Tensor,
+        chroma: Tensor,
+        confidence: Tensor,
+        spread: Spread = spread_chroma,
+    ) -> Tensor:
+        """The first of the two solves of ``combine``: the estimate and what it lacks at the hints, spread.
+
+        Args:
+            luminance, hints, mask, chroma, confidence, spread: as for ``combine``.
+        """
+        none = torch.zeros_like(chroma[:1])
+        fading = FADING * self._trust(confidence)
+        return chroma + spread(luminance, hints - chroma, mask, prior=none, confidence=fading)
+
+    def _trust(self, confidence: Tensor) -> Tensor:
+        """C at the size of the picture: pictures of all sizes are corrected as far, in shares of their sides."""
+        return self.trust * min(1.0, _TRUST_SIDE / max(confidence.shape[-2:])) ** 2 * confidence
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:

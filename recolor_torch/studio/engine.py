@@ -180,7 +180,8 @@ class Engine:
             return
         first = self.stages[0]
         if len(self.stages) > 1:
-            yield self._at(first, marks, recipe, self._coarse(recipe), MOVING_TOLERANCE, stale), first, False
+            first.spread.begin(MOVING_TOLERANCE, stale)
+            yield self._evaluate(recipe, first, *first.hints(marks), self._coarse(recipe), quick=True), first, False
             if moving:
                 return
         hints, mask = self._exact_hints(marks)
@@ -195,23 +196,12 @@ class Engine:
             found = self.found(recipe)
             prior = choose_prior(hints, mask, prior, bare, hinted, found.linked if found else None)
             self.chosen = {(recipe.references, marks.links): prior}
-        for stage in self.stages[1:-1]:
-            yield self._at(stage, marks, recipe, prior, COARSE_TOLERANCE, stale), stage, False
+        for stage in self.stages[:-1]:
+            stage.spread.begin(COARSE_TOLERANCE, stale)
+            yield self._evaluate(recipe, stage, *stage.hints(marks), prior), stage, False
         stage = self.finest
         stage.spread.begin(FINAL_TOLERANCE, stale)
         yield self._evaluate(recipe, stage, hints, mask, prior), stage, True
-
-    def _at(
-        self,
-        stage: Stage,
-        marks: Marks,
-        recipe: Recipe,
-        prior: tuple[Tensor, Tensor] | None,
-        tolerance: float,
-        stale: Stale,
-    ) -> Tensor:
-        stage.spread.begin(tolerance, stale)
-        return self._evaluate(recipe, stage, *stage.hints(marks), prior)
 
     def _coarse(self, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
         """The prior before the hints are looked at anew."""
@@ -220,18 +210,26 @@ class Engine:
         return self._prior(recipe) if known is None else known
 
     def _evaluate(
-        self, recipe: Recipe, stage: Stage, hints: Tensor, mask: Tensor, prior: tuple[Tensor, Tensor] | None
+        self,
+        recipe: Recipe,
+        stage: Stage,
+        hints: Tensor,
+        mask: Tensor,
+        prior: tuple[Tensor, Tensor] | None,
+        quick: bool = False,
     ) -> Tensor:
-        """Chroma at a stage. The very functions of the methods, with a spread that remembers."""
+        """Chroma at a stage. The very functions of the methods, with a spread that remembers.
+
+        ``quick`` leaves out the second of two solves, which brings the corrected estimate to the edges once more.
+        """
         luminance, spread = stage.luminance, stage.spread
         if recipe.kind == "plain" or prior is None:
             return spread(luminance, hints, mask)
         chroma, confidence = (stage.fit(x) for x in prior)
-        if recipe.kind == "automatic":
-            method = self.method(recipe)
-            return method.combine(luminance, hints, mask, chroma, confidence, spread)
-        if recipe.trust == 1:
-            return self.network.combine(luminance, hints, mask, chroma, confidence, spread)
+        if recipe.kind == "automatic" or recipe.trust == 1:
+            method = self.method(recipe) if recipe.kind == "automatic" else self.network
+            solve = method.correct if quick else method.combine
+            return solve(luminance, hints, mask, chroma, confidence, spread)
         strength = torch.full_like(luminance[:, :, :1, :1], REFERENCE_STRENGTH * recipe.trust)
         return spread_with_prior(luminance, hints, mask, chroma, confidence, strength, spread=spread)
 
