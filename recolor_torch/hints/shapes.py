@@ -15,7 +15,7 @@ from recolor_torch.text import parse_json, short
 # A stroke thinner than this half width (pixels of the raster) would have gaps.
 LEAST_HALF_WIDTH = 0.5
 # Of a file, and of a point or stroke; those that only the studio reads are among them.
-_KEYS = {"size", "points", "strokes", "links", "hidden"}
+_KEYS = {"size", "points", "strokes", "links", "hidden", "start"}
 _ITEM_KEYS = {"x", "y", "radius", "color", "points", "neutral", "point"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 

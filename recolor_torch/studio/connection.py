@@ -31,6 +31,7 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self.marks: Marks = session.marks
         self.recipe: Recipe = session.recipe
+        self.asked = self.recipe
         self.seq = 0
         self.frame: bytes | None = None
         self.texts: list[dict[str, Any]] = []
@@ -48,6 +49,9 @@ class Connection:
         sender = asyncio.create_task(self._send())
         try:
             self.paint(moving=False)
+            started = self.studio.started.pop(self.session.index, Recipe())
+            if started != Recipe():
+                self._choose(started)
             while True:
                 await self._receive()
         except (WebSocketDisconnect, RuntimeError):
@@ -109,7 +113,7 @@ class Connection:
         if isinstance(message, Paint):
             self._paint(message)
         elif isinstance(message, Choose):
-            self.seq = message.seq
+            self.seq, self.asked = message.seq, message.recipe
             self._choose(message.recipe)
         elif isinstance(message, Suggest):
             self._suggest(message)
@@ -194,7 +198,11 @@ class Connection:
 
     def _take(self, recipe: Recipe) -> None:
         self.recipe = self.session.recipe = recipe
+        if recipe != self.asked:
+            self.tell({"type": "recipe", "recipe": asdict(recipe)})
         self.paint(moving=False)
+        if self.marks.items or self.marks.links:
+            self.studio.keep(self)
 
     def _suggest(self, message: Suggest) -> None:
         session = self.session

@@ -1,11 +1,13 @@
 """The pictures on the desk: their files, their hints, their state, and the command that colors each."""
 
+import json
 import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.files import write_bytes_atomically
@@ -91,11 +93,22 @@ class Desk:
         given = self._given(item)
         return _read_marks(given, item, size, self.max_pixels) if given else Marks(size)
 
-    def save_marks(self, index: int, marks: Marks) -> None:
-        """Keep the marks; the file appears whole or not at all."""
+    def save_marks(self, index: int, marks: Marks, start: dict[str, Any] | None = None) -> None:
+        """Keep the marks, and what they correct; the file appears whole or not at all, and goes with the last mark."""
         path = self.items[index].hints
+        if not (marks.items or marks.links) and path != self.given:
+            path.unlink(missing_ok=True)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes_atomically(path, marks.to_file().encode())
+        write_bytes_atomically(path, marks.to_file(start).encode())
+
+    def load_start(self, index: int) -> dict[str, Any]:
+        """What the marks of a picture were to correct, as ``save_marks`` was told; nothing where no file says it."""
+        try:
+            start = json.loads(self.items[index].hints.read_text(encoding="utf-8-sig")).get("start")
+        except (OSError, ValueError, AttributeError, RecursionError):
+            return {}
+        return start if isinstance(start, dict) else {}
 
     def command(self, index: int, marks: Marks, recipe: Recipe, references: Sequence[Path] = ()) -> list[str]:
         """The arguments of ``recolor`` that color a picture as the studio shows it.

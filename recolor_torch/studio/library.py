@@ -6,7 +6,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,12 +15,13 @@ from torch import Tensor
 from recolor_torch.features import find_vgg19
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.hints.links import Link, resolve_names
+from recolor_torch.hints.links import Link, Region, resolve_names
 from recolor_torch.pictures import PictureError, read_picture
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.run.linked import read_links, with_targets
 from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.protocol import Recipe, parse_recipe
 from recolor_torch.studio.session import copy_of
 
 # Limits on a picture that is dropped on the page, and on how many.
@@ -126,6 +127,22 @@ class Library:
                     entry = self.entries[key] = Entry(key, path, path.name, "hints")
             links.append(replace(link, name=self.file(index, entry)))
         return replace(marks, links=tuple(links))
+
+    def start_of(self, index: int, recipe: Recipe) -> dict[str, Any]:
+        """What differs from the default of a recipe, with files for keys: as a hints file keeps it."""
+        files = [self.file(index, self.entries[key]) for key in recipe.references]
+        own, default = asdict(recipe) | {"references": files}, asdict(Recipe()) | {"references": []}
+        return {name: value for name, value in own.items() if value != default[name]}
+
+    def recipe_of(self, index: int, start: dict[str, Any]) -> Recipe:
+        """The recipe that ``start_of`` kept; the default where it cannot be read or a reference is gone."""
+        box = Region("rectangle", ((0.0, 0.0), (1.0, 1.0)))
+        try:
+            links = tuple(Link(box, box, str(name)) for name in start.get("references", []))
+            marks = self.adopt(index, Marks((1, 1), links=links))
+            return parse_recipe({**start, "references": self.linked(index, marks.links)})
+        except (ValueError, TypeError):
+            return Recipe()
 
     def guide(self, index: int, keys: tuple[str, ...], marks: Marks, size: tuple[int, int]) -> Guide:
         """What references and links say to a method, as the command line reads it.

@@ -66,8 +66,12 @@ class Marks:
         links = [link.to_data() for link in self.links]
         return {"size": list(self.size), "strokes": [m.to_page() for m in self.items], "links": links}
 
-    def to_file(self) -> str:
-        """The text of a hints file: hidden strokes lie apart, where no method draws them."""
+    def to_file(self, start: dict[str, Any] | None = None) -> str:
+        """The text of a hints file: hidden strokes lie apart, where no method draws them.
+
+        Args:
+            start: what the studio starts from, which methods pass over.
+        """
         shown, hidden = [], []
         for at, mark in enumerate(self.items):
             item = mark.to_page()
@@ -81,6 +85,8 @@ class Marks:
             if items or name == "strokes":
                 body = ",\n".join(f"  {json.dumps(item)}" for item in items)
                 lines.append(f',\n "{name}": [\n{body}\n ]')
+        if start:
+            lines.append(f',\n "start": {json.dumps(start)}')
         return "".join(lines) + "}\n"
 
 

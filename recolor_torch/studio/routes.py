@@ -161,7 +161,8 @@ async def _args(studio: Studio, request: Request) -> tuple[list[str], Session]:
             raise KeyError("There is no such reference.")
     folder = studio.desk.items[session.index].output.parent
     paths = await run_in_threadpool(studio.library.keep, recipe.references, folder)
-    await run_in_threadpool(session.save, session.marks)
+    start = studio.library.start_of(session.index, recipe)
+    await run_in_threadpool(session.save, session.marks, start)
     return studio.desk.command(session.index, session.marks, recipe, paths), session
 
 

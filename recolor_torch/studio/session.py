@@ -56,7 +56,7 @@ class Session:
         self.original = _jpeg(copy, 92)
         self.engine = Engine(image, self.desk.side, self.network)
         self.marks = self.desk.load_marks(self.index)
-        self.saved = self.marks
+        self.saved: tuple[Marks, dict[str, Any]] = self.marks, {}
         self.thumbs: dict[str, bytes] = {}
 
     def describe(self) -> dict[str, Any]:
@@ -128,14 +128,12 @@ class Session:
             found.append({"color": color, "share": round(sure, 3), "from": "reference", "names": list(names)})
         return found
 
-    def save(self, marks: Marks) -> bool:
-        """Keep the marks in their file where they have changed; whether they had."""
+    def save(self, marks: Marks, start: dict[str, Any]) -> None:
+        """Keep the marks, and what they correct, in their file where they have changed."""
         self.marks = marks
-        if marks == self.saved:
-            return False
-        self.desk.save_marks(self.index, marks)
-        self.saved = marks
-        return True
+        if (marks, start) != self.saved:
+            self.desk.save_marks(self.index, marks, start)
+            self.saved = marks, start
 
 
 def likely_colors(logits: Tensor) -> list[tuple[Tensor, float]]:

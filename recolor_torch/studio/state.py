@@ -13,6 +13,7 @@ from recolor_torch.studio.connection import Connection
 from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.gate import Address
 from recolor_torch.studio.library import Library
+from recolor_torch.studio.protocol import Recipe
 from recolor_torch.studio.session import Session
 from recolor_torch.studio.worker import Stale, Worker
 
@@ -38,6 +39,8 @@ class Studio:
         self.connections: set[Connection] = set()
         self.exporting = asyncio.Lock()
         self.process: asyncio.subprocess.Process | None = None
+        # Recipes of files of hints, which the first page that shows the picture asks for.
+        self.started: dict[int, Recipe] = {}
         self.thumbs: OrderedDict[int, bytes] = OrderedDict()
         self.live = Worker("studio-live", _one_of_two)
         self.slow = Worker("studio-slow", lambda: torch.set_num_threads(1))
@@ -65,7 +68,10 @@ class Studio:
 
     def _open(self, index: int) -> Session:
         session = Session(self.desk, index, self.network)
-        session.marks = session.saved = self.library.adopt(index, session.marks)
+        session.marks = self.library.adopt(index, session.marks)
+        start = self.desk.load_start(index)
+        session.saved = session.marks, start
+        self.started[index] = self.library.recipe_of(index, start)
 
         def job(_stale: Stale) -> None:
             with session.lock, torch.no_grad():
@@ -83,7 +89,7 @@ class Studio:
             try:
                 folder = self.desk.items[session.index].output.parent
                 self.library.keep(self.library.linked(session.index, marks.links), folder)
-                session.save(marks)
+                session.save(marks, self.library.start_of(session.index, session.recipe))
                 connection.tell({"type": "saved", "state": self.desk.items[session.index].state()})
             except OSError as error:
                 text = f"The hints cannot be saved: {self.desk.items[session.index].hints}: {error.strerror}."

@@ -8,7 +8,7 @@ from studios import gray_picture
 
 from recolor_torch.errors import UsageError
 from recolor_torch.hints.links import Link, Region
-from recolor_torch.hints.shapes import Stroke
+from recolor_torch.hints.shapes import Stroke, parse_shapes
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk, shell_line
 from recolor_torch.studio.marks import Mark, Marks
@@ -37,6 +37,21 @@ def test_a_folder_keeps_its_tree_and_a_picture_its_states(folder):
     assert desk.load_marks(1) == PAINTED
     gray_picture(64, 48).save(item.output)
     assert item.state() == "done"
+
+
+def test_the_last_mark_takes_its_file_along_but_for_one_that_was_given(folder):
+    desk = make_desk([str(folder / "scans" / "a.png")])
+    path = desk.items[0].hints
+    desk.save_marks(0, PAINTED, {"sample": 1})
+    assert parse_shapes(path.read_text()).notes == ()  # no method stumbles over what the studio keeps
+    assert desk.load_start(0) == {"sample": 1}
+    desk.save_marks(0, Marks((64, 48)))
+    assert not path.exists()
+    assert desk.load_start(0) == {}
+    path.write_text(PAINTED.to_file())
+    given = make_desk([str(folder / "scans" / "a.png")], hints=str(path))
+    given.save_marks(0, Marks((64, 48)))
+    assert path.exists()
 
 
 def test_without_an_output_results_go_beside_the_pictures(folder):

@@ -12,6 +12,7 @@ from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk
 from recolor_torch.studio.library import MATCHES, MOST_UPLOADS, Library
 from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.protocol import Recipe
 
 
 def picture(path, seed):
@@ -91,6 +92,20 @@ def test_references_of_links_in_a_file_are_on_the_page(folder):
     assert [k.name for k in marks.links] == ["../photos/c1.png", "../photos/c3.png", "gone.png"]
     assert [(e["source"], e["name"]) for e in library.listed(0)] == [("command", "c1.png"), ("hints", "c3.png")]
     assert len(library.linked(0, marks.links)) == 2
+
+
+def test_what_was_started_from_is_kept_by_files(folder):
+    library = Library(make_desk([str(folder / "old.png")], references=[str(folder / "photos" / "c1.png")]))
+    assert library.start_of(0, Recipe()) == {}
+    recipe = Recipe("reference", references=("r0",), trust=2.0)
+    start = library.start_of(0, recipe)
+    assert start == {"kind": "reference", "references": ["../photos/c1.png"], "trust": 2.0}
+    assert library.recipe_of(0, start) == recipe
+    (folder / "recolored").mkdir()
+    other = Library(make_desk([str(folder / "old.png")]))  # started without -r: the file is found by its path
+    assert [other.entries[k].name for k in other.recipe_of(0, start).references] == ["c1.png"]
+    for broken in ({"kind": 3}, {"references": 7}, {"sample": "x"}, {"trust": -1}):
+        assert library.recipe_of(0, broken) == Recipe()
 
 
 def test_so_many_pictures_can_be_dropped_and_no_more(folder):

@@ -390,6 +390,8 @@ def test_a_server_that_is_killed_in_a_stroke_loses_that_stroke_at_most(browser, 
     r = Room(browser, first.url)
     r.color("#b03020")
     r.stroke((60, 50), (120, 55))
+    r.page.locator("#proposals .card", has_text="Vivid").click()
+    r.settled()
     r.until("document.getElementById('state').textContent === 'Saved'")
     r.page.mouse.move(*r.screen((200, 50)))
     r.page.mouse.down()
@@ -401,6 +403,7 @@ def test_a_server_that_is_killed_in_a_stroke_loses_that_stroke_at_most(browser, 
     second = start(["scans/p1.png", "-o", str(tmp_path / "kept.png"), "--max-side", "320"], place)
     again = Room(browser, second.url)
     assert len(again.strokes()) == 1
+    again.until("studio.recipe.sample === 1")
     assert hue_gap(again.pixel(LEFT), np.full(3, 100.0)) > 30
     assert again.problems == []
     again.close()
