@@ -148,6 +148,9 @@ class Guide:
         if frame in self.hinted:
             full = picture()
             hints = read_hints(self.hinted[frame], full)
+            said = f"{self.hinted[frame].name}: links are not followed in films."
+            if hints.links and said not in self.notes:
+                self.notes.append(said)
             color, mask = resize_hints(hints.image, hints.mask, self.size)
             strokes = rgb_to_yuv(color)[:, 1:].to(luminance)
             mask = mask[:, :1].to(luminance)

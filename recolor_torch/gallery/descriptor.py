@@ -16,8 +16,11 @@ from recolor_torch.gallery.encoder import STRIDES, Encoder, load_encoder
 Pooling = Literal["mean", "mean_std", "max", "gem"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 
-LAYERS = ("conv_4", "conv_5")
-"""The pair that found the most cropped, mirrored and brightened photographs again."""
+TEXTURE = ("conv_4", "conv_5")
+"""The pair of VGG-19 that found the most cropped, mirrored and brightened photographs again."""
+
+LAYERS = TEXTURE
+"""Those of new galleries."""
 
 _LEAST_SIDE = 16
 _GEM_POWER = 3.0

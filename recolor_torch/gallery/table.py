@@ -124,7 +124,7 @@ class Table(Sequence[Row]):
     def _row(self, record: np.void) -> Row:
         path = bytes(self.paths[record["path_start"] : record["path_end"]])
         text = b""
-        if "text_end" in record.dtype.names:
+        if "text_end" in (record.dtype.names or ()):
             text = bytes(self.paths[record["path_end"] : record["text_end"]])
         return Row(
             os.fsdecode(path),
