@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from recolor_torch.pictures.cms import convert_with_cms
 from recolor_torch.pictures.depth import divide_by_alpha, is_deep, raw_mode, read_16_bits, spread
+from recolor_torch.pictures.heif import heif_profile, is_deep_heif, is_heif, read_deep_heif
 from recolor_torch.pictures.info import PictureInfo, is_turned, read_info
 from recolor_torch.pictures.metadata import (
     NO_TEXTS,
@@ -78,10 +79,8 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         with quiet():
             orientation, exif = read_exif(image)
             info = read_info(image, path, orientation)
-            profile = read_profile(image)
             notes: list[str] = []
-            if image.format == "PNG":
-                profile = png_profile(image, profile, notes)
+            profile = _profile(image, notes)
             texts = read_texts(image) if info.format != "PNG" else NO_TEXTS
         if exif and describes_its_file(exif):  # words of a program on pages and value ranges, which the result lacks
             exif = without_description(exif)
@@ -92,8 +91,8 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         alpha = None
         if isinstance(image, OddTiff):
             pixels, alpha = _read_odd_tiff(image, notes)
-        elif is_deep(image):
-            pixels = read_16_bits(image, reopen)
+        elif is_deep(image) or is_deep_heif(image):
+            pixels = read_deep_heif(path, image) if is_deep_heif(image) else read_16_bits(image, reopen)
         else:
             pixels, profile = _read_with_pillow(image, profile, notes)
         dpi = read_dpi(image)
@@ -107,6 +106,13 @@ def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
         if orientation > 4 and dpi:
             dpi = dpi[1], dpi[0]
         return Decoded(info, pixels, alpha, profile, had_profile, exif, dpi, texts, tuple(notes))
+
+
+def _profile(image: Any, notes: list[str]) -> bytes | None:
+    profile = read_profile(image)
+    if image.format == "PNG":
+        return png_profile(image, profile, notes)
+    return heif_profile(image, profile, notes) if is_heif(image) else profile
 
 
 def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:

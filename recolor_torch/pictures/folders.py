@@ -19,7 +19,7 @@ _NEED_HEIF = "HEIC, which takes pillow-heif: pip install 'recolor-torch[heif]'"
 # Files that a person may take for pictures, and why they are none here. Other files are passed over in silence.
 _KINDS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), _NEED_HEIF),
-    ".jxl": "JPEG XL, which Pillow does not read: convert it first",
+    ".jxl": "JPEG XL, which takes pillow-jxl-plugin: pip install 'recolor-torch[jxl]'",
     **dict.fromkeys(sorted(RAW_SUFFIXES), "camera raw: develop it first"),
     **dict.fromkeys((".pdf", ".ps", ".eps", ".ai", ".svg", ".wmf", ".emf", ".psb", ".xcf", ".djvu"), "no photographs"),
     **dict.fromkeys((".h5", ".hdf", ".grib", ".bufr"), "no photographs"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.pictures.depth import is_deep, raw_mode
+from recolor_torch.pictures.heif import is_deep_heif
 from recolor_torch.pictures.tiff import OddTiff
 
 _MODES = dict.fromkeys(("1", "L", "LA", "La", "I", "F", "gray"), "gray")
@@ -45,7 +46,7 @@ def read_info(image: Any, path: str | os.PathLike, orientation: int) -> PictureI
         width, height = height, width
     gray = image.mode.startswith("I;16") or raw_mode(image) == "LA;16B"
     mode = "gray" if gray else _MODES.get(image.mode, "rgb")
-    deep = gray or image.mode in ("I", "F") or isinstance(image, OddTiff) or is_deep(image)
+    deep = gray or image.mode in ("I", "F") or isinstance(image, OddTiff) or is_deep(image) or is_deep_heif(image)
     bits = 16 if deep else 8
     return PictureInfo(Path(path), width, height, image.format, bits, mode, not _is_lossy(image), _tile(image))
 

@@ -6,8 +6,9 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -41,13 +42,11 @@ class PictureError(Exception):
 
 @cache
 def picture_suffixes() -> frozenset[str]:
-    """Suffixes of files that can be read as pictures, as ``.png``; HEIC among them where pillow-heif is installed."""
-    try:
-        import pillow_heif
-    except ImportError:
-        pass
-    else:
-        pillow_heif.register_heif_opener()
+    """Suffixes of files that can be read as pictures, as ``.png``; HEIC and JPEG XL where a plugin is installed."""
+    with suppress(ImportError):
+        import_module("pillow_heif").register_heif_opener()
+    with suppress(ImportError):
+        import_module("pillow_jxl")  # registers itself
     return frozenset(
         suffix
         for suffix, kind in Image.registered_extensions().items()
@@ -143,6 +142,8 @@ def _what_it_is(path: str | os.PathLike) -> str:
         start = file.read(12)
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in Image.OPEN:
         return "HEIC is read with pillow-heif: pip install 'recolor-torch[heif]'"
+    if start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")) and "JXL" not in Image.OPEN:
+        return "JPEG XL is read with pillow-jxl-plugin: pip install 'recolor-torch[jxl]'"
     if start.startswith(_STARTS) or start[4:8] == b"ftyp":
         return "the picture is damaged, cut short, or of a variant that is not read"
     return "not a picture, or of a kind that is not known"

@@ -43,6 +43,32 @@ _D50 = np.array([0.96420288, 1.0, 0.82490540])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
+def coded_profile(code: tuple[int, int, int, int], kind: str, notes: list[str]) -> bytes | None:
+    """The profile that numbers of H.273 stand for, as PNG's cICP and HEIF's nclx have them; None for sRGB or unknown.
+
+    Args:
+        code: primaries, transfer, matrix and whether the range is full.
+        kind: of file, for notes.
+        notes: what cannot be obeyed is added, a sentence.
+    """
+    primaries, transfer, matrix, full = code
+    name = "cICP" if kind == "PNG" else "nclx"
+    if transfer in _HDR:
+        notes.append(f"The {kind}'s colors are HDR ({_HDR[transfer]}, by {name}), which was not obeyed.")
+        return None
+    if not _is_known(code):
+        notes.append(f"The {kind}'s {name} ({primaries}, {transfer}, {matrix}, {full}) is not known and was ignored.")
+        return None
+    if (primaries, _CURVES[transfer]) == (1, _SRGB_CURVE):
+        return None
+    return matrix_profile(_PRIMARIES[primaries], _CURVES[transfer])
+
+
+def _is_known(code: tuple[int, int, int, int]) -> bool:
+    primaries, transfer, matrix, full = code
+    return primaries in _PRIMARIES and transfer in _CURVES and not matrix and bool(full)
+
+
 def png_profile(image: Any, icc: bytes | None, notes: list[str]) -> bytes | None:
     """The profile that a PNG's colours go by: ``icc`` or what its other chunks say; None for sRGB.
 
@@ -53,15 +79,9 @@ def png_profile(image: Any, icc: bytes | None, notes: list[str]) -> bytes | None
     """
     code = _find_cicp(image)
     if code is not None:
-        primaries, transfer, matrix, full = code
-        if transfer in _HDR:
-            notes.append(f"The PNG's colors are HDR ({_HDR[transfer]}, by cICP), which was not obeyed.")
-        elif primaries not in _PRIMARIES or transfer not in _CURVES or matrix or not full:
-            notes.append(f"The PNG's cICP ({primaries}, {transfer}, {matrix}, {full}) is not known and was ignored.")
-        elif (primaries, _CURVES[transfer]) == (1, _SRGB_CURVE):
-            return None
-        else:
-            return matrix_profile(_PRIMARIES[primaries], _CURVES[transfer])
+        profile = coded_profile(code, "PNG", notes)
+        if _is_known(code):
+            return profile
     if icc is not None or "srgb" in image.info:
         return icc
     gamma = image.info.get("gamma")
