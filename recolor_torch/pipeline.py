@@ -77,6 +77,7 @@ def recolor(
     check_choice(target, "target", ("gray", "color"))
     method, own = (build_method(method), True) if isinstance(method, str) else (method, False)
     method.require(guide)
+    keep = method.kept(keep)
     _check_guide(guide, image)
     method.notes = []
 
@@ -128,6 +129,7 @@ def recolor_strips(
     """
     method.require(guide)
     method.notes = []
+    keep = method.kept(keep)
     size = working_size(*full, method.working_side(max_side))
     if target == "gray" and keep == "luma" and size == tuple(full) and mask is None:
         chroma = method.chroma_table(guide)

@@ -21,6 +21,9 @@ manifest: JSON with a list "pictures" of entries with target, truth, reference, 
 "certain_color": true for things that have a certain colour in life, which are reported apart. Pictures of a
 manifest without hints get simulated points where their truth is known.
 
+--lpips, --frechet and --classifier take a file, or a name (alexnet, vgg16, squeezenet1_1, inception, resnet50) of
+weights in torch's cache; nothing is downloaded.
+
 REPORT has index.html, metrics.csv, summary.json, plots/ and pictures/. The same command goes on where a run
 was stopped.
 """
@@ -59,6 +62,10 @@ def make_parser() -> Parser:
     add_protocol(parser)
     add_weights(parser)
     add("--lpips", type=str, metavar="FILE", help="weights of AlexNet, VGG-16 or SqueezeNet 1.1: adds LPIPS")
+    frechet = "weights of the Inception network of FID, AlexNet or VGG-16: adds the Fréchet distance of all results"
+    add("--frechet", type=str, metavar="FILE", help=frechet)
+    classifier = "weights of a classifier, or efficientnet-lite0: adds the recognition test"
+    add("--classifier", type=str, metavar="FILE", help=classifier)
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add("-q", "--quiet", action="store_true", help="print errors alone")
     return parser

@@ -1,6 +1,8 @@
 """What ``recolor evaluate`` does once its flags are read."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 from rich.console import Console
@@ -13,10 +15,12 @@ from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.cases import Case, find_cases
+from recolor_torch.evaluation.frechet import DeepFeatures
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.protocols import Protocol
+from recolor_torch.evaluation.recognition import Classifier
 from recolor_torch.evaluation.report import headline, write_report
-from recolor_torch.evaluation.run import Outcome, evaluate
+from recolor_torch.evaluation.run import Judges, Outcome, evaluate, recognized_in_truth, set_distances
 from recolor_torch.methods import METHODS, Recolorizer
 from recolor_torch.paths import as_path, show_path
 
@@ -27,8 +31,7 @@ def judge(args: Namespace) -> int:
     groups = [g for g in (args.groups or "").split(",") if g]
     cases = find_cases(args.data, groups, args.count, args.seed)
     device = torch_device(args.device)
-    lpips = Lpips(args.lpips) if args.lpips else None
-    notes = [] if lpips else ["LPIPS is left out: its weights were not given (--lpips FILE)."]
+    judges, notes = _judges(args)
     methods = _methods(args, cases, protocol, notes)
     out = as_path(args.output)
     console = Console(stderr=True, quiet=args.quiet)
@@ -37,7 +40,7 @@ def judge(args: Namespace) -> int:
         with progress_bar(console) as progress:
             task = progress.add_task("Judging", total=len(cases))
             outcome = evaluate(
-                cases, methods, out, protocol, lpips, device, progress=lambda name: progress.advance(task)
+                cases, methods, out, protocol, judges, device, progress=lambda name: progress.advance(task)
             )
         _refuse_nothing(outcome, methods, cases)
         about = {
@@ -46,6 +49,7 @@ def judge(args: Namespace) -> int:
                 label: {"parameters": m.settings(), "provenance": m.provenance()} for label, m in methods.items()
             },
             "notes": notes,
+            **_together(cases, outcome, out, protocol, judges, notes),
         }
         summary = write_report(out, outcome, about, protocol)
     except KeyboardInterrupt:
@@ -66,6 +70,36 @@ def judge(args: Namespace) -> int:
             f"in {show_path(out / 'index.html')}"
         )
     return 3 if outcome.failures else 0
+
+
+def _judges(args: Namespace) -> tuple[Judges, list[str]]:
+    """The networks that judge, and what to say of those that are left out."""
+    judges = Judges(
+        Lpips(args.lpips) if args.lpips else None,
+        Classifier(args.classifier) if args.classifier else None,
+        DeepFeatures(args.frechet) if args.frechet else None,
+    )
+    notes = [] if judges.lpips else ["LPIPS is left out: its weights were not given (--lpips FILE)."]
+    return judges, notes
+
+
+def _together(
+    cases: list[Case], outcome: Outcome, out: Path, protocol: Protocol, judges: Judges, notes: list[str]
+) -> dict[str, Any]:
+    """What is known of all pictures together, for the summary; notes for the page."""
+    found: dict[str, Any] = {}
+    if judges.classifier is not None:
+        right, total = recognized_in_truth(cases, protocol, judges.classifier)
+        found["recognition"] = {"classifier": judges.classifier.name, "in_truth": right, "with_class": total}
+        if total:
+            notes.append(f"{judges.classifier.name} recognizes {right} of {total} pictures in their true colors.")
+    if judges.features is not None:
+        distances = set_distances(outcome, out, judges.features)
+        found["frechet"] = {"features": judges.features.name, "methods": distances}
+        if not distances:
+            side = judges.features.smallest_side
+            notes.append(f"The Fréchet distance is left out: it needs two pictures with sides of {side} or more.")
+    return found
 
 
 def protocol_from(args: Namespace) -> Protocol:

@@ -20,6 +20,7 @@ _TARGET = ("target", "gray", "file")
 _TRUTH = ("truth", "ground_truth")
 _HINTS = ("hints", "marked")
 _GROUP = ("group", "kind", "subset")
+_LABEL = ("class", "label")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Case:
         hints: a file of given colours.
         group: a name under which results are reported apart.
         certain: it shows things that have a certain colour in life, which judge best.
+        label: the ImageNet class that it shows, for the recognition test.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Case:
     hints: Path | None = None
     group: str = ""
     certain: bool = False
+    label: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -61,7 +64,8 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
     - ``target`` (``gray``; ``file``: a photograph whose own colours are the truth),
     - ``truth`` (``ground_truth``), or ``"has_ground_truth": true`` where the target has its own true colours,
     - ``reference``: a path or several; ``hints`` (``marked``); ``name``; ``group`` (``kind``, ``subset``),
-    - ``"certain_color": true`` for things that have a certain colour in life.
+    - ``"certain_color": true`` for things that have a certain colour in life,
+    - ``class`` (``label``): the name of an ImageNet class; in a folder without manifest the name of the subfolder.
 
     Paths are relative to the manifest.
 
@@ -78,7 +82,7 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
     path = as_path(data)
     if is_folder(path) and not is_file(path / MANIFEST):
         cases = [
-            Case(t.relative.with_suffix("").as_posix(), t.path, t.path, group=_top(t.relative))
+            Case(t.relative.with_suffix("").as_posix(), t.path, t.path, group=_top(t.relative), label=_top(t.relative))
             for t in find_targets([str(path)])
         ]
     else:
@@ -140,6 +144,7 @@ def _case(entry: Any, manifest: Path, number: int) -> Case:
         file(hints) if hints else None,
         str(first(_GROUP) or ""),
         bool(entry.get("certain_color", False)),
+        str(first(_LABEL) or ""),
     )
 
 

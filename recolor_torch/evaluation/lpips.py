@@ -1,6 +1,5 @@
 """LPIPS (Zhang et al. 2018), from backbone weights that the user has: nothing is downloaded."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.errors import UsageError, WeightsMissing
+from recolor_torch.evaluation.weights import digest, find_weights
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.features.state import read_state, strip_prefix
-from recolor_torch.paths import as_path, is_file
 
 # Layers of torchvision's ``features`` after which activations are compared, by the name of torchmetrics' file.
 _TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
@@ -30,7 +29,8 @@ class Lpips(nn.Module):
     their layers); the weights of the layers are those that torchmetrics ships (version 0.1 of LPIPS).
 
     Args:
-        path: the backbone's state dict, as torch or safetensors.
+        path: the backbone's state dict, as torch or safetensors; or ``alexnet``, ``vgg16`` or ``squeezenet1_1``, where
+            that is in torch's cache.
 
     Raises:
         WeightsMissing: there is no such file.
@@ -42,10 +42,11 @@ class Lpips(nn.Module):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        state = _read(as_path(path))
+        path = find_weights(path)
+        state = _read(path)
         self.backbone = _which(state, path)
         self.smallest_side = _SMALLEST[self.backbone]
-        self.digest = _digest(state)
+        self.digest = digest(state)
         self.taps = _TAPS[self.backbone]
         self.features = _vgg(path) if self.backbone == "vgg" else _features(self.backbone, state, path)
         for k, weight in enumerate(_linear(self.backbone)):
@@ -101,8 +102,6 @@ def _features(backbone: str, state: dict[str, Tensor], path: str | Path) -> nn.M
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if not is_file(path):
-        raise WeightsMissing(f"{path}: there is no such file of weights for LPIPS.")
     state = strip_prefix(read_state(path)[0], ["features.0.weight"])
     return {k.removeprefix("features."): v.float() for k, v in state.items() if k.startswith("features.")}
 
@@ -117,13 +116,6 @@ def _which(state: dict[str, Tensor], path: str | Path) -> str:
     if shape == (64, 3, 3, 3):
         return "vgg"
     raise UsageError(f"{path}: holds neither AlexNet, VGG-16 nor SqueezeNet 1.1 of torchvision, which LPIPS needs.")
-
-
-def _digest(state: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _linear(backbone: str) -> list[Tensor]:

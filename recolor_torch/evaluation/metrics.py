@@ -11,6 +11,7 @@ from recolor_torch.checks import check_choice, check_image, check_same_size
 from recolor_torch.color import rgb_to_lab, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.color.difference import ciede2000
 from recolor_torch.evaluation.lpips import Lpips
+from recolor_torch.evaluation.recognition import Classifier
 from recolor_torch.filters.blockiness import blockiness
 
 SSIM_SIDE = 11
@@ -72,11 +73,22 @@ METRICS: dict[str, Metric] = {
         f"of U and V: mean step across the lines of a grid of {BLOCK} pixels over that elsewhere; 1 is no grid",
         False,
     ),
+    "recognized": Metric(
+        "recognized", "higher", "1 where the likeliest ImageNet class of the classifier is the picture's own", False
+    ),
+    "same_class": Metric("class as in true", "higher", "1 where that class is the likeliest in the true colours too"),
 }
 """All metrics by name, in the order of the tables."""
 
 
-def score(result: Tensor, truth: Tensor | None, target: Tensor, lpips: Lpips | None = None) -> dict[str, float]:
+def score(
+    result: Tensor,
+    truth: Tensor | None,
+    target: Tensor,
+    lpips: Lpips | None = None,
+    classifier: Classifier | None = None,
+    label: int | None = None,
+) -> dict[str, float]:
     """Every metric that can be computed, by name.
 
     Args:
@@ -84,6 +96,8 @@ def score(result: Tensor, truth: Tensor | None, target: Tensor, lpips: Lpips | N
         truth: the true colours, of the same size, or None where they are not known.
         target: the picture that was coloured, whose luminance should have been kept.
         lpips: the network, where its weights are there.
+        classifier: of the recognition test.
+        label: the number of the ImageNet class that the picture shows, where it is known.
 
     Returns:
         A number for each name in ``METRICS`` that has one here.
@@ -107,7 +121,17 @@ def score(result: Tensor, truth: Tensor | None, target: Tensor, lpips: Lpips | N
     if truth is not None:
         check_same_size(truth, "truth", result, "result")
         values |= _compare(result, truth.double(), lpips)
+    if classifier is not None:
+        values |= _recognize(result, truth, classifier, label)
     return {name: float(values[name]) for name in METRICS if name in values}
+
+
+def _recognize(result: Tensor, truth: Tensor | None, classifier: Classifier, label: int | None) -> dict[str, Tensor]:
+    seen = classifier(result).argmax(1)
+    values = {} if label is None else {"recognized": (seen == label).float()}
+    if truth is not None:
+        values["same_class"] = (seen == classifier(truth).argmax(1)).float()
+    return values
 
 
 def _compare(result: Tensor, truth: Tensor, lpips: Lpips | None) -> dict[str, Tensor]:

@@ -107,6 +107,8 @@ def _page(rows: list[Row], summary: dict[str, Any], metrics: list[str], plots: d
     page.section("Results", "results")
     _means(page, summary["results"], metrics, lambda entry: entry["all"])
     groups = sorted({name for entry in summary["results"].values() for name in entry["groups"]})
+    if "frechet" in summary:
+        _distances(page, summary["frechet"])
     if any(entry["certain"]["pictures"] for entry in summary["results"].values()):
         page.section("Pictures whose colours are certain in life", "certain", 3)
         _means(page, summary["results"], metrics, lambda entry: entry["certain"])
@@ -157,6 +159,15 @@ def _means(page: Page, results: dict[str, Any], metrics: list[str], part: Any) -
                 ]
             )
     page.table(columns, table)
+
+
+def _distances(page: Page, frechet: dict[str, Any]) -> None:
+    page.section("All results together", "frechet", 3)
+    help_text = f"of {frechet['features']}; compare only numbers of as many pictures"
+    columns = [Column("method"), Column("pictures"), Column("Fréchet distance", "lower", 2, help_text)]
+    rows: list[list[Cell]] = [[m, d["pictures"], d["frechet"]] for m, d in frechet["methods"].items()]
+    page.table(columns, rows)
+    page.text(f"Fréchet distance of the results to the true pictures, by {frechet['features']}.", "note")
 
 
 def _group_table(page: Page, results: dict[str, Any], groups: list[str]) -> None:

@@ -15,13 +15,15 @@ from recolor_torch.color import rgb_to_lab
 from recolor_torch.color.difference import ciede2000
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.cases import Case
+from recolor_torch.evaluation.frechet import DeepFeatures, features_of, frechet_distance
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import METRICS, score
 from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
+from recolor_torch.evaluation.recognition import Classifier, class_number
 from recolor_torch.files import remove_stale_parts
 from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.paths import exists, failure, is_file, is_folder
-from recolor_torch.pictures import PictureError, write_picture
+from recolor_torch.pictures import PictureError, read_picture, write_picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.plots.error_map import paint_errors
 from recolor_torch.plots.hint_plots import draw_hints
@@ -57,6 +59,31 @@ class Row:
         return ", ".join(self.given.values()) or "nothing"
 
 
+@dataclass(frozen=True)
+class Judges:
+    """Networks that judge beside the formulas; each is left out where its weights are not given.
+
+    Args:
+        lpips: perceptual distance of each result to the truth.
+        classifier: of the recognition test.
+        features: of the Fréchet distance of all results of a method to all true pictures.
+    """
+
+    lpips: Lpips | None = None
+    classifier: Classifier | None = None
+    features: DeepFeatures | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """What the numbers of a picture depend on."""
+        return {
+            "lpips": self.lpips and self.lpips.digest,
+            "classifier": self.classifier and self.classifier.digest,
+        }
+
+
+NO_JUDGES = Judges()
+
+
 @dataclass
 class Outcome:
     """All rows, sorted by case and then in the order of the methods, and what failed, a sentence each."""
@@ -71,7 +98,7 @@ def evaluate(
     methods: Mapping[str, Recolorizer],
     out: Path,
     protocol: Protocol,
-    lpips: Lpips | None = None,
+    judges: Judges = NO_JUDGES,
     device: torch.device | str = "cpu",
     progress: Callable[[str], None] = lambda name: None,
 ) -> Outcome:
@@ -85,7 +112,7 @@ def evaluate(
         methods: by the label that stands in tables.
         out: the folder of the report; pictures go to ``pictures/CASE/``, the record is ``run.jsonl``.
         protocol: sizes, simulated guidance, seed.
-        lpips: the network, where its weights are there.
+        judges: networks that judge.
         device: where methods run.
         progress: called with the name of each case that is done.
 
@@ -94,7 +121,7 @@ def evaluate(
         UsageError: ``out`` holds something else, or cannot be written.
     """
     out = _open(out)
-    settings = {label: _describe(method, protocol, lpips) for label, method in methods.items()}
+    settings = {label: _describe(method, protocol, judges) for label, method in methods.items()}
     for method in methods.values():
         method.to(device).prepare()
     known = record.load(out)
@@ -107,12 +134,40 @@ def evaluate(
             outcome.failures.append(f"{case.name}: {error}")
             progress(case.name)
             continue
-        worker = _Worker(case, prepared, out, known, lpips, device, outcome)
-        worker.gray(_describe(None, protocol, lpips))
+        worker = _Worker(case, prepared, out, known, judges, device, outcome)
+        worker.gray(_describe(None, protocol, judges))
         for label, method in methods.items():
             worker.run(label, method, settings[label], protocol)
         progress(case.name)
     return outcome
+
+
+def set_distances(outcome: Outcome, out: Path, features: DeepFeatures) -> dict[str, dict[str, Any]]:
+    """By method: the Fréchet distance of its results to the true pictures, and of how many. Needs two pictures.
+
+    Pictures are read from the report, so that those of an earlier run count too.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    rows = [row for row in outcome.rows if row.case.truth is not None]
+    for method in dict.fromkeys(row.method for row in rows):
+        folders = [out / folder_of(row.case) for row in rows if row.method == method]
+        name = "target" if method == GRAY else file_of(method)
+        sets = [features_of((read_picture(f / f"{n}.png").image for f in folders), features) for n in (name, "truth")]
+        if len(sets[0]) > 1:
+            found[method] = {"frechet": frechet_distance(*sets), "pictures": len(sets[0])}
+    return found
+
+
+def recognized_in_truth(cases: list[Case], protocol: Protocol, classifier: Classifier) -> tuple[int, int]:
+    """How many pictures the classifier knows in their true colors, of how many that have a class."""
+    right = total = 0
+    for case in cases:
+        label = class_number(case.label) if case.label and case.truth is not None else None
+        if label is not None:
+            truth = prepare(case, protocol).truth
+            assert truth is not None
+            right, total = right + int(classifier(truth).argmax(1) == label), total + 1
+    return right, total
 
 
 def folder_of(case: Case) -> str:
@@ -146,7 +201,7 @@ def _open(out: Path) -> Path:
     return out
 
 
-def _describe(method: Recolorizer | None, protocol: Protocol, lpips: Lpips | None) -> dict[str, Any]:
+def _describe(method: Recolorizer | None, protocol: Protocol, judges: Judges) -> dict[str, Any]:
     """What the numbers depend on, beside the pixels."""
     about: dict[str, Any] = {"method": GRAY}
     if method is not None:
@@ -159,7 +214,7 @@ def _describe(method: Recolorizer | None, protocol: Protocol, lpips: Lpips | Non
         if not method.needs:
             about["offer"] = protocol.offer
     metrics = {name: metric.protocol for name, metric in METRICS.items()}
-    return about | {"metrics": metrics, "lpips": lpips and lpips.digest}
+    return about | {"metrics": metrics} | judges.describe()
 
 
 class _Worker:
@@ -171,12 +226,13 @@ class _Worker:
         prepared: Prepared,
         out: Path,
         known: dict[str, list[dict[str, Any]]],
-        lpips: Lpips | None,
+        judges: Judges,
         device: torch.device | str,
         outcome: Outcome,
     ) -> None:
         self.case, self.prepared, self.out, self.known = case, prepared, out, known
-        self.lpips, self.device, self.outcome = lpips, device, outcome
+        self.judges, self.device, self.outcome = judges, device, outcome
+        self.label = class_number(case.label) if judges.classifier and case.label else None
         self.digest = prepared.digest
         self.folder = out / folder_of(case)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -186,7 +242,7 @@ class _Worker:
         """The row of the baseline."""
         found = self._found(GRAY, settings, self.folder / "target.png")
         if found is None:
-            metrics = score(self.prepared.target, self.prepared.truth, self.prepared.target, self.lpips)
+            metrics = self._score(self.prepared.target)
             found = self._record(GRAY, settings, self.folder / "target.png", metrics, None)
         self.outcome.rows.append(Row(self.case, GRAY, {}, found["metrics"], None))
 
@@ -222,12 +278,16 @@ class _Worker:
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
         result = to_8_bits(result.cpu())
-        metrics = score(result, truth, self.prepared.target, self.lpips)
+        metrics = self._score(result)
         write_picture(file, result)
         if truth is not None:
             errors = ciede2000(rgb_to_lab(result.double()), rgb_to_lab(truth.double()))
             write_picture(file.with_name(f"{file.stem}.error.png"), paint_errors(errors.float()))
         return self._record(label, settings, file, metrics, seconds)
+
+    def _score(self, result: Tensor) -> dict[str, float]:
+        prepared, judges = self.prepared, self.judges
+        return score(result, prepared.truth, prepared.target, judges.lpips, judges.classifier, self.label)
 
     def _write_inputs(self) -> None:
         guide = self.prepared.guide

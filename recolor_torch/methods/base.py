@@ -135,6 +135,10 @@ class Recolorizer(nn.Module):
         except AttributeError:  # a method of a user's that does not keep its arguments
             return ""
 
+    def kept(self, keep: Literal["luma", "none"]) -> Literal["luma", "none"]:
+        """What of the target a result keeps where ``keep`` is asked for: methods may make a luminance of their own."""
+        return keep
+
     def working_side(self, max_side: int | None) -> int | None:
         """The longer side to work at: ``max_side`` where the user names one, else the method's own limit."""
         return self.largest_side if max_side is None else max_side

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -14,11 +15,24 @@ class Estimate:
         logits: of the distribution over the 313 ab bins, (B, 313, H / 4, W / 4).
         chroma: the mean U and V, the guess of the least error, (B, 2, H, W).
         vivid: U and V as colorful as photographs are, (B, 2, H, W).
+        scene: logits of the kinds of scenes that the network tells apart, (B, N).
+        tone: the gain and the offset that make luminance of an input that is none (near infrared), (B, 2, H, W).
     """
 
     logits: Tensor | None
     chroma: Tensor | None
     vivid: Tensor | None = None
+    scene: Tensor | None = None
+    tone: Tensor | None = None
+
+    def luminance(self, given: Tensor) -> Tensor:
+        """Y, (B, 1, H, W) in [0, 1]: the input itself, or what ``tone``, enlarged to its size, makes of it."""
+        if self.tone is None:
+            return given
+        tone = self.tone.to(given)
+        if tone.shape[-2:] != given.shape[-2:]:
+            tone = F.interpolate(tone, size=given.shape[-2:], mode="bilinear", align_corners=False)
+        return (tone[:, :1] * given + tone[:, 1:]).clamp(0, 1)
 
 
 # So that torch.export, torch.func and the like look inside.

@@ -1,6 +1,6 @@
 """Our own network: a U-Net on EfficientNet-Lite that reads luminance and hints."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,14 @@ STRIDE = 32
 LEAST_STRIDES = 2
 _HINTS = 3
 _HEAD_CHANNELS = 32  # of an attention head
+
+
+class Decoded(NamedTuple):
+    """Features of the decoder: at 1/4 of the side, at 1/2 for the mean chroma, and at 1/2 for the vivid one."""
+
+    quarter: Tensor
+    half: Tensor
+    vivid: Tensor
 
 
 class ColorUNet(nn.Module):
@@ -68,7 +76,7 @@ class ColorUNet(nn.Module):
         # The vivid chroma has its own way from 1/8 of the side on: it chooses a color where the mean blurs several.
         self.vivid_ups = nn.ModuleList((Join(eighth, skips[1], quarter), Join(quarter, skips[0], half)))
         self.distribution = nn.Sequential(nn.Conv2d(quarter, 128, 1), nn.ReLU(inplace=True), nn.Conv2d(128, BINS, 1))
-        self.mean, self.vivid = _head(half), _head(half)
+        self.mean, self.vivid = full_size_head(half, 2), full_size_head(half, 2)
         # Log of the class weights of training: taken off the logits, what is left is the true distribution.
         self.register_buffer("log_weights", torch.zeros(BINS))
 
@@ -99,10 +107,24 @@ class ColorUNet(nn.Module):
             phase: give logits at every second row and column alone, from these on (0 or 1); training on them is
                 cheaper.
         """
+        x, (height, width) = self.input(luminance, hints, mask), luminance.shape[-2:]
+        decoded = self.decode(x, frozen)
+        whole = decoded.quarter[..., : -(-height // 4), : -(-width // 4)]
+        logits = self.distribution(whole if phase is None else whole[..., phase[0] :: 2, phase[1] :: 2])
+        return Estimate(
+            logits - self.log_weights.view(1, -1, 1, 1),
+            unit_to_chroma(self.mean(decoded.half))[..., :height, :width],
+            unit_to_chroma(self.vivid(decoded.vivid))[..., :height, :width],
+        )
+
+    def input(self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Tensor:
+        """What the encoder reads, (B, 4, H', W'): scaled, and continued to multiples of 32."""
         check_image(luminance, "luminance", channels=1)
-        given = _given(luminance, hints, mask)
-        height, width = luminance.shape[-2:]
-        x = pad_to_multiple(torch.cat((luminance_to_unit(luminance), given), 1), STRIDE, LEAST_STRIDES)
+        x = torch.cat((luminance_to_unit(luminance), _given(luminance, hints, mask)), 1)
+        return pad_to_multiple(x, STRIDE, LEAST_STRIDES)
+
+    def decode(self, x: Tensor, frozen: bool = False) -> Decoded:
+        """The features that the heads read, of what ``input`` gives; ``frozen`` keeps the encoder from learning."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             features = self.encoder(x)
         pyramid = _hint_pyramid(x[:, 1:])
@@ -112,17 +134,9 @@ class ColorUNet(nn.Module):
             y = layer(y)
         eighth = self.ups[1](y, features[2], pyramid[3])
         quarter = self.ups[2](eighth, features[1], pyramid[2])
-        whole = quarter[..., : -(-height // 4), : -(-width // 4)]
-        logits = self.distribution(whole if phase is None else whole[..., phase[0] :: 2, phase[1] :: 2])
-        logits = logits - self.log_weights.view(1, -1, 1, 1)
-        mean = self.mean(self.ups[3](quarter, features[0], pyramid[1]))
+        half = self.ups[3](quarter, features[0], pyramid[1])
         y = self.vivid_ups[0](eighth, features[1], pyramid[2])
-        vivid = self.vivid(self.vivid_ups[1](y, features[0], pyramid[1]))
-        return Estimate(
-            logits,
-            unit_to_chroma(mean)[..., :height, :width],
-            unit_to_chroma(vivid)[..., :height, :width],
-        )
+        return Decoded(quarter, half, self.vivid_ups[1](y, features[0], pyramid[1]))
 
     def semantics(self, luminance: Tensor) -> list[Tensor]:
         """What the encoder sees in pictures without hints: features at 1/8, 1/16 and 1/32 of the side.
@@ -133,8 +147,7 @@ class ColorUNet(nn.Module):
         Returns:
             Three tensors (B, C, h, w), of the picture continued to multiples of 32.
         """
-        x = torch.cat((luminance_to_unit(luminance), _given(luminance, None, None)), 1)
-        return self.encoder(pad_to_multiple(x, STRIDE))[2:]
+        return self.encoder(self.input(luminance, None, None))[2:]
 
     def understanding(self, luminance: Tensor) -> list[Tensor]:
         """What encoder and decoder make of pictures without hints, before a color is chosen.
@@ -190,13 +203,13 @@ class Join(nn.Module):
         return F.relu(y + self.again_norm(self.again(y)))
 
 
-def _head(channels: int) -> nn.Sequential:
-    """Scaled chroma at twice the side.
+def full_size_head(channels: int, outputs: int) -> nn.Sequential:
+    """Scaled chroma, or other things of ``outputs`` channels, at twice the side; 0 at first.
 
     Four pixels come from each place at half of the side: a convolution at the full side would cost as much as a third
     of the rest, and chroma has hardly any detail that small.
     """
-    last = nn.Conv2d(channels, 2 * 4, 3, padding=1)
+    last = nn.Conv2d(channels, outputs * 4, 3, padding=1)
     nn.init.zeros_(last.weight)  # the first answer is gray
     nn.init.zeros_(last.bias)  # type: ignore[arg-type]
     return nn.Sequential(last, nn.PixelShuffle(2))

@@ -33,7 +33,7 @@ def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:
         "parameters": method.settings(),
         **method.provenance(),
         "target_color": coloring.target,
-        "keep": coloring.keep,
+        "keep": method.kept(coloring.keep),
         "strength": coloring.strength,
         "max_side": method.working_side(coloring.max_side),
     }

@@ -237,23 +237,28 @@ class ColorizationTraining(pl.LightningModule):
         for buffer, values in zip(buffers, mean.split([b.numel() for b in buffers])):
             buffer.copy_(values.view_as(buffer))
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+    def shown(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """The pictures of a batch as sRGB, (B, 3, H, W), and what the network is shown of them, (B, 1, H, W)."""
+        image = self.pictures(batch)
+        return image, rgb_to_luminance(image)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         """PSNR of the averaged network without and with points, and that of the gray pictures."""
         self._measure(batch, batch_idx, "val")
 
-    def test_step(self, batch: Tensor, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int) -> None:
         """The same numbers as in validation, under ``test/``."""
         self._measure(batch, batch_idx, "test")
 
-    def _measure(self, batch: Tensor, batch_idx: int, stage: str) -> None:
-        image = self.pictures(batch)
-        luminance, chroma = rgb_to_luminance(image), rgb_to_yuv(image)[:, 1:]
+    def _measure(self, batch: Any, batch_idx: int, stage: str) -> None:
+        image, luminance = self.shown(batch)
+        chroma = rgb_to_yuv(image)[:, 1:]
         self.log(f"{stage}/psnr_gray", psnr(luminance.expand_as(image), image).mean(), batch_size=len(image))
         for points in VALIDATED_POINTS if self.hints else (0,):
             hints, mask = self.given_points(chroma, points, batch_idx)
             estimate = self(luminance, hints, mask)
-            for name, found in chroma_of(estimate, luminance).items():
-                value = psnr(fit_gamut(luminance, found), image).mean()
+            for name, found in colors_of(estimate, luminance).items():
+                value = psnr(found, image).mean()
                 self.log(f"{stage}/psnr_{points}_{name}", value, batch_size=len(image))
 
     def given_points(self, chroma: Tensor, points: int, batch_idx: int) -> tuple[Tensor, Tensor]:
@@ -310,6 +315,12 @@ def chroma_of(estimate: Estimate, luminance: Tensor) -> dict[str, Tensor]:
         ab = F.interpolate(ab, size=luminance.shape[-2:], mode="bilinear", align_corners=False)
         found["distribution"] = ab_to_chroma(luminance, ab)
     return found
+
+
+def colors_of(estimate: Estimate, luminance: Tensor) -> dict[str, Tensor]:
+    """The pictures that the heads of a network mean, sRGB, with its own luminance where it gives one."""
+    own = estimate.luminance(luminance)
+    return {name: fit_gamut(own, chroma) for name, chroma in chroma_of(estimate, own).items()}
 
 
 def read_counts(path: str | Path) -> Tensor:

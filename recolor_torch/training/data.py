@@ -20,19 +20,20 @@ from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.opening import PictureError, quiet
 
 
-def read_small(sources: Sequence[str | Path], side: int) -> Iterator[tuple[str, np.ndarray]]:
+def read_small(sources: Sequence[str | Path], side: int, longer: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pixels, (H, W, 3) uint8, of the pictures in tar files and folders; what is no picture is left out.
 
     Args:
         sources: tar files, and folders with what lies below them.
         side: pictures whose shorter side is longer than this are reduced to it. None is enlarged.
+        longer: this holds for their longer side.
 
     Raises:
         UsageError: a source does not exist or cannot be read.
     """
     for name, data in picture_files(sources):
         try:
-            yield name, decode_small(data, side)
+            yield name, decode_small(data, side, longer)
         except PictureError:
             continue
 
@@ -68,17 +69,21 @@ class TrainingPictures(Dataset):
 
     def __getitem__(self, position: int) -> Tensor:
         """(3, size, size), uint8."""
+        return self.crop(position, self.pictures[self.which(position)])
+
+    def which(self, position: int) -> int:
+        """The number of the picture at a position of the stream."""
         around, place = divmod(position, len(self.pictures))
-        order = np.random.default_rng((self.seed, around)).permutation(len(self.pictures))
-        image = Image.fromarray(self.pictures[order[place]])
-        draw = np.random.default_rng((self.seed, around, place))
+        return int(np.random.default_rng((self.seed, around)).permutation(len(self.pictures))[place])
+
+    def crop(self, position: int, pixels: np.ndarray) -> Tensor:
+        """The crop at a position of the stream, of this picture, (H, W, C): (C, size, size), uint8."""
+        draw = np.random.default_rng((self.seed, *divmod(position, len(self.pictures))))
         share, down, across, turn = draw.random(4)
-        side = min(image.size) * (self.least + (1 - self.least) * share)
-        left, top = across * (image.width - side), down * (image.height - side)
-        image = image.resize((self.size,) * 2, Image.Resampling.BICUBIC, (left, top, left + side, top + side))
-        if turn < 0.5:
-            image = ImageOps.mirror(image)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        height, width = pixels.shape[:2]
+        side = min(height, width) * (self.least + (1 - self.least) * share)
+        left, top = across * (width - side), down * (height - side)
+        return _cut(pixels, self.size, (left, top, left + side, top + side), turn < 0.5)
 
 
 class CentredPictures(Dataset):
@@ -96,8 +101,24 @@ class CentredPictures(Dataset):
         return len(self.pictures)
 
     def __getitem__(self, index: int) -> Tensor:
-        image = ImageOps.fit(Image.fromarray(self.pictures[index]), (self.size,) * 2, Image.Resampling.BICUBIC)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        pixels = self.pictures[index]
+        height, width = pixels.shape[:2]
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        return _cut(pixels, self.size, (left, top, left + side, top + side), False)
+
+
+def _cut(pixels: np.ndarray, size: int, box: tuple[float, float, float, float], mirrored: bool) -> Tensor:
+    """A part of a picture of three channels or more, (H, W, C) uint8, brought to ``size`` squared: (C, size, size)."""
+    parts = []
+    for first in range(0, pixels.shape[-1], 3):
+        part = pixels[..., first : first + 3]
+        # Pillow has pictures of three channels and of one.
+        for plane in [part] if part.shape[-1] == 3 else np.split(part, part.shape[-1], -1):
+            image = Image.fromarray(np.ascontiguousarray(plane if plane.shape[-1] == 3 else plane[..., 0]))
+            image = image.resize((size, size), Image.Resampling.BICUBIC, box)
+            parts.append(np.asarray(ImageOps.mirror(image) if mirrored else image).reshape(size, size, -1))
+    return torch.from_numpy(np.concatenate(parts, -1).copy()).permute(2, 0, 1)
 
 
 class _Stretch(DistributedSampler):
@@ -180,6 +201,7 @@ class TrainingDataModule(pl.LightningDataModule):
         self.workers, self.seed = workers, seed
         self.training: list[np.ndarray] = []
         self.validation: list[np.ndarray] = []
+        self.names: tuple[list[str], list[str]] = ([], [])
 
     def setup(self, stage: str | None = None) -> None:
         """Read the pictures, once."""
@@ -193,6 +215,7 @@ class TrainingDataModule(pl.LightningDataModule):
             # By the name, so that a picture stays on its side when others come or go.
             aside = zlib.crc32(Path(name).name.encode()) % 10_000 < 10_000 * self.held_out
             (self.validation if aside else self.training).append(pixels)
+            self.names[aside].append(Path(name).name)
         if not self.training:
             raise UsageError(f"There are no pictures to train on in {', '.join(self.sources)}.")
 
@@ -201,9 +224,17 @@ class TrainingDataModule(pl.LightningDataModule):
         dataset = TrainingPictures(self.training, self.size, self.least, self.seed)
         return (dataset[position][None] for position in range(min(count, len(dataset))))
 
+    def stream(self) -> TrainingPictures:
+        """What is trained on."""
+        return TrainingPictures(self.training, self.size, self.least, self.seed)
+
+    def held_back(self) -> CentredPictures:
+        """What is validated on."""
+        return CentredPictures(self.validation[: self.validated], self.size)
+
     def train_dataloader(self) -> DataLoader:
-        """Batches (B, 3, size, size), uint8."""
-        dataset = TrainingPictures(self.training, self.size, self.least, self.seed)
+        """Batches of ``stream``: (B, 3, size, size), uint8."""
+        dataset = self.stream()
         trainer = self.trainer
         if trainer is None:
             raise RuntimeError("Batches for training need a Trainer: it says which epoch they are for.")
@@ -227,7 +258,7 @@ class TrainingDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """Batches of the pictures that are held out."""
-        return DataLoader(CentredPictures(self.validation[: self.validated], self.size), self.batch_size)
+        return DataLoader(self.held_back(), self.batch_size)
 
     def test_dataloader(self) -> DataLoader:
         """The pictures that are held out: give a folder of its own as ``validation`` for a test."""

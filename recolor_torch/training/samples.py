@@ -6,11 +6,12 @@ import lightning.pytorch as pl
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import default_collate
 from torchvision.utils import make_grid
 
-from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
+from recolor_torch.color import rgb_to_yuv
 from recolor_torch.files import write_atomically
-from recolor_torch.training.colorization import VALIDATED_POINTS, ColorizationTraining, chroma_of
+from recolor_torch.training.colorization import VALIDATED_POINTS, ColorizationTraining, colors_of
 
 
 class SampleSheet(pl.Callback):
@@ -34,8 +35,9 @@ class SampleSheet(pl.Callback):
         if not isinstance(pl_module, ColorizationTraining):
             raise TypeError(f"SampleSheet goes with ColorizationTraining, got {type(pl_module).__name__}.")
         dataset = loaders.dataset
-        images = torch.stack([dataset[i] for i in range(min(self.pictures, len(dataset)))])
-        grid = sample_grid(pl_module, pl_module.pictures(images.to(pl_module.device)))
+        batch = default_collate([dataset[i] for i in range(min(self.pictures, len(dataset)))])
+        batch = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+        grid = sample_grid(pl_module, *pl_module.shown(batch))
         path = Path(folder) / "samples" / f"step_{trainer.global_step:07}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as part:
@@ -43,13 +45,13 @@ class SampleSheet(pl.Callback):
 
 
 @torch.no_grad()
-def sample_grid(module: ColorizationTraining, images: Tensor) -> Tensor:
-    """The sheet for sRGB pictures (B, 3, H, W), as (3, H', W') uint8 on the CPU."""
-    luminance, chroma = rgb_to_luminance(images), rgb_to_yuv(images)[:, 1:]
+def sample_grid(module: ColorizationTraining, images: Tensor, luminance: Tensor) -> Tensor:
+    """The sheet for sRGB pictures (B, 3, H, W) and what is shown of them, as (3, H', W') uint8 on the CPU."""
+    chroma = rgb_to_yuv(images)[:, 1:]
     columns = [luminance.expand_as(images)]
     for points in VALIDATED_POINTS if module.hints else (0,):
         estimate = module(luminance, *module.given_points(chroma, points, 0))
-        columns += [fit_gamut(luminance, found) for found in chroma_of(estimate, luminance).values()]
+        columns += colors_of(estimate, luminance).values()
     columns.append(images)
     grid = make_grid(torch.stack(columns, 1).flatten(0, 1), nrow=len(columns))
     return (grid * 255).round().to(torch.uint8).cpu()

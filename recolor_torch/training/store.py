@@ -12,13 +12,13 @@ class PictureStore:
     """Pictures of different sizes on one device, as 8-bit pixels on square canvases.
 
     Args:
-        pictures: (H, W, 3) uint8; pictures with a longer side over ``side`` are an error.
+        pictures: (H, W, C) uint8, of as many channels each; a longer side over ``side`` is an error.
         side: of the canvases, in pixels.
         device: where they are kept.
     """
 
     def __init__(self, pictures: Sequence[np.ndarray], side: int, device: torch.device) -> None:
-        canvases = np.empty((len(pictures), side, side, 3), np.uint8)
+        canvases = np.empty((len(pictures), side, side, pictures[0].shape[-1]), np.uint8)
         for canvas, pixels in zip(canvases, pictures):
             h, w = pixels.shape[:2]
             if max(h, w) > side:
@@ -56,7 +56,7 @@ class PictureStore:
             least: smallest crop.
 
         Returns:
-            sRGB, (B, 3, size, size), [0, 1].
+            (B, C, size, size), [0, 1].
         """
         b, device = len(index), index.device
         draw = torch.rand(6, b, generator=generator, device=device)
@@ -67,7 +67,7 @@ class PictureStore:
         return self._sampled(index, size, corner, extent, draw[4] < 0.5)
 
     def whole(self, index: Tensor, size: int) -> Tensor:
-        """The whole pictures, squeezed to squares, (B, 3, size, size), [0, 1]."""
+        """The whole pictures, squeezed to squares, (B, C, size, size), [0, 1]."""
         sizes = self.sizes[index]
         return self._sampled(index, size, torch.zeros_like(sizes), sizes, torch.zeros_like(index, dtype=torch.bool))
 

@@ -26,21 +26,23 @@ def main() -> int:
     parser.add_argument("sources", nargs="+", help="tar files of pictures, and folders")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for pack_0.tar.gz, pack_1.tar.gz, ...")
     parser.add_argument("--side", type=int, default=256, help="shorter side of the packed pictures at most")
+    parser.add_argument("--longer", action="store_true", help="--side is for the longer side")
     parser.add_argument("--quality", type=int, default=75, help="of WebP")
     parser.add_argument("--megabytes", type=float, nargs="+", default=[1e9], help="size of each tar file")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     try:
-        pack(encoded(args.sources, args.side, args.quality), args.output, [1e6 * m for m in args.megabytes])
+        pictures = encoded(args.sources, args.side, args.quality, args.longer)
+        pack(pictures, args.output, [1e6 * m for m in args.megabytes])
     except UsageError as error:
         print(f"pack_pictures: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def encoded(sources: list[str], side: int, quality: int) -> Iterator[tuple[str, bytes]]:
+def encoded(sources: list[str], side: int, quality: int, longer: bool = False) -> Iterator[tuple[str, bytes]]:
     """Names and WebP bytes."""
-    for name, pixels in read_small(sources, side):
+    for name, pixels in read_small(sources, side, longer):
         yield name, webp(pixels, quality)
 
 

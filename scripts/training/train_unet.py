@@ -43,6 +43,8 @@ from recolor_torch.training.colorization import quarter_ab
 from recolor_torch.training.data import decode_small, picture_files
 from recolor_torch.training.store import PictureStore
 
+Named = tuple[str, np.ndarray]
+
 CANVAS = 256
 HELD_OUT = 0.05
 # Steps of a stage before its speed is measured.
@@ -122,20 +124,27 @@ class Notes:
 
 
 def read(sources: list[str], device: torch.device, limit: int | None) -> tuple[PictureStore, PictureStore]:
-    """The pictures that are trained on and those that are held out, by the same rule as ``TrainingDataModule``."""
+    """The pictures that are trained on and those that are held out."""
+    training, held_out = ([pixels for _, pixels in part] for part in decoded(sources, CANVAS, limit))
+    return PictureStore(training, CANVAS, device), PictureStore(held_out, CANVAS, device)
 
-    def decoded(item: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
+
+def decoded(sources: list[str], side: int, limit: int | None = None) -> tuple[list[Named], list[Named]]:
+    """Names and pixels, the longer side reduced to ``side``, of the pictures that are trained on and of those that are
+    held out, by the same rule as ``TrainingDataModule``; of hardly any pictures some serve for both."""
+
+    def decode(item: tuple[str, bytes]) -> tuple[str, np.ndarray | None]:
         try:
-            return item[0], decode_small(item[1], CANVAS, longer=True)
+            return Path(item[0]).name, decode_small(item[1], side, longer=True)
         except PictureError:
             return item[0], None
 
+    sides: tuple[list[Named], list[Named]] = ([], [])
     with ThreadPoolExecutor() as pool:
-        found = [(n, p) for n, p in pool.map(decoded, _limited(picture_files(sources), limit)) if p is not None]
-    sides: tuple[list, list] = ([], [])
-    for name, pixels in found:
-        sides[zlib.crc32(Path(name).name.encode()) % 10_000 < 10_000 * HELD_OUT].append(pixels)
-    return PictureStore(sides[0], CANVAS, device), PictureStore(sides[1] or sides[0][:8], CANVAS, device)
+        for name, pixels in pool.map(decode, _limited(picture_files(sources), limit)):
+            if pixels is not None:
+                sides[zlib.crc32(name.encode()) % 10_000 < 10_000 * HELD_OUT].append((name, pixels))
+    return sides[0], sides[1] or sides[0][:8]
 
 
 def _limited(items: Iterator[tuple[str, bytes]], limit: int | None) -> Iterator[tuple[str, bytes]]:

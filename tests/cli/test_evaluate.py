@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from pictures import save_picture
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -232,3 +233,36 @@ def test_a_browser_shows_the_report_without_a_network(recolor, photos):
     picture = Image.open(shot).convert("L")
     assert picture.width == 1366
     assert picture.getextrema() == (0, 255) or picture.getextrema()[0] < 60  # there is something on it
+
+
+def test_networks_that_judge(recolor, photos, tmp_path):
+    """A Fréchet distance of all results, and the recognition test, in the table and in the summary."""
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    alexnet = {f"features.{k}": v for k, v in models.alexnet(weights=None).features.state_dict().items()}
+    torch.save(alexnet, tmp_path / "alexnet.pth")
+    torch.save(models.mobilenet_v2(weights=None).state_dict(), tmp_path / "mobile.pth")
+    shutil.move(photos / "photos/sea", photos / "photos/seashore")
+    for path in (photos / "photos").rglob("*.png"):
+        Image.open(path).resize((140, 70)).save(path)
+    more = ["--frechet", str(tmp_path / "alexnet.pth"), "--classifier", str(tmp_path / "mobile.pth")]
+    code, _, err = recolor("evaluate", "photos", "--methods", "histogram", "-o", "report", *more)
+    assert (code, err) == (0, "")
+    summary = json.loads((photos / "report/summary.json").read_text())
+    assert summary["frechet"]["features"] == "alexnet relu5, mean over all places"
+    distances = summary["frechet"]["methods"]
+    assert {m: d["pictures"] for m, d in distances.items()} == {"gray": 4, "histogram": 4}
+    assert distances["gray"]["frechet"] > 0
+    assert summary["recognition"]["with_class"] == 3  # seashore is a class of ImageNet, land is none
+    rows = table(photos)
+    assert {row["recognized"] for row in rows if row["group"] == "land"} == {""}
+    assert {float(row["recognized"]) for row in rows if row["group"] == "seashore"} <= {0.0, 1.0}
+    assert all(float(row["same_class"]) in (0, 1) for row in rows)
+    assert "Fréchet distance" in (photos / "report/index.html").read_text()
+
+
+def test_weights_of_a_judge_that_are_not_there(recolor, photos):
+    for flag in ("--lpips", "--frechet", "--classifier"):
+        code, _, err = recolor("evaluate", "photos", "--methods", "histogram", "-o", "report", flag, "no.pth")
+        assert code == 4
+        assert "no.pth: there is no such file of weights" in err

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.color.ab import ab_to_chroma
@@ -7,7 +8,7 @@ from recolor_torch.color.bins import ab_bins, annealed_mean
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.guide import Guide
 from recolor_torch.methods import LevinColorization
-from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.network import LARGER, NetworkColorization
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.pipeline import recolor
 
@@ -20,7 +21,9 @@ def image():
 @pytest.fixture
 def build(network_path):
     def build(**settings):
-        return NetworkColorization(weights=str(network_path), **{"vividness": 0.0, "finish": False, **settings})
+        return NetworkColorization(
+            weights=str(network_path), **{"vividness": 0.0, "finish": False, "copies": 1, **settings}
+        )
 
     return build
 
@@ -107,7 +110,11 @@ def test_samples_differ_and_are_on_a_sheet(build, image):
     assert method.stages["confidence"].shape == image.shape
     third = build(head="distribution", samples=4, sample=2)(yuv, Guide())
     assert (first - third).abs().max() > 0.02
-    assert torch.equal(third, build(samples=6, sample=2)(yuv, Guide()))
+    assert torch.equal(third, build(head="distribution", samples=6, sample=2)(yuv, Guide()))
+    # With the other heads a sample is their estimate, and how the draw differs from the distribution's own color.
+    drawn, own = third[:, 1:], build(head="distribution")(yuv, Guide())[:, 1:]
+    bare, found = (build(samples=6, sample=k)(yuv, Guide())[:, 1:] for k in (0, 2))
+    torch.testing.assert_close(found - bare, drawn - own, atol=1e-6, rtol=0)
     torch.testing.assert_close(first, build(head="distribution")(yuv, Guide()))
 
 
@@ -152,3 +159,24 @@ def test_wrong_settings_are_sentences():
     ):
         with pytest.raises(ValueError, match=message):
             NetworkColorization(**settings)
+
+
+def test_copies_are_averaged(build, image):
+    """Without hints the mean of the answers for two copies; hints add what they change in the answer for one."""
+    luminance = rgb_to_yuv(image)[:, :1]
+    several, single = build(copies=2), build()
+    bare = several.estimate(luminance)
+    one = single.estimate(luminance).chroma
+    large = F.interpolate(luminance.flip(-1), (54, 76), mode="bicubic", antialias=True).clamp(0, 1)
+    other = build(side=400).estimate(large).chroma.flip(-1)
+    assert other.shape[-2:] == (round(LARGER * 40), round(LARGER * 56))
+    torch.testing.assert_close(bare.chroma, (one + F.interpolate(other, (40, 56), mode="bicubic", antialias=True)) / 2)
+    hints, mask = torch.full((1, 2, 40, 56), 0.2), torch.zeros(1, 1, 40, 56)
+    mask[..., 9:15, 20:26] = 1
+    hinted = several.estimate(luminance, hints, mask)
+    change = single.estimate(luminance, hints, mask).chroma - one
+    torch.testing.assert_close(hinted.chroma, bare.chroma + change)
+    assert change.abs().max() > 1e-3
+    # No hint at all is no change.
+    none = several.estimate(luminance, hints, torch.zeros_like(mask))
+    torch.testing.assert_close(none.chroma, bare.chroma, atol=1e-6, rtol=0)

@@ -72,3 +72,17 @@ def test_a_network_is_exported(script, tmp_path, network_path, capsys):
     assert digest in capsys.readouterr().out
     torch.testing.assert_close(again.state_dict(), network.state_dict())
     assert script("training.export_network", tmp_path / "bins", "-o", tmp_path / "x") == 2
+
+
+def test_samples_are_measured(script, tmp_path, network_path, monkeypatch):
+    monkeypatch.setenv("RECOLOR_NETWORK", str(network_path))
+    color = FOLDER / "coffee_colour.jpg"
+    assert script("evaluations.eval_samples", color, "-o", tmp_path, "--side", 64, "--samples", 3) == 0
+    header, row = (tmp_path / "samples.csv").read_text().splitlines()
+    found = dict(zip(header.split(","), row.split(",")))
+    assert float(found["best"]) >= float(found["mean"])
+    assert float(found["best"]) >= float(found["first"])
+    assert -1 <= float(found["where"]) <= 1
+    assert 0 <= float(found["agree"]) <= 1
+    assert (tmp_path / "sheet.jpg").stat().st_size > 1000
+    assert script("evaluations.eval_samples", color, "-o", tmp_path, "--samples", 1) == 2

@@ -1,5 +1,7 @@
 """A run that is cut and resumed is the run that was not cut: the same losses and the same averaged weights."""
 
+import json
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -8,11 +10,21 @@ from PIL import Image
 
 from recolor_torch.describe import arguments
 from recolor_torch.hints.simulation import HintSimulation
-from recolor_torch.networks import ColorUNet, Discriminator
+from recolor_torch.networks import (
+    ColorUNet,
+    Discriminator,
+    EightBlockNet,
+    MultiPathNet,
+    NearInfraredNet,
+    UserGuidedNet,
+)
 from recolor_torch.networks.loading import load_network
+from recolor_torch.networks.near_infrared import is_trained
 from recolor_torch.training.adversarial import AdversarialTraining
 from recolor_torch.training.colorization import ColorizationTraining
 from recolor_torch.training.data import TrainingDataModule, batches_done
+from recolor_torch.training.infrared import InfraredTraining, PairDataModule
+from recolor_torch.training.scenes import LabeledDataModule, MultiPathTraining
 
 STEPS, CUTS = 24, (7, 12, 23)
 WIDTHS = (8, 8, 8, 8, 8)
@@ -28,8 +40,30 @@ def pictures(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def pairs(pictures, tmp_path_factory):
+    """A manifest of the same pictures with their green as infrared, and a table of labels."""
+    folder = tmp_path_factory.mktemp("pairs")
+    entries = []
+    for path in sorted(pictures.glob("*.png")):
+        Image.open(path).getchannel("G").save(folder / path.name)
+        entries.append({"rgb": str(path), "nir": path.name})
+    (folder / "manifest.json").write_text(json.dumps({"pairs": entries}))
+    (folder / "labels.csv").write_text("name,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(18)))
+    return folder
+
+
 def module(kind):
     torch.manual_seed(0)
+    if kind == "eight_blocks":
+        return ColorizationTraining(EightBlockNet(), regression=0.0, warmup=4, average=0.9)
+    if kind == "user_guided":
+        return ColorizationTraining(UserGuidedNet(), warmup=4, hints=HintSimulation(), average=0.9)
+    if kind == "multi_path":
+        return MultiPathTraining(MultiPathNet(("a", "b"), width=4), warmup=4, average=0.9)
+    if kind == "near_infrared":
+        network = NearInfraredNet("lite0", WIDTHS, drop=0.3)
+        return InfraredTraining(network, warmup=4, hints=HintSimulation(), average=0.9)
     if kind == "adversarial":
         return AdversarialTraining(
             ColorUNet("lite0", WIDTHS, drop=0.3), Discriminator(4), hints=HintSimulation(), average=0.9
@@ -61,9 +95,15 @@ class Watch(pl.Callback):
             trainer.save_checkpoint(path)
 
 
-def run(kind, pictures, workers, accumulate, watch, resume=None, steps=STEPS, draws=None):
+def run(kind, pictures, workers, accumulate, watch, resume=None, steps=STEPS, draws=None, pairs=None):
     model = module(kind)
-    data = TrainingDataModule([str(pictures)], size=32, side=40, batch_size=2, epoch=24, held_out=0.1, workers=workers)
+    settings = {"size": 32, "side": 40, "batch_size": 2, "epoch": 24, "held_out": 0.1, "workers": workers}
+    if kind == "near_infrared":
+        data = PairDataModule([str(pairs)], **settings)
+    elif kind == "multi_path":
+        data = LabeledDataModule([str(pictures)], str(pairs / "labels.csv"), **settings)
+    else:
+        data = TrainingDataModule([str(pictures)], **settings)
     runner = pl.Trainer(
         max_steps=steps * watch.per_step,
         accumulate_grad_batches=accumulate,
@@ -107,6 +147,35 @@ def test_a_cut_run_is_a_run_that_was_not_cut(pictures, tmp_path, kind, workers, 
         weights = "distribution.0.weight"
         assert not torch.equal(loaded.state_dict()[weights], resumed.averaged.module.state_dict()[weights])
     assert not [w for w in recwarn if "not resumable" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "steps", "cut", "workers"),
+    [
+        ("multi_path", "multi_path", 14, 7, 0),
+        ("multi_path", "multi_path", 14, 12, 2),
+        ("near_infrared", "near_infrared", 9, 5, 0),
+        pytest.param("eight_blocks", "eccv16", 3, 2, 0, marks=pytest.mark.slow),
+        pytest.param("user_guided", "siggraph17", 3, 2, 0, marks=pytest.mark.slow),
+    ],
+)
+def test_a_cut_run_of_the_other_networks(pictures, pairs, tmp_path, kind, name, steps, cut, workers):
+    whole = Watch(tmp_path, cuts=(cut,))
+    model = run(kind, pictures, workers, 1, whole, steps=steps, pairs=pairs)
+    file = tmp_path / f"{cut}-batch.ckpt"
+    loaded, _ = load_network(name, file)
+    alone = type(model).load_from_checkpoint(file, map_location="cpu")
+    assert arguments(alone) == arguments(model)
+    torch.testing.assert_close(alone.averaged.module.state_dict(), loaded.state_dict(), rtol=0, atol=0)
+    rest = Watch()
+    resumed = run(kind, pictures, workers, 1, rest, file, steps, pairs=pairs)
+    assert rest.losses == whole.losses[cut:]
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    moved = [k for k, v in resumed.averaged.module.state_dict().items() if not torch.equal(v, loaded.state_dict()[k])]
+    assert any("num_batches" not in k for k in moved)
+    if kind == "near_infrared":
+        assert all(is_trained(k) or "num_batches" in k for k in moved)
 
 
 def test_each_batch_of_a_step_has_its_own_draws(pictures):
