@@ -8,7 +8,6 @@ that fails, it is said once and the plain ones go on. ``RECOLOR_TRITON=0`` in th
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 import os
 from types import ModuleType
@@ -260,13 +259,13 @@ def _ready(device: torch.device, dtype: torch.dtype, width: int) -> bool:
 
 
 def _compiled(device: torch.device, dtype: torch.dtype, width: int) -> bool:
-    allowed = os.environ.get("RECOLOR_TRITON", "1") != "0" and width <= MOST_CHANNELS
-    if not allowed or importlib.util.find_spec("triton") is None:
+    if os.environ.get("RECOLOR_TRITON", "1") == "0" or width > MOST_CHANNELS:
         return False
     from recolor_torch.linalg.fused_check import agree
 
     try:
-        _kernels()
+        if not _kernels().THERE:
+            return False
         right = agree(device, dtype, width)
         why = "they disagree with the plain operations"
     except Exception as error:  # noqa: BLE001 # a compiler may fail in any way: the plain operations go on

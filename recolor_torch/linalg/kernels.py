@@ -1,18 +1,31 @@
 """GPU kernels in Triton: a row of a sparse graph, or a pixel with its neighbours, in one pass over memory.
 
 Written shift by shift, as they are on a processor, a sweep is dozens of kernels that read and write whole fields.
-Imported where a GPU is there alone; ``fused.py`` calls them. Sums are in a fixed order: the same call gives the same
-bits.
+``fused.py`` calls them, where there is a GPU. Sums are in a fixed order: the same call gives the same bits.
 """
 
-import triton
-import triton.language as tl
+from __future__ import annotations  # those of the parameters name Triton, which is not everywhere
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+THERE = find_spec("triton") is not None
+if THERE:
+    import triton
+    import triton.language as tl
+
 
 # Rows of a graph, and entries of a row, that a program takes at a time; pixels likewise.
 ROWS, ENTRIES, PIXELS, NODES = 64, 8, 256, 128
 
 
-@triton.jit(do_not_specialize=["step", "rows", "channels", "has_b", "has_inverse", "has_base"])
+def _kernel(*numbers: str) -> Callable[[Any], Any]:
+    """A kernel that is compiled once for all values of the parameters ``numbers``; without Triton nothing calls it."""
+    return (lambda function: function) if not THERE else triton.jit(do_not_specialize=numbers)
+
+
+@_kernel("step", "rows", "channels", "has_b", "has_inverse", "has_base")
 def multiply_rows(
     starts,
     cols,
@@ -62,7 +75,7 @@ def multiply_rows(
     tl.store(out + place, total, mask=kept)
 
 
-@triton.jit(do_not_specialize=["first_phase", "plan", "channels", "h", "w", "batch", "blank"])
+@_kernel("first_phase", "plan", "channels", "h", "w", "batch", "blank")
 def gather_neighbours(
     x,
     b,
@@ -132,7 +145,7 @@ def gather_neighbours(
     tl.store(out + place, total, mask=kept)
 
 
-@triton.jit(do_not_specialize=["nodes", "channels", "plane", "batch"])
+@_kernel("nodes", "channels", "plane", "batch")
 def restrict_nodes(r, masks, roots, out, nodes, channels, plane, batch, N: tl.constexpr, C: tl.constexpr):
     """Sums over the parts of cells: a node takes from its first pixel and those after it in the cell."""
     node = tl.program_id(0) * N + tl.arange(0, N)
@@ -153,7 +166,7 @@ def restrict_nodes(r, masks, roots, out, nodes, channels, plane, batch, N: tl.co
     tl.store(out + place, total, mask=inside[:, None] & real[None, :])
 
 
-@triton.jit(do_not_specialize=["channels", "plane", "batch"])
+@_kernel("channels", "plane", "batch")
 def prolong_nodes(x, e, masks, numbers, channels, plane, batch, P: tl.constexpr, C: tl.constexpr):
     """x += the corrections of the parts of its cell: of those that begin at its own phase or before it."""
     pixel = tl.program_id(0) * P + tl.arange(0, P)
