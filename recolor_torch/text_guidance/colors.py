@@ -33,10 +33,10 @@ def chroma_in_light(luminance: Tensor, color: Lab) -> Tensor:
 
     Example:
         >>> chroma_in_light(torch.tensor([0.1, 0.5]).view(1, 1, 1, 2), (45, 62, 40))[0, 1, 0].round(decimals=2)
-        tensor([0.1300, 0.2800])
+        tensor([0.1200, 0.3200])
     """
     check_image(luminance, "luminance", channels=1)
-    levels, chroma = (x.to(luminance) for x in _table(tuple(map(float, color))))  # type: ignore[arg-type]
+    levels, chroma = (x.to(luminance) for x in _table(tuple(map(float, color))))
     y = luminance.clamp(0, 1)
     above = torch.bucketize(y.contiguous(), levels).clamp(1, len(levels) - 1)
     low, high = levels[above - 1], levels[above]
