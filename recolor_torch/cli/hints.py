@@ -119,7 +119,8 @@ def _show(argv: list[str]) -> int:
         print(f"link to {link.name}")
     shown = [f"{color} ({count})" for color, count in colors[:8]]
     more = f" and {len(colors) - 8} more" if len(colors) > 8 else ""
-    print(f"colours: {', '.join(shown)}{more}")
+    if shown:
+        print(f"colours: {', '.join(shown)}{more}")
     return 0
 
 
