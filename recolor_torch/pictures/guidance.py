@@ -13,7 +13,8 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.guide import Reference
 from recolor_torch.pictures.opening import PictureError, show_path
-from recolor_torch.pictures.read import MAX_PIXELS, Picture, read_picture
+from recolor_torch.pictures.read import MAX_PIXELS, Picture, Scan, read_picture
+from recolor_torch.strips import Rows, strips
 
 
 def visible(picture: Picture) -> tuple[Tensor, Tensor | None]:
@@ -33,6 +34,34 @@ def visible(picture: Picture) -> tuple[Tensor, Tensor | None]:
         raise PictureError(f"{show_path(picture.info.path)}: the picture is transparent everywhere.")
     mean = (picture.image * mask).sum((-2, -1), keepdim=True) / mask.sum()
     return torch.where(mask > 0, picture.image, mean), mask
+
+
+def hides(picture: Picture | Scan) -> bool:
+    """Whether some of a picture's pixels can be seen and others cannot."""
+    if not picture.has_alpha:
+        return False
+    height, width = picture.info.height, picture.info.width
+    counts = [int((picture.alpha_rows(*band) > 0.5).sum()) for band in strips(height, width)]
+    return 0 < sum(counts) < height * width
+
+
+def without_hidden(rows: Rows, picture: Picture | Scan) -> Rows:
+    """Rows of a picture that ``hides``, with the mean of the visible colors where nothing can be seen.
+
+    So what a method learns of a target does not depend on colors that nobody sees.
+    """
+    total, count = torch.zeros(3, dtype=torch.float64), 0
+    for top, bottom in strips(picture.info.height, picture.info.width):
+        seen = (picture.alpha_rows(top, bottom) > 0.5)[0, 0]
+        total += rows(top, bottom)[0][:, seen].sum(1, dtype=torch.float64).cpu()
+        count += int(seen.sum())
+    mean = (total / count)[None, :, None, None]
+
+    def shown(top: int, bottom: int) -> Tensor:
+        image = rows(top, bottom)
+        return torch.where(picture.alpha_rows(top, bottom).to(image) > 0.5, image, mean.to(image))
+
+    return shown
 
 
 def read_visible(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:

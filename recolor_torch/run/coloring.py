@@ -12,6 +12,7 @@ from recolor_torch.color import fit_gamut, rgb_to_yuv
 from recolor_torch.guide import Guide
 from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.paths import failure
+from recolor_torch.pictures.guidance import hides, without_hidden
 from recolor_torch.pictures.read import Picture
 from recolor_torch.pipeline import recolor
 from recolor_torch.resize import working_size
@@ -120,8 +121,11 @@ def _color(
     start = time.perf_counter()
     method.stages.clear()
     guide, passed_over = without_links(guide, method)
+    pictures = [batch.pictures[i] for i in indices]
+    hidden = [picture for picture in pictures if hides(picture)]
+    seen = torch.cat([_seen(picture) for picture in pictures]) if hidden else images
     out = recolor(
-        images.to(place),
+        seen.to(place),
         method,
         guide.to(place),
         target=coloring.target,
@@ -130,6 +134,10 @@ def _color(
         max_side=coloring.max_side,
     )
     out = out.float().cpu()
+    if hidden:  # what nobody sees stays as it is
+        everywhere = torch.ones_like(out[:1, :1])
+        alphas = [everywhere if picture.alpha is None else picture.alpha for picture in pictures]
+        out = torch.where(torch.cat(alphas) > 0.5, out, images)
     seconds = (time.perf_counter() - start) / len(images)
     height, width = images.shape[-2:]
     size = working_size(height, width, method.working_side(coloring.max_side))
@@ -151,6 +159,13 @@ def _color(
         )
         for k, i in enumerate(indices)
     ]
+
+
+def _seen(picture: Picture) -> Tensor:
+    """What a method is shown of a picture: nothing of what is transparent."""
+    if not hides(picture):
+        return picture.image
+    return without_hidden(lambda top, bottom: picture.image[..., top:bottom, :], picture)(0, picture.info.height)
 
 
 def _mask_of(mask: Tensor | None, sample: int) -> Rows | None:

@@ -19,7 +19,7 @@ from recolor_torch.hints.read import is_shapes, read_hints, read_shapes
 from recolor_torch.hints.shapes import HintShapes
 from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import show_path
-from recolor_torch.pictures.guidance import read_mask
+from recolor_torch.pictures.guidance import hides, read_mask, without_hidden
 from recolor_torch.pictures.read import PictureError, Scan, read_scan
 from recolor_torch.pipeline import recolor_strips
 from recolor_torch.resize import resize, resize_hints, working_size
@@ -124,8 +124,10 @@ class LargeResult:
         self.working_size = working_size(*self.size, method.working_side(coloring.max_side))
         self.colorfulness = 0.0
         guide, self.passed_over = without_links(large.guide(self.working_size), method)
+        self._hidden = large.scan if hides(large.scan) else None
+        rows = large.scan.rows if self._hidden is None else without_hidden(large.scan.rows, large.scan)
         self._rows = recolor_strips(
-            _on(large.scan.rows, place),
+            _on(rows, place),
             self.size,
             method,
             guide.to(place),
@@ -148,6 +150,9 @@ class LargeResult:
         for top, bottom in strips(*self.size):
             with torch.inference_mode():  # threads that write have a mode of their own
                 band = self._rows(top, bottom).float().cpu()
+                if self._hidden is not None:  # what nobody sees stays as it is
+                    shown = self._hidden.alpha_rows(top, bottom) > 0.5
+                    band = torch.where(shown, band, self._hidden.rows(top, bottom))
                 u, v = rgb_to_yuv(band)[:, 1:].unbind(1)
                 total += float((u * u + v * v).sqrt().sum(dtype=torch.float64))
             if not np.isfinite(total):
