@@ -14,6 +14,7 @@ from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Choose, Paint, Recipe, Stop, Suggest, encode_chroma, parse_message
 from recolor_torch.studio.session import Session
 from recolor_torch.studio.worker import Stale
+from recolor_torch.text_guidance.phrases import parse
 
 if TYPE_CHECKING:
     from recolor_torch.studio.state import Studio
@@ -32,6 +33,7 @@ class Connection:
         self.marks: Marks = session.marks
         self.recipe: Recipe = session.recipe
         self.asked = self.recipe
+        self.noted: tuple[str, ...] = ()
         self.seq = 0
         self.frame: bytes | None = None
         self.texts: list[dict[str, Any]] = []
@@ -154,12 +156,26 @@ class Connection:
                             "ms": round(1e3 * answer.seconds),
                         }
                         self.show(encode_chroma(header, answer.chroma))
+                    self._note(session.engine.notes)
                 except (ArithmeticError, RuntimeError, ValueError) as error:
                     self.tell({"type": "error", "text": f"The colors could not be computed: {_sentence(error)}"})
 
         self.studio.live.submit(("paint", id(self)), job, gentle=moving)
 
+    def _note(self, notes: tuple[str, ...]) -> None:
+        """Say what of a text is not to be seen, once."""
+        if notes and notes != self.noted:
+            self.tell({"type": "error", "text": " ".join(notes)})
+        self.noted = notes
+
     def _choose(self, recipe: Recipe) -> None:
+        if recipe.text:
+            try:
+                parse(recipe.text)
+            except ValueError as error:
+                self._stay()
+                self.tell({"type": "error", "text": str(error)})
+                return
         unknown = [key for key in recipe.references if key not in self.studio.library.entries]
         if unknown:
             self.tell({"type": "error", "text": f"There is no reference {unknown[0]}."})

@@ -138,6 +138,8 @@ class Desk:
             args += ["-m", "network"]
             for name, value in network_settings(recipe).items():
                 args += [f"--network.{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+            if recipe.text:
+                args += ["--text", recipe.text]
         if recipe.strength != 1:
             args += ["--strength", f"{recipe.strength:g}"]
         return [*args, "--max-side", str(self.side), "--overwrite"]

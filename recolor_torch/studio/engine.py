@@ -17,6 +17,7 @@ from recolor_torch.methods.correspondence import Correspondence, propagate_estim
 from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.semi_interactive import choose_prior, linked_region, spread_with_prior
+from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, working_size
 from recolor_torch.studio.interrupt import Interrupted, Interruptible
@@ -135,7 +136,11 @@ class Engine:
         self.chosen: dict[Key, tuple[Tensor, Tensor]] = {}
         self._links: tuple[Link, ...] = ()
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
+        self._latest: tuple[Recipe, tuple[Tensor, Tensor]] | None = None
+        # What of a text was not understood or not found, a sentence each.
+        self.notes: tuple[str, ...] = ()
         self._hinted = False
+        self._known: tuple[Tensor | None, Tensor | None] = (None, None)
         self._finisher: LiveSpread | None = None
 
     @property
@@ -207,6 +212,8 @@ class Engine:
         """The prior before the hints are looked at anew."""
         judged = recipe.kind == "reference" and recipe.trust == 1
         known = self.chosen.get((recipe.references, self._links)) if judged else None
+        if recipe.kind == "automatic" and self._latest is not None and self._latest[0] == recipe:
+            known = self._latest[1]
         return self._prior(recipe) if known is None else known
 
     def _evaluate(
@@ -242,7 +249,7 @@ class Engine:
         """Ask the network, which reads the hints too."""
         hinted = hints is not None
         self.estimate = self.network.estimate(self.finest.luminance, hints, mask) if hinted else self.automatic()
-        self._hinted = hinted
+        self._hinted, self._known = hinted, (hints, mask)
         self._priors.clear()
 
     def automatic(self) -> Estimate:
@@ -262,8 +269,18 @@ class Engine:
             self._look(None, None)
         assert self.estimate is not None
         if recipe not in self._priors:
-            self._priors[recipe] = self.read(recipe, self.estimate)
+            self._priors[recipe] = self._painted(recipe, self.read(recipe, self.estimate))
+        self._latest = recipe, self._priors[recipe]
         return self._priors[recipe]
+
+    def _painted(self, recipe: Recipe, prior: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The prior with the colors of the recipe's text in it."""
+        self.notes = ()
+        if not recipe.text:
+            return prior
+        painted = paint_words(self.method(recipe), self.finest.luminance, prior[0], recipe.text, self._known)
+        self.notes = painted.notes[0]
+        return painted.chroma, torch.maximum(prior[1], painted.share)
 
     def read(self, recipe: Recipe, estimate: Estimate) -> tuple[Tensor, Tensor]:
         """Chroma and confidence at the finest stage that a recipe takes from an estimate."""

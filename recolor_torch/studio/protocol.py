@@ -10,6 +10,7 @@ import numpy as np
 from recolor_torch.studio.marks import Marks, parse_marks
 
 LONGEST_MESSAGE = 16 * 2**20
+LONGEST_TEXT = 2000
 KINDS = ("automatic", "reference", "plain")
 
 
@@ -23,6 +24,7 @@ class Recipe:
         references: keys of references.
         strength: 0 the target as it was, 1 the full result.
         trust: factor on the trust in the automatic proposal.
+        text: colors for things, as "red dress, green lawn", in the automatic proposal.
     """
 
     kind: str = "automatic"
@@ -30,6 +32,7 @@ class Recipe:
     references: tuple[str, ...] = ()
     strength: float = 1.0
     trust: float = 1.0
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,10 @@ def parse_recipe(data: Any) -> Recipe:
     if sample > 15:
         raise ValueError("sample must be at most 15")
     strength, trust = _number(data, "strength", 0, 1, 1.0), _number(data, "trust", 0.01, 100, 1.0)
-    return Recipe(kind, sample, tuple(references), strength, trust)
+    text = data.get("text", "")
+    if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+        raise ValueError(f"recipe.text must be a text of at most {LONGEST_TEXT} letters")
+    return Recipe(kind, sample, tuple(references), strength, trust, " ".join(text.split()))
 
 
 def encode_chroma(header: dict[str, Any], chroma: np.ndarray) -> bytes:

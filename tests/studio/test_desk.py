@@ -99,6 +99,7 @@ def test_damaged_hints_are_one_sentence(folder):
         (PAINTED, Recipe(), "a.hints.json -m network --max-side 1024"),
         (PAINTED, Recipe(sample=3, trust=2.0), "--network.head distribution --network.samples 3 --network.sample 1"),
         (PAINTED, Recipe("plain", strength=0.5), "-m levin --strength 0.5"),
+        (PAINTED, Recipe(text="red dress"), "-m network --text 'red dress' --max-side"),
         (PAINTED, Recipe("reference", references=("r0",)), "-m semi_interactive -r"),
         (Marks((64, 48)), Recipe("reference", references=("r0",)), "-m correspondence -r"),
     ],

@@ -86,6 +86,17 @@ def test_at_rest_every_state_is_the_network_method_to_half_a_level(network, imag
         assert 255 * (shown(image, answer) - wanted).abs().max() < 2 * HALF_A_LEVEL  # half a level each
 
 
+def test_words_are_those_of_the_command_line(network, image):
+    recipe = Recipe(text="blue sky, green grass, red dress")
+    engine = Engine(image, SIDE, network)
+    for painted in (marks(), SEQUENCE[0]):
+        hints = hints_from_shapes(painted.shapes)
+        known = {"hints": hints.image, "hint_mask": hints.mask} if painted.strokes else {}
+        wanted = recolor(image, build_method("network"), Guide(text=recipe.text, **known), max_side=SIDE)
+        assert 255 * (shown(image, last(engine, painted, recipe)) - wanted).abs().max() < 2 * HALF_A_LEVEL
+    assert len(engine.notes) < 3
+
+
 def test_strokes_alone_are_levin(network, image):
     engine = Engine(image, SIDE, network)
     for painted in SEQUENCE[:2]:

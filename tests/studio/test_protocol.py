@@ -96,6 +96,7 @@ def test_any_text_is_read_or_refused(text):
         ('{"type": "suggest", "id": true, "x": 1, "y": 1}', "id must be"),
         ('{"type": "recipe", "seq": 1, "recipe": {"kind": "shell"}}', "kind"),
         ('{"type": "recipe", "seq": 1, "recipe": {"strength": 2}}', "strength"),
+        ('{"type": "recipe", "seq": 1, "recipe": {"text": 3}}', "text"),
     ],
 )
 def test_what_is_wrong_is_said(text, message):

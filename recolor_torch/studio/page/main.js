@@ -23,7 +23,7 @@ class App {
     placeIcons();
     this.view = new View(); this.history = new History();
     this.tool = "brush"; this.color = [-0.06, 0.12]; this.second = [0.1, -0.06]; this.radius = 8; this.recent = [];
-    this.recipe = { kind: "automatic", sample: 0, references: [], strength: 1, trust: 1 };
+    this.recipe = { kind: "automatic", sample: 0, references: [], strength: 1, trust: 1, text: "" };
     this.showStrokes = true; this.holding = false; this.split = null; this.lit = -1; this.spot = null; this.y = 0.5; this.dirty = false;
     this.painter = this.makePainter();
     this.painter.restored = () => this.loadPixels();
@@ -378,6 +378,7 @@ class App {
     $("strength").onchange = () => this.choose({});
     $("trust").oninput = () => this.showSliders();
     $("trust").onchange = () => this.choose({ trust: trustOf($("trust").value) });
+    $("text").onchange = () => this.say($("text").value);
     this.showSliders();
     $("file").onchange = () => { if ($("file").files[0]) this.addReference($("file").files[0]); $("file").value = ""; };
     const split = $("split");

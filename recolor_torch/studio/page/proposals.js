@@ -22,6 +22,7 @@ export class Proposals {
     this.recipe = { ...recipe };
     $("strength").value = Math.round(100 * recipe.strength);
     $("trust").value = Math.round(100 * Math.log10(recipe.trust));
+    $("text").value = recipe.text;
     this.showSliders();
     this.showProposals();
     this.listed();
@@ -51,6 +52,9 @@ export class Proposals {
     fill(strip, cards);
     this.source.used();
   }
+
+  /** Colors by words, in the network's proposal. */
+  say(text) { this.choose(this.recipe.kind === "automatic" ? { text } : { kind: "automatic", sample: 0, references: [], text }); }
 
   uses(key) { return this.recipe.kind === "reference" && this.recipe.references.includes(key); }
 
