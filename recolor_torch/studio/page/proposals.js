@@ -50,6 +50,9 @@ export class Proposals {
     if (this.searching) cards.push(card({ caption: "Searching …", iconName: "search", title: "References are looked for in the gallery" }));
     cards.push(card({ caption: "Add reference", iconName: "plus", title: "A picture whose colors are wanted; or drop one anywhere", press: () => $("file").click() }));
     fill(strip, cards);
+    const chosen = `${i} ${r.kind} ${r.sample} ${r.references}`;
+    if (chosen !== this.chosen) strip.querySelector("[aria-checked=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.chosen = chosen;
     this.source.used();
   }
 
