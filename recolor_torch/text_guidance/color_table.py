@@ -70,7 +70,8 @@ COMPOUNDS: dict[str, Lab] = {
     "apple green": COLORS["apple"],
     "moss green": COLORS["moss"], "mint green": COLORS["mint"], "army green": COLORS["military"],
     "hunter green": (28, -22, 14),
-    "brick red": COLORS["brick"], "blood red": COLORS["blood"], "wine red": COLORS["wine"],
+    "red brick": COLORS["brick"], "brick red": COLORS["brick"], "blood red": COLORS["blood"],
+    "wine red": COLORS["wine"],
     "fire red": COLORS["scarlet"],
     "cherry red": COLORS["cherry"], "ruby red": COLORS["ruby"], "hot pink": (60, 68, -4), "salmon pink": (74, 32, 16),
     "rose pink": (70, 36, 8), "dusty rose": (62, 22, 8), "old rose": (58, 24, 8), "burnt orange": (50, 40, 50),
@@ -96,7 +97,7 @@ NATURAL: dict[tuple[str, str], Lab] = {
 
 # What a word in front does: factor of the chroma, and how much lighter (L).
 MODIFIERS: dict[str, tuple[float, float]] = {
-    "dark": (0.85, -16), "darker": (0.85, -16), "deep": (1.1, -12), "light": (0.6, 14), "lighter": (0.6, 14),
+    "dark": (0.75, -16), "darker": (0.75, -16), "deep": (1.1, -12), "light": (0.6, 14), "lighter": (0.6, 14),
     "pale": (0.45, 20), "pastel": (0.45, 20), "soft": (0.7, 6), "dusty": (0.5, 0), "muted": (0.55, 0),
     "dull": (0.5, -2),
     "faded": (0.5, 8), "grayish": (0.45, 0), "greyish": (0.45, 0), "washed": (0.45, 10), "smoky": (0.5, -6),

@@ -114,3 +114,16 @@ def test_maps_are_brought_to_edges():
     assert shares[0, 0, :, 46:].max() < 0.2
     assert shares[0, 1:].max() < 1e-3
     assert shares.sum(1).max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("name", ["correspondence", "semi_interactive"])
+def test_with_a_reference_words_color_their_region_alone(image, name):
+    reference = torch.rand(1, 3, 40, 56, generator=torch.Generator().manual_seed(1))
+    mask = torch.zeros_like(image[:1, :1])
+    mask[..., 20:24, 50:54] = 1
+    hints = (torch.tensor([0.5, 0.6, 0.7]).view(1, 3, 1, 1).expand_as(image[:1]), mask)
+    given = {"reference": reference, **({"hints": hints} if name == "semi_interactive" else {})}
+    method = build_method(name)
+    plain, out = recolor(image[:1], method, **given), recolor(image[:1], method, text="red dress", **given)
+    assert hue_off(out[..., 4:20], "red") < 30
+    assert (out - plain)[..., 44:].abs().mean() < 0.1 * (out - plain)[..., 4:20].abs().mean()
