@@ -2,6 +2,7 @@
 
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,9 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
+from recolor_torch.errors import UsageError
 from recolor_torch.hints.links import Link
 from recolor_torch.hints.marks import Marks, draw_marks, find_marks
 from recolor_torch.hints.shapes import HintShapes, parse_shapes, shapes_from_pixels
+from recolor_torch.paths import kind_of
 from recolor_torch.pictures.opening import PictureError, show_path
 from recolor_torch.pictures.read import MAX_PIXELS, Picture, read_picture
 from recolor_torch.resize import resize, resize_hints
@@ -186,7 +189,14 @@ def place_pixels(image: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Te
 
 
 def is_shapes(path: str | os.PathLike) -> bool:
-    """By its name, or by its first character that is not space."""
+    """By its name, or by its first character that is not space.
+
+    Raises:
+        HintError: it is a pipe or a device, for which one could wait for ever.
+    """
+    with suppress(UsageError):  # reading it says why
+        if kind_of(path) == "other":
+            raise HintError(f"{show_path(path)}: this is a pipe or a device, and no file.")
     if Path(path).suffix.lower() == ".json":
         return True
     try:

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -385,3 +386,11 @@ def test_a_stroke_that_is_too_clear_is_said(alpha, counts, tmp_path):
     hints = read_hints(save(tmp_path / "o.png", layer.clamp(0, 1)))
     assert hints.count == (2 if counts else 1) * 3 * 17
     assert (hints.notes == ()) == (counts or alpha < 25)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+@pytest.mark.parametrize("name", ["h.json", "h.png"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(HintError, match=f"{name}: this is a pipe or a device, and no file"):
+        read_hints(tmp_path / name, torch.rand(1, 3, 4, 5))
