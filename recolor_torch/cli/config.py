@@ -63,6 +63,9 @@ WRITERS = ("recolor_torch.lit.PictureWriter", "recolor_torch.lit.writer.PictureW
 # The writer's path until version 0.1.
 OLD_WRITERS = ("recolor_torch.output" + ".writer.PictureWriter",)
 
+MOST_VALUES = 100_000
+"""Of a config."""
+
 _LEAST = {"batch_size": 1, "workers": -1, "max_pixels": 1, "gallery_count": 1, "max_side": 1, "num_nodes": 1}
 
 
@@ -153,7 +156,32 @@ def _load(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(config, dict):
         raise UsageError(f"{show_path(path)} is not a config: it has no keys model, data, trainer.")
+    _refuse_unfolding(config, path)
     return config
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that a few lines of aliases make too large to be read; what else is wrong, its reader says.
+
+    Raises:
+        UsageError: it unfolds to too many values.
+    """
+    try:
+        config = yaml.safe_load(read_text(path))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return
+    _refuse_unfolding(config, path)
+
+
+def _refuse_unfolding(config: Any, path: Path) -> None:
+    left, count = [config], 0
+    while left:
+        value = left.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise UsageError(f"{show_path(path)}: its aliases unfold to more than {MOST_VALUES} values.")
+        if isinstance(value, (dict, list)):
+            left += value.values() if isinstance(value, dict) else value
 
 
 def _section(part: Any, path: Path, name: str, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from recolor_torch.cli.checkpoint import check_checkpoint, restoring
-from recolor_torch.cli.config import check_config
+from recolor_torch.cli.config import check_config, check_size
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.lightning import DESCRIPTIONS, named_configs
 from recolor_torch.cli.reporting import say_kept
@@ -75,9 +75,11 @@ def run(argv: list[str]) -> int:
     """Run a verb, the first of these words; returns the exit code."""
     quiet_lightning()
     clear_start()
-    if argv[0] == "predict":
-        for file in named_configs(argv):
+    for file in named_configs(argv):
+        if argv[0] == "predict":
             check_config(Path(file))
+        else:
+            check_size(Path(file))
     try:
         return _close(_run(argv))
     except MisconfigurationException as error:

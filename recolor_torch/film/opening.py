@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FILM_SUFFIXES as FILM_SUFFIXES
+from recolor_torch.paths import kind_of
 
 if TYPE_CHECKING:
     import av.container
@@ -27,6 +28,15 @@ MATRICES = {
 _UNSPECIFIED = (2, 3)
 # A film of more lines than the larger of the standard definition formats (PAL) is taken for high definition.
 STANDARD_LINES, STANDARD_COLUMNS = 576, 1024
+
+
+# What FFmpeg reads by its contents, whatever its name is, and follows to other files or into a network.
+LISTS = {"concat", "concatf", "hls", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest", "vobsub"}
+
+
+def file_url(path: str | os.PathLike) -> str:
+    """A name that FFmpeg takes for a file: "concat:a.mkv" is one too, and no protocol of its."""
+    return f"file:{os.fspath(path)}"
 
 
 class FilmError(Exception):
@@ -115,9 +125,13 @@ def open_film(path: str | os.PathLike) -> Iterator["av.container.InputContainer"
     """The opened file; whatever FFmpeg objects to, here or in the block, becomes a ``FilmError``."""
     av = require_av()
     name = show(path)
+    if kind_of(path) == "other":
+        raise FilmError(f"{name}: this is a pipe or a device, and no file.")
     try:
         # Text of other encodings in tags is kept byte for byte.
-        with av.open(os.fspath(path), metadata_errors="surrogateescape") as container:
+        with av.open(file_url(path), metadata_errors="surrogateescape") as container:
+            if set(container.format.name.split(",")) & LISTS:
+                raise FilmError(f"{name}: this is a list of other files, and no film.")
             yield container
     except av.error.FFmpegError as error:
         raise FilmError(f"{name}: {_reason(error)}.") from error
@@ -134,6 +148,8 @@ def video_stream(container: "av.container.InputContainer", path: str | os.PathLi
     av = require_av()
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise FilmError(f"{show(path)}: its video is of a kind that is not known.")
             # What FFmpeg cannot decode of FFV1 it takes from the frame before, which another thread may not have done
             # yet: of a damaged film each reading would be another. Its frames are made of slices for threads.
             stream.thread_type = "SLICE" if stream.codec_context.name == "ffv1" else "AUTO"

@@ -58,7 +58,7 @@ class PoissonMerging(Recolorizer):
 
     space = "rgb"
     needs = ("hints",)
-    bytes_per_pixel = 350
+    bytes_per_pixel = 230
     largest_side: ClassVar[int | None] = LevinColorization.largest_side
 
     def __init__(self, lam: float = 1e10, order: int = 1, tolerance: float = 0.5) -> None:

@@ -25,7 +25,7 @@ from recolor_torch.methods import (
     Recolorizer,
     SemiInteractive,
 )
-from recolor_torch.paths import exists, is_folder
+from recolor_torch.paths import exists, is_file, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
 from recolor_torch.system import lacks_memory
@@ -204,7 +204,7 @@ def _entry(
         **facts,
         "references": [{"path": str(r), "sha256": cached_file_hash(r)} for r in guidance.references],
         "hints": guidance.hints and str(guidance.hints),
-        "input_sha256": file_hash(job.target) if job.target.exists() else None,
+        "input_sha256": file_hash(job.target) if is_file(job.target) else None,
         "settings_sha256": key,
         **found,
         "seconds": round(seconds, 3),

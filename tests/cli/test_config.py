@@ -180,3 +180,16 @@ def test_an_unknown_method_lists_the_known_ones(recolor, name, words):
     code, _, err = recolor("colorize", "old.png", "-m", name, "-o", "a.png")
     assert code == 2
     assert words in err
+
+
+@pytest.mark.parametrize("verb", ["colorize", "predict", "fit"])
+def test_aliases_that_unfold_without_end_are_refused(recolor, folder, verb):
+    lines = ["data: &a [x, x, x, x, x, x, x, x, x]"]
+    for n in range(9):  # nine to the tenth values
+        own, before = chr(ord("b") + n), chr(ord("a") + n)
+        lines.append(f"{own}: &{own} [{', '.join(9 * [f'*{before}'])}]")
+    (folder / "c.yaml").write_text("\n".join(lines))
+    args = ("old.png", "-r", "ref.jpg", "-o", "out/") if verb == "colorize" else ()
+    code, _, err = recolor(verb, *args, "--config", "c.yaml")
+    assert code == 2
+    assert "c.yaml: its aliases unfold to more than 100000 values" in err

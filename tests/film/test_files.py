@@ -1,6 +1,8 @@
 import importlib
+import os
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,3 +243,35 @@ def test_a_damaged_film_is_the_same_at_each_reading(tmp_path):
         first, *others = ([f.planes[0] for f in read_frames(info)] for _ in range(4))
         assert len(first) >= 3
         assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mkv")
+    with pytest.raises(FilmError, match=r"clip\.mkv: this is a pipe or a device, and no file"):
+        probe_film(tmp_path / "clip.mkv")
+
+
+def test_a_list_of_other_files_is_no_film(tmp_path):
+    make_clip(tmp_path / "clip.mkv", 3)
+    (tmp_path / "list.mkv").write_text("ffconcat version 1.0\nfile clip.mkv\n")
+    with pytest.raises(FilmError, match=r"list\.mkv: this is a list of other files, and no film"):
+        probe_film(tmp_path / "list.mkv")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names with a colon")
+def test_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("concat:clip.mkv", "data:clip.mkv", "http:clip.mkv"):
+        make_clip(tmp_path / name, 3)
+        assert probe_film(Path(name)).width == 64
+        color_all(Path(name), Path(f"out:{name}"))
+        assert len(list(read_frames(probe_film(Path(f"out:{name}"))))) == 3
+
+
+def test_video_of_an_unknown_kind_is_one_sentence(tmp_path):
+    make_clip(tmp_path / "clip.mp4", 3, codec="libx264")
+    data = (tmp_path / "clip.mp4").read_bytes()
+    (tmp_path / "clip.mp4").write_bytes(data.replace(b"avc1", b"zzzz"))
+    with pytest.raises(FilmError, match="is of a kind that is not known"):
+        probe_film(tmp_path / "clip.mp4")

@@ -92,7 +92,7 @@ class LevinColorization(Recolorizer):
 
     space = "yuv"
     needs = ("hints",)
-    bytes_per_pixel = 350
+    bytes_per_pixel = 300
     # Larger pictures are solved at this size unless the user names another: at 4 megapixels, chroma solved at
     # half of the side and enlarged was as near to the truth as chroma solved in full, and six times as fast; at 6.5,
     # solved at 1536 it was as near as solved at 2048, in 0.56 of the memory.
