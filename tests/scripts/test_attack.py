@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FILES = ["pictures", "hints", "pairs", "weights", "records", "configs", "shots"]
+FILES = ["pictures", "hints", "pairs", "weights", "records", "configs", "shots", "text"]
 KINDS = [*FILES, "galleries", "films", "studio", "links", "captions", "kills", "disk", "memory", "batches"]
 ROOT = Path(__file__).parents[2]
 
