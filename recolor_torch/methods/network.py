@@ -173,6 +173,10 @@ class NetworkColorization(Recolorizer):
             self.take(painted)
         if self.propagate and hints is not None and mask is not None:
             chroma = self.combine(luminance, hints, mask, chroma, confidence)
+        if estimate.scene is not None:
+            scenes = self._scenes(estimate.scene)
+            earlier = self.notes or [()] * len(scenes)
+            self.notes = [(*known, f"scene: {scene}.") for known, scene in zip(earlier, scenes)]
         if self.keep_stages:
             self._keep(estimate, luminance, small, noise)
         return torch.cat((luminance, chroma), 1)

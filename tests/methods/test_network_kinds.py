@@ -87,3 +87,4 @@ def test_scenes_are_a_stage(tmp_path, image):
     out = recolor(image.repeat(2, 1, 1, 1), method)
     torch.testing.assert_close(rgb_to_luminance(out), image[:, :1].expand(2, -1, -1, -1), atol=0.02, rtol=0)
     assert method.stages["scene"] == "room 100 %, forest 0 %\n" * 2
+    assert method.notes == [("scene: room 100 %, forest 0 %.",)] * 2
