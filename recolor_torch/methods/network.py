@@ -195,10 +195,11 @@ class NetworkColorization(Recolorizer):
         hinted = hints is not None and mask is not None
         if self.copies == 1 or self.network not in ("unet", "near_infrared"):
             return self._see(luminance, 1.0, hints, mask)
-        if self._last is None or self._last[0] is not luminance:
+        last = self._last  # once: the studio's pictures share a method
+        if last is None or last[0] is not luminance:
             one = self._see(luminance)
-            self._last = luminance, one, _mean_of(one, self._see(luminance.flip(-1), LARGER))
-        _, one, bare = self._last
+            last = self._last = luminance, one, _mean_of(one, self._see(luminance.flip(-1), LARGER))
+        _, one, bare = last
         return _moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare
 
     def _see(
