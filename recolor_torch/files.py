@@ -21,7 +21,7 @@ _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 @contextmanager
 def write_atomically(
-    path: str | os.PathLike, *, fsync: bool = True, before_replace: Callable[[Path], None] | None = None
+    path: str | os.PathLike[str], *, fsync: bool = True, before_replace: Callable[[Path], None] | None = None
 ) -> Iterator[Path]:
     """Give a temporary path in the folder of ``path``, which takes its place when the block ends well.
 
@@ -66,13 +66,15 @@ def write_atomically(
         sync_folder(target.parent)
 
 
-def write_bytes_atomically(path: str | os.PathLike, data: bytes, *, fsync: bool = True) -> None:
+def write_bytes_atomically(path: str | os.PathLike[str], data: bytes, *, fsync: bool = True) -> None:
     """Write ``data`` to ``path``; the file is the old one or the new one, never a part."""
     with write_atomically(path, fsync=fsync) as part:
         part.write_bytes(data)
 
 
-def remove_stale_parts(folder: str | os.PathLike, *, older_than: float = 3600.0, recursive: bool = False) -> list[Path]:
+def remove_stale_parts(
+    folder: str | os.PathLike[str], *, older_than: float = 3600.0, recursive: bool = False
+) -> list[Path]:
     """Remove the temporary files that killed runs left in ``folder``.
 
     Args:

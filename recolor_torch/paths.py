@@ -18,7 +18,7 @@ _REASONS = {
 }
 
 
-def as_path(name: str | os.PathLike) -> Path:
+def as_path(name: str | os.PathLike[str]) -> Path:
     """The path that a name stands for; ``~`` alone or before a slash is the user's folder, unless there is such a file.
 
     ``~old.png`` is a file like any other.
@@ -38,7 +38,7 @@ def as_path(name: str | os.PathLike) -> Path:
     return Path(text)
 
 
-def kind_of(path: str | os.PathLike) -> Kind:
+def kind_of(path: str | os.PathLike[str]) -> Kind:
     """What the disk has under a path, links followed.
 
     Raises:
@@ -53,17 +53,17 @@ def kind_of(path: str | os.PathLike) -> Kind:
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
 
-def exists(path: str | os.PathLike) -> bool:
+def exists(path: str | os.PathLike[str]) -> bool:
     """Whether there is anything; raises as ``kind_of`` does."""
     return kind_of(path) != "missing"
 
 
-def is_file(path: str | os.PathLike) -> bool:
+def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether there is a regular file; raises as ``kind_of`` does."""
     return kind_of(path) == "file"
 
 
-def is_folder(path: str | os.PathLike) -> bool:
+def is_folder(path: str | os.PathLike[str]) -> bool:
     """Whether there is a folder; raises as ``kind_of`` does."""
     return kind_of(path) == "folder"
 
@@ -79,7 +79,7 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def failure(path: str | os.PathLike, error: BaseException) -> str:
+def failure(path: str | os.PathLike[str], error: BaseException) -> str:
     """What went wrong with one file, as one sentence that names it."""
     name, text = show_path(path), printable(" ".join(str(error).split()))[:500]
     if lacks_memory(error):
@@ -94,7 +94,7 @@ def failure(path: str | os.PathLike, error: BaseException) -> str:
     return f"{name}: an error in the program ({type(error).__name__}: {text})."
 
 
-def show_path(path: str | os.PathLike, most: int = 200) -> str:
+def show_path(path: str | os.PathLike[str], most: int = 200) -> str:
     """The path for a message: as it is, escaped where it holds line breaks or bytes that are no text; shortened.
 
     Example:

@@ -72,7 +72,8 @@ def _color_films(
     start: float,
 ) -> int:  # fmt: skip
     from recolor_torch.cli.films import colorize_films
-    from recolor_torch.cli.running import print_json, quiet_lightning
+    from recolor_torch.cli.running import quiet_lightning
+    from recolor_torch.cli.terminal import print_json
 
     quiet_lightning()
     clear_start()

@@ -75,7 +75,7 @@ def run_trials(given: Given, methods: Mapping[str, Recolorizer], args: Namespace
         task = bar.add_task("", total=len(methods))
         for name, method in methods.items():
             bar.update(task, description=name)
-            method.on_progress = lambda share, name=name: bar.update(task, description=f"{name} ({share:.0%})")  # type: ignore[misc]
+            method.on_progress = lambda share, name=name: bar.update(task, description=f"{name} ({share:.0%})")
             trials.append(_try(name, method, given, args))
             bar.advance(task)
     return trials

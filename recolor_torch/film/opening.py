@@ -34,7 +34,7 @@ STANDARD_LINES, STANDARD_COLUMNS = 576, 1024
 LISTS = {"concat", "concatf", "hls", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest", "vobsub"}
 
 
-def file_url(path: str | os.PathLike) -> str:
+def file_url(path: str | os.PathLike[str]) -> str:
     """A name that FFmpeg takes for a file: "concat:a.mkv" is one too, and no protocol of its."""
     return f"file:{os.fspath(path)}"
 
@@ -115,13 +115,13 @@ def require_av() -> Any:
     return av
 
 
-def show(path: str | os.PathLike) -> str:
+def show(path: str | os.PathLike[str]) -> str:
     """A path as text that any console can print."""
     return os.fsdecode(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextmanager
-def open_film(path: str | os.PathLike) -> Iterator["av.container.InputContainer"]:
+def open_film(path: str | os.PathLike[str]) -> Iterator["av.container.InputContainer"]:
     """The opened file; whatever FFmpeg objects to, here or in the block, becomes a ``FilmError``."""
     av = require_av()
     name = show(path)
@@ -139,7 +139,7 @@ def open_film(path: str | os.PathLike) -> Iterator["av.container.InputContainer"
         raise FilmError(f"{name}: cannot be read ({error.strerror or error}).") from error
 
 
-def video_stream(container: "av.container.InputContainer", path: str | os.PathLike) -> Any:
+def video_stream(container: "av.container.InputContainer", path: str | os.PathLike[str]) -> Any:
     """The film's pictures: the first video stream that is no cover picture.
 
     Raises:
@@ -157,7 +157,7 @@ def video_stream(container: "av.container.InputContainer", path: str | os.PathLi
     raise FilmError(f"{show(path)}: there is no video in it.")
 
 
-def probe_film(path: str | os.PathLike) -> FilmInfo:
+def probe_film(path: str | os.PathLike[str]) -> FilmInfo:
     """Read a film's header and first frame.
 
     Raises:
@@ -173,7 +173,7 @@ def probe_film(path: str | os.PathLike) -> FilmInfo:
         return _info(Path(path), container, stream, first)
 
 
-def refuse_interlaced(frame: Any, path: str | os.PathLike) -> None:
+def refuse_interlaced(frame: Any, path: str | os.PathLike[str]) -> None:
     """Raise ``FilmError`` for a frame of two fields: its lines are of two moments, and motion would tear it."""
     if frame.interlaced_frame:
         raise FilmError(

@@ -72,7 +72,7 @@ def read_frames(info: FilmInfo, start: int = 0) -> Iterator[Frame]:
     Raises:
         FilmError: the film cannot be read; frames before the damage were given.
     """
-    path: str | os.PathLike = info.path
+    path: str | os.PathLike[str] = info.path
     with open_film(path) as container:
         stream = video_stream(container, path)
         step = max(1, round(1 / (info.rate * info.time_base)))

@@ -64,7 +64,7 @@ class Gallery:
         self._descriptor: Descriptor | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike | Sequence[str | os.PathLike]) -> "Gallery":
+    def open(cls, path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> "Gallery":
         """Open the gallery in a folder, or those in several folders as one.
 
         Raises:
@@ -290,7 +290,7 @@ def absolute(folder: Path, path: str) -> Path:
     return Path(os.path.abspath(folder / path))
 
 
-def relative(folder: Path, path: str | os.PathLike) -> str:
+def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     """A path as the table has it: relative to the gallery's folder, so that both may be moved together."""
     try:
         return Path(os.path.relpath(os.path.abspath(path), os.path.abspath(folder))).as_posix()

@@ -94,7 +94,7 @@ class Table(Sequence[Row]):
     def check(self, pictures: int) -> None:
         """Raise ``ValueError`` where this is no table of so many pictures."""
         shapes = self.rows.shape, self.rows.dtype, self.paths.ndim, self.paths.dtype
-        if shapes != ((pictures,), ROW, 1, np.uint8):
+        if shapes != ((pictures,), ROW, 1, np.dtype(np.uint8)):
             raise ValueError("the table has another form")
 
     def __len__(self) -> int:

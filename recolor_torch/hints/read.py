@@ -18,9 +18,10 @@ from recolor_torch.errors import UsageError
 from recolor_torch.hints.links import Link
 from recolor_torch.hints.marks import Marks, draw_marks, find_marks
 from recolor_torch.hints.shapes import HintShapes, parse_shapes, shapes_from_pixels
-from recolor_torch.paths import kind_of
-from recolor_torch.pictures.opening import PictureError, show_path
-from recolor_torch.pictures.read import MAX_PIXELS, Picture, read_picture
+from recolor_torch.paths import kind_of, show_path
+from recolor_torch.pictures.decode import MAX_PIXELS
+from recolor_torch.pictures.opening import PictureError
+from recolor_torch.pictures.read import Picture, read_picture
 from recolor_torch.resize import resize, resize_hints
 from recolor_torch.text import read_text
 
@@ -91,7 +92,7 @@ class Hints:
 
 
 def read_hints(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     target: Tensor | None = None,
     size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -188,7 +189,7 @@ def place_pixels(image: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Te
     return resize_hints(image, mask, size)
 
 
-def is_shapes(path: str | os.PathLike) -> bool:
+def is_shapes(path: str | os.PathLike[str]) -> bool:
     """By its name, or by its first character that is not space.
 
     Raises:
@@ -226,7 +227,7 @@ def read_shapes(path: Path, size: tuple[int, int] | None, max_pixels: int = MAX_
 
 
 def _read_picture(
-    path: str | os.PathLike, target: Tensor | None, size: tuple[int, int] | None, max_pixels: int
+    path: str | os.PathLike[str], target: Tensor | None, size: tuple[int, int] | None, max_pixels: int
 ) -> Hints:
     try:
         picture = read_picture(path, max_pixels)
@@ -254,7 +255,7 @@ def _from_overlay(picture: Picture) -> Hints:
     return Hints(picture.image, mask, "overlay", faint=faint if faint >= FEW else 0)
 
 
-def _from_marked(path: str | os.PathLike, picture: Picture, target: Tensor | None) -> Hints:
+def _from_marked(path: str | os.PathLike[str], picture: Picture, target: Tensor | None) -> Hints:
     if target is None:
         raise HintError(
             f"{show_path(path)}: this is a picture without transparent pixels, so a marked copy of a target, "
@@ -265,7 +266,7 @@ def _from_marked(path: str | os.PathLike, picture: Picture, target: Tensor | Non
     return Hints(picture.image, marks.mask, "marked", marks=marks)
 
 
-def _check_aspect(path: str | os.PathLike, own: tuple[int, int], wanted: tuple[int, int] | None) -> None:
+def _check_aspect(path: str | os.PathLike[str], own: tuple[int, int], wanted: tuple[int, int] | None) -> None:
     if wanted is None or own == wanted:
         return
     # The side by which a scaled copy would miss, in its pixels: rounding makes one.

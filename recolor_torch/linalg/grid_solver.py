@@ -149,7 +149,7 @@ class GridSolver:
         batch, channels = rhs.shape[:2]
         try:
             self.engine = self.engine or build_engine(self.system, self.method)
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             return torch.zeros_like(rhs), [float("inf")] * batch, 0, list(range(batch))
         engine, effort = self.engine, self.effort
         probes = Probes(self.system, transposed) if self.hard else None

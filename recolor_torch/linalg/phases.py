@@ -43,7 +43,7 @@ def taps_of(
     """What a pixel of ``phase`` takes from its neighbours: (number of the ties, stored at the neighbour, phase, step
     of the cell y, x).
     """
-    out = []
+    out: list[tuple[int, int, int, int, int]] = []
     for k, offset in enumerate(offsets):
         if not (one_way and backward):
             out.append((k, 0, *neighbour_phase(phase, offset)))

@@ -10,6 +10,8 @@ half of the offsets (``HALF_4``, ``HALF_8``) and counts each pair both ways; ano
 them (``FULL_4``, ``FULL_8``). Weights of pairs that leave the picture are never read.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -31,7 +33,7 @@ def slices(step: int, n: int) -> tuple[slice, slice]:
     return slice(min(-step, n), n), slice(0, max(n + step, 0))
 
 
-def windows(offset: Offset, size: torch.Size) -> tuple[tuple, tuple]:
+def windows(offset: Offset, size: torch.Size) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Index tuples (here, there) of the pixels r and r + ``offset`` for which both lie in the picture."""
     (y0, y1), (x0, x1) = slices(offset[0], size[-2]), slices(offset[1], size[-1])
     return (..., y0, x0), (..., y1, x1)
@@ -84,13 +86,15 @@ class _Differences(torch.autograd.Function):
     """``L_w u`` or its transpose; the derivatives are differences again."""
 
     @staticmethod
-    def forward(ctx, u, offsets, symmetric, transposed, *weights):
+    def forward(
+        ctx: Any, u: Tensor, offsets: tuple[Offset, ...], symmetric: bool, transposed: bool, *weights: Tensor
+    ) -> Tensor:
         ctx.save_for_backward(u, *weights)
         ctx.settings = (offsets, symmetric, transposed)
         return _apply(u, weights, offsets, symmetric, transposed)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         u, *weights = ctx.saved_tensors
         offsets, symmetric, transposed = ctx.settings
         grad_u = None

@@ -15,7 +15,7 @@ from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders, plan_run
 
 
-class _Share(DistributedSampler):
+class _Share(DistributedSampler[Any]):
     """Every n-th batch for each of n processes, none twice; a process may get none.
 
     Lightning's own sampler for prediction fails where there are fewer batches than processes.
@@ -148,7 +148,7 @@ class PictureDataModule(pl.LightningDataModule):
         assert self.plan is not None
         make_folders(self.plan)
 
-    def predict_dataloader(self) -> DataLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """Batches of the plan's jobs, shared out to the processes."""
         assert self.plan is not None
         assert self.trainer is not None

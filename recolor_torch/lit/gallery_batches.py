@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -117,7 +118,7 @@ class GalleryDataModule(pl.LightningDataModule):
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # a process may get no picture
 
-    def predict_dataloader(self) -> DataLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """This process's batches."""
         assert self.trainer is not None
         rank, world = self.trainer.global_rank, self.trainer.world_size

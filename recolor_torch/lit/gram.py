@@ -79,7 +79,7 @@ class TransferData(pl.LightningDataModule):
         square = self.square and self.size is not None
         return resize(image, (self.size, self.size) if square else working_size(height, width, self.size)).clamp(0, 1)  # type: ignore[arg-type]
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """A turn for each step; the pictures are known from the start."""
         return DataLoader(range(MOST_STEPS), batch_size=None)  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
 """Histogram transfer: look-up tables in RGB, YUV and Lab, and the direct chroma table."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -133,7 +133,7 @@ def _version(x: Tensor | None) -> int:
     return 0 if x is None or x.is_inference() else x._version  # noqa: SLF001  it has no public name
 
 
-def _same(before: list[tuple], now: list[tuple]) -> bool:
+def _same(before: list[tuple[Any, ...]], now: list[tuple[Any, ...]]) -> bool:
     """Whether the same tensors were read, and not changed since."""
     return len(before) == len(now) and all(
         a is b or (not isinstance(a, Tensor) and a == b) for one, other in zip(before, now) for a, b in zip(one, other)
@@ -182,7 +182,7 @@ class HistogramTransfer(Recolorizer):
         self.mode, self.rank, self.smoothing, self.restore = mode, rank, smoothing, restore
         self.edge_threshold = edge_threshold
         # The chroma table of the references that were read last: most pictures of a run have the same ones.
-        self._fitted: tuple[list[tuple], ChromaTable] | None = None
+        self._fitted: tuple[list[tuple[Any, ...]], ChromaTable] | None = None
         self.space = "yuv" if mode == "chroma" else "rgb"
         # Counts, tables and linear maps: nothing rounds by the size of the batch, and references are counted once.
         self.whole_batches = mode in ("chroma", "rgb", "yuv")

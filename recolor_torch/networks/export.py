@@ -63,8 +63,7 @@ def write_torch(program: ExportedProgram, path: Path) -> None:
 
 def write_onnx(program: ExportedProgram, path: Path) -> None:
     """Write a program for an ONNX runtime, in one file."""
-    names = {"input_names": list(INPUTS), "output_names": list(OUTPUTS)}
-    onnx = torch.onnx.export(program, dynamo=True, verbose=False, **names)
+    onnx = torch.onnx.export(program, dynamo=True, verbose=False, input_names=list(INPUTS), output_names=list(OUTPUTS))
     assert onnx is not None
     with write_atomically(path) as part:
         onnx.save(part, external_data=False)

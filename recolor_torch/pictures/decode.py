@@ -59,7 +59,7 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Decoded:
     """Read a picture file: first frame or page, upright, in RGB or gray, with all its bits.
 
     Raises:

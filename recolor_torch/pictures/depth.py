@@ -74,7 +74,8 @@ def _set_raw_mode(image: Any, mode: str) -> None:
 def divide_by_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Colours of (H, W, C) uint16 that were stored multiplied by ``alpha``, (H, W)."""
     restored = colour * (65535 / np.maximum(alpha, 1).astype(np.float64))[..., None]
-    return np.rint(restored).clip(0, 65535).astype(np.uint16)
+    whole: np.ndarray = np.rint(restored).clip(0, 65535).astype(np.uint16)
+    return whole
 
 
 def _read_ppm(image: Any) -> np.ndarray:

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.guide import Reference
-from recolor_torch.pictures.opening import PictureError, show_path
-from recolor_torch.pictures.read import MAX_PIXELS, Picture, Scan, read_picture
+from recolor_torch.paths import show_path
+from recolor_torch.pictures.decode import MAX_PIXELS
+from recolor_torch.pictures.opening import PictureError
+from recolor_torch.pictures.read import Picture, Scan, read_picture
 from recolor_torch.strips import Rows, strips
 
 
@@ -64,7 +66,7 @@ def without_hidden(rows: Rows, picture: Picture | Scan) -> Rows:
     return shown
 
 
-def read_visible(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Tensor:
+def read_visible(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Tensor:
     """What can be seen of a picture file, sRGB, (1, 3, H, W); see ``visible``."""
     return visible(read_picture(path, max_pixels))[0]
 

@@ -39,7 +39,7 @@ class PictureInfo:
     tile: tuple[int, int] | None = None
 
 
-def read_info(image: Any, path: str | os.PathLike, orientation: int) -> PictureInfo:
+def read_info(image: Any, path: str | os.PathLike[str], orientation: int) -> PictureInfo:
     """The info of a picture that is open and not loaded: a Pillow image or an ``OddTiff``."""
     width, height = image.size
     if orientation > 4 and not is_turned(image):

@@ -263,7 +263,7 @@ def _exif_dpi(image: Any) -> tuple[float, float] | None:
 
 def _fraction(exif: Exif, tag: int) -> float:
     above, below = struct.unpack(exif.order + "2I", exif.first[tag].data)
-    return above / below
+    return float(above / below)
 
 
 def read_profile(image: Any) -> bytes | None:

@@ -67,7 +67,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Image | OddTiff]:
+def open_picture(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image | OddTiff]:
     """Open a picture; inside the ``with``, whatever fails comes out as ``PictureError``.
 
     Args:
@@ -115,7 +115,7 @@ def open_picture(path: str | os.PathLike, max_pixels: int) -> Iterator[Image.Ima
         raise PictureError(f"{name}: {_reason(error)}") from error
 
 
-def _open_file(path: str | os.PathLike) -> io.BufferedReader:
+def _open_file(path: str | os.PathLike[str]) -> io.BufferedReader:
     name = show_path(path)
     try:
         status = os.stat(path)
@@ -137,7 +137,7 @@ def _open_file(path: str | os.PathLike) -> io.BufferedReader:
         raise PictureError(f"{name}: there is no such file.") from error
 
 
-def _what_it_is(path: str | os.PathLike) -> str:
+def _what_it_is(path: str | os.PathLike[str]) -> str:
     with Path(path).open("rb") as file:
         start = file.read(12)
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and "HEIF" not in Image.OPEN:

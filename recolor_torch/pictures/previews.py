@@ -16,7 +16,7 @@ _SENSOR = (32803, 34892)  # a colour filter array, and linear raw
 RAW = "this is a camera's raw file, of which only a preview could be read: develop it to a TIFF or JPEG first"
 
 
-def skip_previews(image: Any, path: str | os.PathLike) -> None:
+def skip_previews(image: Any, path: str | os.PathLike[str]) -> None:
     """Bring a TIFF that is open and not loaded to its first page that is not a smaller copy.
 
     Raises:

@@ -45,7 +45,7 @@ def _white(finite: np.ndarray) -> tuple[float, float]:
 
 def is_signed(image: Any) -> bool:
     """Whether a TIFF that Pillow has opened stores numbers with a sign (its field SampleFormat)."""
-    return image.format == "TIFF" and image.tag_v2.get(339, (1,))[0] == 2
+    return bool(image.format == "TIFF" and image.tag_v2.get(339, (1,))[0] == 2)
 
 
 def spread_integers(image: Any, notes: list[str]) -> np.ndarray:

@@ -16,12 +16,13 @@ import torch
 from PIL import ImageCms
 from torch import Tensor
 
+from recolor_torch.paths import show_path
 from recolor_torch.pictures.cms import to_srgb_with_cms
 from recolor_torch.pictures.decode import MAX_PIXELS, Decoded, decode
 from recolor_torch.pictures.icc import Profile, ProfileError, parse_profile, srgb_converter
 from recolor_torch.pictures.info import PictureInfo, read_info
 from recolor_torch.pictures.metadata import NO_TEXTS, Texts, read_exif
-from recolor_torch.pictures.opening import PictureError, open_picture, quiet, show_path
+from recolor_torch.pictures.opening import PictureError, open_picture, quiet
 from recolor_torch.strips import strips
 
 __all__ = ["Picture", "PictureError", "PictureInfo", "PictureWarning", "Scan", "probe", "read_picture", "read_scan"]
@@ -168,7 +169,7 @@ class Scan:
         return Picture(image, alpha, *rest)
 
 
-def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> PictureInfo:
+def probe(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> PictureInfo:
     """Read a picture's header only.
 
     Raises:
@@ -179,7 +180,7 @@ def probe(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> PictureInfo:
         return read_info(image, path, orientation)
 
 
-def read_picture(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture as sRGB.
 
     Args:
@@ -195,7 +196,7 @@ def read_picture(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Pictu
     return read_scan(path, max_pixels).whole()
 
 
-def read_scan(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Scan:
+def read_scan(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Scan:
     """Read a picture and keep it as it is stored; arguments and errors as of ``read_picture``."""
     decoded = decode(path, max_pixels)
     notes = list(decoded.notes)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from recolor_torch.checks import check_float
 from recolor_torch.files import write_atomically
+from recolor_torch.paths import show_path
 from recolor_torch.pictures.carry import DEEP, OPAQUE, Carried, carry, photoshop_segment
 from recolor_torch.pictures.cms import convert_with_cms, srgb_profile
 from recolor_torch.pictures.decode import decode
@@ -28,7 +29,7 @@ from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.icc import Profile, from_srgb, parse_profile
 from recolor_torch.pictures.keeping import Keeper
-from recolor_torch.pictures.opening import PictureError, show_path
+from recolor_torch.pictures.opening import PictureError
 from recolor_torch.pictures.raster import Raster, as_raster
 from recolor_torch.pictures.read import Picture, Scan
 from recolor_torch.strips import Rows, strips
@@ -39,7 +40,7 @@ _SIDE_LIMIT = {"JPEG": 65500, "WEBP": 16383}
 
 
 def write_picture(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     image: Tensor,
     like: Picture | Scan | None = None,
     *,
@@ -78,7 +79,7 @@ def write_picture(
 
 
 def write_rows(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     bands: Iterable[Tensor],
     size: tuple[int, int],
     like: Picture | Scan | None = None,
@@ -115,8 +116,8 @@ def write_rows(
 
 
 def copy_unchanged(
-    source_path: str | os.PathLike,
-    path: str | os.PathLike,
+    source_path: str | os.PathLike[str],
+    path: str | os.PathLike[str],
     like: Picture | Scan,
     *,
     before_replace: BeforeReplace | None = None,
@@ -157,7 +158,7 @@ def copy_unchanged(
     return _write(path, format, pixels, profile, like, None, like.info.lossless, before_replace)
 
 
-def _format(path: str | os.PathLike, width: int, height: int) -> str:
+def _format(path: str | os.PathLike[str], width: int, height: int) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise PictureError(
@@ -231,7 +232,7 @@ def _has_way_back(profile: Profile) -> bool:
 
 
 def _write(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     format: str,
     pixels: np.ndarray | Raster,
     icc: bytes | None,
@@ -310,6 +311,6 @@ def _image(raster: Raster) -> Image.Image:
     return image
 
 
-def _cannot_write(path: str | os.PathLike, error: Exception) -> str:
+def _cannot_write(path: str | os.PathLike[str], error: Exception) -> str:
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return f"{show_path(path)}: cannot write this file ({reason})."

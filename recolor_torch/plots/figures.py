@@ -29,7 +29,7 @@ _WIDTH = 4.0
 _TITLE = 10
 
 
-def write_figure(path: str | os.PathLike, figure: Figure, dpi: int = 150) -> None:
+def write_figure(path: str | os.PathLike[str], figure: Figure, dpi: int = 150) -> None:
     """Write a figure as PNG or SVG, as the suffix of ``path`` says.
 
     Args:

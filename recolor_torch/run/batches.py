@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -141,7 +142,7 @@ class BatchDataset:
 
 def group_jobs(jobs: list[Job], batch_size: int, batch_megapixels: float) -> Iterator[list[Job]]:
     """Jobs in batches of equal sizes, in the order of each batch's first job."""
-    groups: dict[tuple, list[Job]] = {}
+    groups: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         size = (0, 0) if job.info is None else (job.info.height, job.info.width)
         references = tuple(_size_of(r) for r in job.references)

@@ -14,8 +14,8 @@ from recolor_torch.hints.read import HintError, is_shapes, read_shapes
 from recolor_torch.hints.shapes import HintShapes
 from recolor_torch.methods import Recolorizer, method_name
 from recolor_torch.paths import is_folder, show_path
+from recolor_torch.pictures.decode import MAX_PIXELS
 from recolor_torch.pictures.guidance import read_reference
-from recolor_torch.pictures.read import MAX_PIXELS
 
 
 def link_names(hints: Path | None) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Library:
     def __post_init__(self) -> None:
         for i, path in enumerate(self.desk.references):
             self.entries[f"r{i}"] = Entry(f"r{i}", path, path.name, "command")
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._gallery: Any = None
 
     def of(self, index: int) -> list[Entry]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_image
-from recolor_torch.color.lab import kc
+from recolor_torch.color.lab import kc  # type: ignore[attr-defined]
 from recolor_torch.color.yuv import rgb_to_yuv
 from recolor_torch.text_guidance.color_table import Lab
 

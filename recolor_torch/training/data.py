@@ -5,6 +5,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -48,7 +49,7 @@ def picture_files(sources: Sequence[str | Path]) -> Iterator[tuple[str, bytes]]:
         yield from _files(as_path(source))
 
 
-class TrainingPictures(Dataset):
+class TrainingPictures(Dataset[Any]):
     """Random crops of pictures, as a stream in which a position says all: which picture, and which crop of it.
 
     The n-th round through the pictures has its own order, and the position is the seed of the crop. So a run that
@@ -86,7 +87,7 @@ class TrainingPictures(Dataset):
         return _cut(pixels, self.size, (left, top, left + side, top + side), turn < 0.5)
 
 
-class CentredPictures(Dataset):
+class CentredPictures(Dataset[Any]):
     """The square middle of each picture, (3, size, size), uint8.
 
     Args:
@@ -121,14 +122,14 @@ def _cut(pixels: np.ndarray, size: int, box: tuple[float, float, float, float], 
     return torch.from_numpy(np.concatenate(parts, -1).copy()).permute(2, 0, 1)
 
 
-class _Stretch(DistributedSampler):
+class _Stretch(DistributedSampler[Any]):
     """An epoch as the next stretch of the stream; each process has every n-th position.
 
     Where it begins is asked for, and counted in batches that have been learned from: so a run that is resumed inside an
     epoch goes on behind the last of them, and an epoch that was cut short leaves no pictures out.
     """
 
-    def __init__(self, dataset: Dataset, length: int, processes: int, rank: int, begin: Callable[[], int]) -> None:
+    def __init__(self, dataset: Dataset[Any], length: int, processes: int, rank: int, begin: Callable[[], int]) -> None:
         super().__init__(dataset, num_replicas=processes, rank=rank)
         self.length, self.begin = length, begin
 
@@ -140,14 +141,14 @@ class _Stretch(DistributedSampler):
         return len(range(self.rank, self.length, self.num_replicas))
 
 
-class _ResumableLoader(DataLoader):
+class _ResumableLoader(DataLoader[Any]):
     """Says to Lightning that it goes on where a run was cut. The Trainer's count of batches is all its state."""
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Nothing of its own."""
         return {}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to take back."""
 
 
@@ -232,7 +233,7 @@ class TrainingDataModule(pl.LightningDataModule):
         """What is validated on."""
         return CentredPictures(self.validation[: self.validated], self.size)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Batches of ``stream``: (B, 3, size, size), uint8."""
         dataset = self.stream()
         trainer = self.trainer
@@ -256,11 +257,11 @@ class TrainingDataModule(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
         )
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Batches of the pictures that are held out."""
         return DataLoader(self.held_back(), self.batch_size)
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> DataLoader[Any]:
         """The pictures that are held out: give a folder of its own as ``validation`` for a test."""
         return self.val_dataloader()
 

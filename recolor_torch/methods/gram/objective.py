@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -219,7 +219,7 @@ def shrink_mask(mask: Tensor, name: str) -> Tensor:
     return F.avg_pool2d(mask, layer_stride(name))
 
 
-def network_precision(image: Tensor, low: bool) -> AbstractContextManager:
+def network_precision(image: Tensor, low: bool) -> AbstractContextManager[Any]:
     """bfloat16 for convolutions, or the image's own precision whatever surrounds this."""
     kind = image.device.type
     if low:
