@@ -107,7 +107,7 @@ def _convolutions(state: dict[str, Tensor], file: Path) -> tuple[nn.Module, str]
     import torchvision
 
     first = state.get("features.0.weight")
-    shapes = {(64, 3, 11, 11): "alexnet", (64, 3, 3, 3): "vgg16"}
+    shapes: dict[tuple[int, ...], str] = {(64, 3, 11, 11): "alexnet", (64, 3, 3, 3): "vgg16"}
     kind = shapes.get(() if first is None else tuple(first.shape))
     if kind is None:
         raise UsageError(f"{file}: holds neither the Inception network of FID nor AlexNet or VGG-16 of torchvision.")

@@ -47,8 +47,8 @@ class Classifier(nn.Module):
         if lite is not None:
             if lite[1] not in VARIANTS:
                 raise WeightsMissing(f"{named}: known are {', '.join(f'efficientnet-{v}' for v in VARIANTS)}.")
-            self.network, state = _lite(lite[1])  # type: ignore[arg-type]
-            self.name, self.side = str(named), _LITE_SIDES[lite[1]]  # type: ignore[index]
+            self.network, state = _lite(lite[1])
+            self.name, self.side = str(named), _LITE_SIDES[lite[1]]
             mean, deviation = (0.5,) * 3, (0.5,) * 3
         else:
             file = find_weights(named)

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -176,7 +177,7 @@ def _shaped(name: str, state: Mapping[str, Tensor], notes: Mapping[str, str]) ->
         return NETWORKS[name]()
     make = NearInfraredNet if name == "near_infrared" else ColorUNet
     names = ["bottom.conv.weight", *(f"ups.{i}.conv.weight" for i in range(4))]
-    widths = tuple(len(state[n]) for n in names if n in state and state[n].ndim)
+    widths: Any = tuple(len(state[n]) for n in names if n in state and state[n].ndim)
     if len(widths) < len(names):
         return make()
     layers = {key.split(".")[1] for key in state if key.startswith("attention.")}

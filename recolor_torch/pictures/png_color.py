@@ -101,7 +101,7 @@ def png_profile(image: Any, icc: bytes | None, notes: list[str]) -> bytes | None
         return None
 
 
-def _find_cicp(image: Any) -> tuple[int, ...] | None:
+def _find_cicp(image: Any) -> tuple[int, int, int, int] | None:
     file = image.fp
     if file is None:
         return None
@@ -112,7 +112,7 @@ def _find_cicp(image: Any) -> tuple[int, ...] | None:
             size = int.from_bytes(head[:4], "big")
             if head[4:] == b"cICP" and size == 4:
                 data = file.read(4)
-                return tuple(data) if len(data) == 4 else None
+                return (data[0], data[1], data[2], data[3]) if len(data) == 4 else None
             file.seek(size + 4, 1)
         return None
     finally:
