@@ -138,7 +138,7 @@ def test_pairs_as_json(text, tree):
             r"the columns are c0, c1, .*, c7 and 91 more, parted by a comma",
         ),
         ("sep=;\npicture\tstyle\n", r"line 2: .*the columns are picture\\tstyle, parted by a semicolon"),
-        ("target,reference\n\n,\na.TIF,\n", "line 4: needs a target, and a reference or hints"),
+        ("target,reference\n\n,\na.TIF,\n", "line 4: needs a target, and a reference, hints or a text"),
         ("", "no pairs in it"),
         (",,\n\n", "no pairs in it"),
     ],
