@@ -43,7 +43,7 @@ _D50 = np.array([0.96420288, 1.0, 0.82490540])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
-def coded_profile(code: tuple[int, int, int, int], kind: str, notes: list[str]) -> bytes | None:
+def coded_profile(code: tuple[int, ...], kind: str, notes: list[str]) -> bytes | None:
     """The profile that numbers of H.273 stand for, as PNG's cICP and HEIF's nclx have them; None for sRGB or unknown.
 
     Args:
@@ -64,7 +64,7 @@ def coded_profile(code: tuple[int, int, int, int], kind: str, notes: list[str]) 
     return matrix_profile(_PRIMARIES[primaries], _CURVES[transfer])
 
 
-def _is_known(code: tuple[int, int, int, int]) -> bool:
+def _is_known(code: tuple[int, ...]) -> bool:
     primaries, transfer, matrix, full = code
     return primaries in _PRIMARIES and transfer in _CURVES and not matrix and bool(full)
 

@@ -159,15 +159,18 @@ def plot_strip(pictures: Mapping[str, Tensor], columns: int | None = None, width
     columns = columns or (len(pictures) if len(pictures) <= 4 else -(-len(pictures) // -(-len(pictures) // 4)))
     rows = -(-len(pictures) // columns)
     ratio = max(x.shape[-2] / x.shape[-1] for x in pictures.values())
-    figure, axes = _canvas(rows, columns, ratio, width)
+    lines = max(name.count("\n") + 1 for name in pictures)
+    figure, axes = _canvas(rows, columns, ratio, width, lines)
     for axis, (name, picture) in zip(axes, pictures.items()):
         draw_picture(axis, picture)
         axis.set_title(plain(name), fontsize=_TITLE)
     return figure
 
 
-def _canvas(rows: int, columns: int, ratio: float, width: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(columns * width, rows * (width * ratio + 0.3)), layout="constrained")
+def _canvas(rows: int, columns: int, ratio: float, width: float, lines: int = 1) -> tuple[Figure, list[Axes]]:
+    # A line of a title takes a sixth of an inch; without room for all, the first row's is cut off.
+    height = rows * (width * ratio + 0.2 + lines * _TITLE / 60) + 0.1
+    figure = Figure(figsize=(columns * width, height), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes:
         axis.set_axis_off()
