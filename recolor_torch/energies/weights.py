@@ -27,6 +27,10 @@ def full_offsets(neighbours: int) -> tuple[Offset, ...]:
     return {4: FULL_4, 8: FULL_8}[neighbours]
 
 
+# Below it the least difference of two floats cuts a tie anyhow, and 1 / sigma would be infinite.
+_LEAST_SIGMA = 1e-12
+
+
 def global_weights(
     luminance: Tensor,
     neighbours: int = 8,
@@ -53,6 +57,7 @@ def global_weights(
         kernel: "laplace" falls off at once and has the longer tail.
         smoothing: standard deviation of the Gauss filter in pixels; 0 for none.
     """
+    sigma = max(sigma, _LEAST_SIGMA)
     smooth = None
     if smoothing:
         smooth = gauss_filter(luminance, radius=math.ceil(3 * smoothing), beta=0.5 / smoothing**2)

@@ -109,4 +109,7 @@ def estimate_memory(height: int, width: int, *, batch: int = 1, channels: int = 
 def _check_finite(system: GridSystem) -> None:
     total = sum((t.sum() for t in system.tensors), torch.zeros((), device=system.mass.device))
     if not bool(total.isfinite()):
-        raise ValueError("The system holds values that are not finite: look for NaN in the picture or the hints.")
+        raise ValueError(
+            "The system holds values that are not finite: look for NaN in the picture or the hints, and for settings "
+            "that are far too large."
+        )

@@ -115,8 +115,8 @@ class NetworkColorization(Recolorizer):
         if side < 32:
             raise ValueError(f"side must be 32 or more, got {side}.")
         for name, value in (("temperature", temperature), ("trust", trust)):
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be more than 0, got {value:g}.")
+            if not 0 < value <= 1e6:
+                raise ValueError(f"{name} must be more than 0 and at most 1e+06, got {value:g}.")
         if not 0 <= sample < max(samples, 1):
             raise ValueError(f"sample must be from 0 to samples - 1, which is {samples - 1}, got {sample}.")
         if network == "near_infrared" and (head == "distribution" or samples > 1):

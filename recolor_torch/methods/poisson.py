@@ -44,6 +44,10 @@ def merge_poisson(
     return checked(solve(PoissonEnergy(target, values, mask, lam=lam, order=order), atol=tolerance / 255), tolerance)
 
 
+MOST_LAMBDA = 1e12
+"""Largest weight of the hints: from 1e4 on they are met to less than a level of 8 bits."""
+
+
 class PoissonMerging(Recolorizer):
     """Spread the colours of hints evenly in R, G and B, keeping the gradients of the target.
 
@@ -64,8 +68,8 @@ class PoissonMerging(Recolorizer):
     def __init__(self, lam: float = 1e10, order: int = 1, tolerance: float = 0.5) -> None:
         super().__init__()
         self.whole_batches = True  # ``solve`` takes them one by one
-        if not 0 <= lam < float("inf"):
-            raise ValueError(f"lam must be finite and 0 or more, got {lam:g}.")
+        if not 0 <= lam <= MOST_LAMBDA:
+            raise ValueError(f"lam must be 0 to {MOST_LAMBDA:g}, got {lam:g}.")
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {order}.")
         if not 0 < tolerance < float("inf"):

@@ -70,6 +70,10 @@ def checked(solution: Solution, tolerance: float) -> Tensor:
     return solution.x
 
 
+MOST_WEIGHT = 1e6
+"""Largest weight of floor and pull: ties and hints weigh about 1, so more changes nothing."""
+
+
 class LevinColorization(Recolorizer):
     """Spread the colours of hints: neighbours of like luminance get like colour.
 
@@ -117,9 +121,11 @@ class LevinColorization(Recolorizer):
         for name, value in (("sigma", sigma), ("kappa", kappa), ("tolerance", tolerance)):
             if not 0 < value < float("inf"):
                 raise ValueError(f"{name} must be more than 0, got {value:g}.")
-        for name, value in (("floor", floor), ("pull", pull), ("smoothing", smoothing)):
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must be 0 or more, got {value:g}.")
+        for name, value in (("floor", floor), ("pull", pull)):
+            if not 0 <= value <= MOST_WEIGHT:
+                raise ValueError(f"{name} must be 0 to {MOST_WEIGHT:g}, got {value:g}.")
+        if smoothing != 0 and not 0.1 <= smoothing <= 100:
+            raise ValueError(f"smoothing must be 0 or 0.1 to 100 pixels, got {smoothing:g}.")
         check_choice(kernel, "kernel", ("laplace", "gauss"))
         if neighbours not in (4, 8):
             raise ValueError(f"neighbours must be 4 or 8, got {neighbours}.")
