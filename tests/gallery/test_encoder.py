@@ -10,12 +10,13 @@ from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.features.weights import NO_VGG
 from recolor_torch.gallery import Descriptor, Gallery, fixed, make_spec
+from recolor_torch.gallery.descriptor import LAYERS, depth_of
 from recolor_torch.gallery.encoder import load_encoder
 from recolor_torch.gallery.fixed import fixed_whitening, save_whitening
 from recolor_torch.gallery.gallery import rebuild_command
 from recolor_torch.gallery.header import Header
 from recolor_torch.gallery.store import State
-from recolor_torch.gallery.whitening import fit_whitening
+from recolor_torch.gallery.whitening import fit_whitening, to_vectors
 
 
 @pytest.fixture
@@ -80,3 +81,17 @@ def test_rebuild_command_names_what_it_was_made_of(tmp_path):
     assert said.startswith("recolor gallery build ")
     assert str(tmp_path / "a") in said
     assert said.endswith("--overwrite")
+
+
+def test_the_default_features_have_a_whitening_for_small_galleries(monkeypatch):
+    monkeypatch.delenv("RECOLOR_VGG19", raising=False)
+    spec = make_spec(find_vgg19(depth=depth_of(LAYERS)))
+    whitening = fixed_whitening(spec)
+    assert whitening is not None
+    assert np.isfinite(whitening.matrix).all()
+    across, down = torch.meshgrid(torch.linspace(0, 6, 96), torch.linspace(0, 6, 72), indexing="xy")
+    pictures = torch.stack([0.5 + 0.5 * torch.sin(k * across + k**2 * down + k) for k in range(6)])[:, None]
+    with torch.inference_mode():
+        found = to_vectors(Descriptor(find_vgg19(depth=depth_of(LAYERS)), spec)(pictures).numpy(), whitening)
+    unit = found / np.linalg.norm(found, axis=1, keepdims=True)
+    assert (unit @ unit.T)[~np.eye(6, dtype=bool)].max() < 0.9
