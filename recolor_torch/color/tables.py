@@ -107,7 +107,7 @@ class ChromaTable:
         """The picture of this luminance and the table's chroma, fitted into the gamut.
 
         It is ``fit_gamut(luminance, apply(luminance))`` with the chroma of the middle of one of 16,384 equal steps of
-        luminance, fitted at both ends of the step: several times as fast, and without gradients. Luminance stays exactly.
+        luminance, fitted at both ends of the step: several times as fast, and without gradients. Luminance stays.
 
         Args:
             luminance: (B, 1, H, W), [0, 1]; values outside are brought to the nearest bound.
