@@ -17,7 +17,6 @@ DESCRIPTION = """Put colour into pictures.
 
   recolor colorize old.jpg -o new.jpg
   recolor colorize old.jpg -r colour.jpg -o new.jpg
-  recolor colorize scans/ -r a.jpg -r b.jpg --reference-weights 2,1 -o coloured/
   recolor colorize old.jpg -r dawn.jpg -r noon.jpg --each-reference -o looks/
   recolor colorize scans/ --gallery photos.gallery -o coloured/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg

@@ -72,15 +72,15 @@ def test_stopped_and_called_again_it_gives_the_same_table(recolor, photos, monke
     recolor(*ARGS)
     whole = without_seconds(table(photos))
     shutil.rmtree(photos / "report")
-    calls, forward = [], HistogramTransfer.forward
+    calls, chroma_table = [], HistogramTransfer.chroma_table
 
     def stop_at_the_third(self, *args):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return forward(self, *args)
+        return chroma_table(self, *args)
 
-    monkeypatch.setattr(HistogramTransfer, "forward", stop_at_the_third)
+    monkeypatch.setattr(HistogramTransfer, "chroma_table", stop_at_the_third)
     code, _, err = recolor(*ARGS)
     assert code == 130
     assert "goes on from here" in err
@@ -142,7 +142,7 @@ def test_a_method_that_fails_on_a_picture_is_named(recolor, photos, monkeypatch)
     def fail(self, *args):
         raise ArithmeticError("no solution")
 
-    monkeypatch.setattr(HistogramTransfer, "forward", fail)
+    monkeypatch.setattr(HistogramTransfer, "chroma_table", fail)
     code, _, err = recolor(*ARGS)
     assert code == 3
     assert err.splitlines()[0].endswith("b.png: no solution.")

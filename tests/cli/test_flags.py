@@ -43,7 +43,8 @@ def test_methods_and_other_classes_are_found_in_source():
     same_signature(outline("recolor_torch.film.settings", "FilmSettings"), FilmSettings)
     same_signature(outline("recolor_torch.lit", "PictureDataModule"), PictureDataModule)
     assert constant("recolor_torch.evaluation.protocols", "REFERENCES") == REFERENCES
-    assert list(TARGETS) == [n for n, m in METRICS.items() if m.better and m.needs_truth and n != "lpips"]
+    judged = {"lpips", "same_class"}  # by weights that a user may not have
+    assert list(TARGETS) == [n for n, m in METRICS.items() if m.better and m.needs_truth and n not in judged]
     with pytest.raises(LookupError, match="has no Nothing"):
         outline("recolor_torch.methods", "Nothing")
 
