@@ -58,7 +58,8 @@ def test_values_are_those_of_yaml():
     [
         (
             ("histogram", "--param", "moed=rgb"),
-            "histogram has no setting 'moed'. Known settings: mode, rank, smoothing, restore, edge_threshold. Did you mean m",
+            "histogram has no setting 'moed'. Known settings: mode, rank, smoothing, restore, "
+            "edge_threshold. Did you mean mode?",
         ),
         (("histogram", "--param", "mode=rgb,,yuv"), "values are written NAME=a,b,c"),
         (("histogram", "--param", "mode=rgb", "--param", "mode=yuv"), "mode is given twice"),
