@@ -11,7 +11,7 @@ import recolor_torch
 ROOT = Path(recolor_torch.__file__).parent
 PROJECT = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAMES = {"PIL": "pillow", "yaml": "pyyaml", "pywt": "pywavelets", "faiss": "faiss-cpu"}
-OPTIONAL = {"cupy", "sksparse"}
+OPTIONAL = {"cupy", "sksparse", "triton"}
 """Used where they are installed, each behind a try."""
 
 

@@ -103,14 +103,19 @@ def named_configs(words: list[str]) -> Iterator[str]:
 
 
 def _with_files(words: list[str]) -> list[str]:
-    """The words with the file in the place of the name of each config."""
-    found = list(words)
-    for i, word in enumerate(words):
-        if word in ("-c", "--config") and i + 1 < len(words):
-            found[i + 1] = str(find_config(words[i + 1]))
+    """The words with the files of all configs in front, so that flags win, and know the classes that these name."""
+    configs: list[str] = []
+    others: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in ("-c", "--config"):
+            name = next(rest, None)
+            configs += [word] if name is None else [word, str(find_config(name))]
         elif word.startswith("--config="):
-            found[i] = f"--config={find_config(word.partition('=')[2])}"
-    return found
+            configs.append(f"--config={find_config(word.partition('=')[2])}")
+        else:
+            others.append(word)
+    return [*configs, *others]
 
 
 def _check(verb: str, words: list[str]) -> None:

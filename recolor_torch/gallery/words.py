@@ -97,8 +97,9 @@ def find_words(path: Path | None, rows: Iterable[Row], words: str) -> Found:
             if path is None:
                 _fill(base, rows)
             return _find(base, wanted)
-    except sqlite3.Error as error:
-        raise UsageError(f"Words cannot be looked for: {error}.") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's message on a damaged file may quote the damage
+        reason = "the file is damaged" if isinstance(error, UnicodeDecodeError) else error
+        raise UsageError(f"Words cannot be looked for: {reason}.") from error
 
 
 def _fill(base: sqlite3.Connection, rows: Iterable[Row]) -> None:

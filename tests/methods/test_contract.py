@@ -92,7 +92,7 @@ def test_missing_guidance_is_named(name, rgb):
     method = build_method(name)
     if not method.needs:
         pytest.skip(f"{name} needs no guidance")
-    with pytest.raises(ValueError, match=f"{type(method).__name__} needs"):
+    with pytest.raises(ValueError, match=f"{name} needs"):
         recolor(rgb, method, Guide())
 
 
