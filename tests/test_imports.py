@@ -10,7 +10,7 @@ import recolor_torch
 ROOT = Path(recolor_torch.__file__).parent
 LAYERS = [
     {"system"},
-    {"errors", "checks", "describe", "files", "lazy", "moved", "text"},
+    {"errors", "checks", "describe", "files", "kept", "lazy", "moved", "text"},
     {"paths", "precision"},
     {"resize", "strips"},
     {"guide", "color", "filters", "linalg", "features"},

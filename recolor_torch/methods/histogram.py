@@ -1,7 +1,7 @@
 """Histogram transfer: look-up tables in RGB, YUV and Lab, and the direct chroma table."""
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from recolor_torch.color.histogram import histogram
 from recolor_torch.color.tables import ChromaTable, LookUpTable
 from recolor_torch.filters import edge_free, edge_probability
 from recolor_torch.guide import Guide, Reference
+from recolor_torch.kept import Kept
 from recolor_torch.methods.base import Recolorizer, Table
 from recolor_torch.methods.color_maps import KINDS, Kind, apply_map, fit_map, lab_cube
 from recolor_torch.methods.histogram_chroma import fit_chroma_table, transfer_chroma
@@ -128,18 +129,6 @@ def _is_gray(image: Tensor) -> Tensor:
     return ((image.amax(1) - image.amin(1)).nan_to_num(nan=0).flatten(1).amax(1) <= _GRAY).view(-1, 1, 1, 1)
 
 
-def _version(x: Tensor | None) -> int:
-    """How often a tensor was changed in place, where that is counted."""
-    return 0 if x is None or x.is_inference() else x._version  # noqa: SLF001  it has no public name
-
-
-def _same(before: list[tuple[Any, ...]], now: list[tuple[Any, ...]]) -> bool:
-    """Whether the same tensors were read, and not changed since."""
-    return len(before) == len(now) and all(
-        a is b or (not isinstance(a, Tensor) and a == b) for one, other in zip(before, now) for a, b in zip(one, other)
-    )
-
-
 class HistogramTransfer(Recolorizer):
     """Colour by histogram from one or more references: instant, no weights needed.
 
@@ -182,7 +171,7 @@ class HistogramTransfer(Recolorizer):
         self.mode, self.rank, self.smoothing, self.restore = mode, rank, smoothing, restore
         self.edge_threshold = edge_threshold
         # The chroma table of the references that were read last: most pictures of a run have the same ones.
-        self._fitted: tuple[list[tuple[Any, ...]], ChromaTable] | None = None
+        self._fitted: Kept[ChromaTable] = Kept()
         self.space = "yuv" if mode == "chroma" else "rgb"
         # Counts, tables and linear maps: nothing rounds by the size of the batch, and references are counted once.
         self.whole_batches = mode in ("chroma", "rgb", "yuv")
@@ -291,11 +280,13 @@ class HistogramTransfer(Recolorizer):
         if not plain or self.mode not in ("auto", "chroma"):
             return None
         self.require(guide)
-        read = [(r.image, r.mask, r.weight, _version(r.image), _version(r.mask)) for r in guide.references]
-        if self._fitted is None or not _same(self._fitted[0], read):
+        given = [part for r in guide.references for part in (r.image, r.mask, r.weight)]
+
+        def fit() -> ChromaTable:
             references = tuple(replace(r, image=from_rgb(r.image, "yuv")) for r in guide.references)
-            self._fitted = (read, fit_chroma_table(references, self.smoothing))
-        return self._fitted[1]
+            return fit_chroma_table(references, self.smoothing)
+
+        return self._fitted.get([*given, self.smoothing], fit)
 
     def _luminance(self, rows: Rows) -> Rows:
         """Rows of luminance of rows in the space of this method."""

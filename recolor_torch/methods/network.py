@@ -1,6 +1,5 @@
 """Colour without any guidance, or with some points: a network trained on photographs."""
 
-from dataclasses import replace
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -12,12 +11,15 @@ from recolor_torch.color import fit_gamut
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
 from recolor_torch.guide import Guide
+from recolor_torch.kept import Kept
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
+from recolor_torch.methods.network_copies import mean_of, moved
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
 from recolor_torch.networks.loading import load_network
+from recolor_torch.resize import resize
 
 Head = Literal["auto", "regression", "distribution"]
 Network = Literal["unet", "eccv16", "siggraph17", "multi_path", "near_infrared"]
@@ -130,12 +132,12 @@ class NetworkColorization(Recolorizer):
         self.propagate, self.trust, self.seed = propagate, trust, seed
         self.loaded: nn.Module | None = None
         self.digest = ""
-        # The last picture, the answer for one copy of it without hints, and the mean of those for both.
-        self._last: tuple[Tensor, Estimate, Estimate] | None = None
+        # Of the last picture the answer for one copy without hints, and the mean of those for both.
+        self._last: Kept[tuple[Estimate, Estimate]] = Kept()
 
     def reset(self) -> None:
         """Forget the last picture."""
-        self._last = None
+        self._last.clear()
 
     def memory_per_pixel(self, hints: bool) -> int:
         """With hints that are propagated, that of ``levin``."""
@@ -164,7 +166,7 @@ class NetworkColorization(Recolorizer):
             hints = hints[:, 1:]
         estimate = self.estimate(luminance, *_with_prior(image, guide, hints, mask))
         luminance = estimate.luminance(luminance)
-        small = _resized(luminance, self._size(luminance))
+        small = resize(luminance, self._size(luminance))
         noise = self._noise()
         chroma = self._finished(luminance, self._chroma(estimate, small, noise[self.sample]))
         confidence = _confidence(estimate, luminance)
@@ -196,12 +198,13 @@ class NetworkColorization(Recolorizer):
         hinted = hints is not None and mask is not None
         if self.copies == 1 or self.network not in ("unet", "near_infrared"):
             return self._see(luminance, 1.0, hints, mask)
-        last = self._last  # once: the studio's pictures share a method
-        if last is None or last[0] is not luminance:
+
+        def see_both() -> tuple[Estimate, Estimate]:
             one = self._see(luminance)
-            last = self._last = luminance, one, _mean_of(one, self._see(luminance.flip(-1), LARGER))
-        _, one, bare = last
-        return _moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare
+            return one, mean_of(one, self._see(luminance.flip(-1), LARGER))
+
+        one, bare = self._last.get((luminance, self.side), see_both)
+        return moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare
 
     def _see(
         self, luminance: Tensor, scale: float = 1.0, hints: Tensor | None = None, mask: Tensor | None = None
@@ -213,7 +216,7 @@ class NetworkColorization(Recolorizer):
         if hints is not None and mask is not None:
             hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))
         with torch.no_grad():
-            found = network(_resized(luminance, size).clamp(0, 1).float(), hints, mask)
+            found = network(resize(luminance, size).clamp(0, 1).float(), hints, mask)
         answers = (found.logits, found.chroma, found.vivid, found.scene, found.tone)
         return Estimate(*(None if x is None else x.to(luminance) for x in answers))
 
@@ -236,7 +239,7 @@ class NetworkColorization(Recolorizer):
             spread: what brings the estimate to the edges: ``spread_chroma``, or one that remembers the last solve.
         """
         noise = self._noise()[self.sample]
-        chroma = self._chroma(estimate, _resized(luminance, self._size(luminance)), noise)
+        chroma = self._chroma(estimate, resize(luminance, self._size(luminance)), noise)
         return self._finished(luminance, chroma, spread), _confidence(estimate, luminance)
 
     def _size(self, luminance: Tensor, share: float = 1.0) -> tuple[int, int]:
@@ -274,11 +277,11 @@ class NetworkColorization(Recolorizer):
         if self.finish:
             scale = min(1.0, _FINISH_SIDE / max(size))
             middle = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
-            small, chroma = _resized(luminance, middle), _resized(chroma, middle)
+            small, chroma = resize(luminance, middle), resize(chroma, middle)
             strength = torch.full_like(small, _FINISH_STRENGTH)
             nothing = torch.zeros_like(small)
             chroma = spread(small, torch.zeros_like(chroma), nothing, prior=chroma, confidence=strength)
-        return _resized(chroma, size)
+        return resize(chroma, size)
 
     def combine(
         self,
@@ -343,46 +346,12 @@ class NetworkColorization(Recolorizer):
         return [", ".join(f"{names[i]} {100 * share:.0f} %" for share, i in zip(*row)) for row in rows]
 
 
-def _mean_of(estimate: Estimate, mirrored: Estimate) -> Estimate:
-    """The first, with the mean of the chroma and of the tone of both at its size; the second is of a mirrored copy."""
-
-    def mean(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-        return None if a is None or b is None else (a + _resized(b.flip(-1), a.shape[-2:])) / 2
-
-    return replace(
-        estimate,
-        chroma=mean(estimate.chroma, mirrored.chroma),
-        vivid=mean(estimate.vivid, mirrored.vivid),
-        tone=mean(estimate.tone, mirrored.tone),
-    )
-
-
-def _moved(bare: Estimate, before: Estimate, after: Estimate) -> Estimate:
-    """``after``, with its chroma and tone as far from those of ``bare`` as they are from those of ``before``."""
-
-    def moved(a: Tensor | None, b: Tensor | None, c: Tensor | None) -> Tensor | None:
-        return None if a is None or b is None or c is None else a + (c - b)
-
-    return replace(
-        after,
-        chroma=moved(bare.chroma, before.chroma, after.chroma),
-        vivid=moved(bare.vivid, before.vivid, after.vivid),
-        tone=moved(bare.tone, before.tone, after.tone),
-    )
-
-
 def _confidence(estimate: Estimate, luminance: Tensor) -> Tensor:
     """How sure the network is, (B, 1, H, W), with a floor: nowhere is it worth nothing."""
     if estimate.logits is None:
         return torch.ones_like(luminance)
     sure = F.interpolate(certainty(estimate.logits), size=luminance.shape[-2:], mode="bilinear", align_corners=False)
     return sure.clamp(0.05, 1)
-
-
-def _resized(x: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size=tuple(size), mode="bicubic", align_corners=False, antialias=True)
 
 
 def _pooled(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
