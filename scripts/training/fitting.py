@@ -1,9 +1,11 @@
 """What the training scripts for one GPU against the clock share."""
 
+import argparse
 import copy
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,34 @@ from scripts.training.train_unet import Notes
 
 # Steps whose time is measured before the number of steps is chosen; as many before them warm up.
 MEASURED = 8
+
+
+def add_flags(parser: argparse.ArgumentParser, rate: float) -> None:
+    """The flags that these scripts share: ``parse`` checks them, ``prepare`` obeys them."""
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, help="of training")
+    parser.add_argument("--steps", type=int, help="in place of --seconds")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the batch size")
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments, with one of --seconds and --steps."""
+    args = parser.parse_args()
+    if (args.seconds is None) == (args.steps is None):
+        parser.error("give either --seconds or --steps")
+    return args
+
+
+def prepare(args: argparse.Namespace, log: str) -> Notes:
+    """Seed, set the arithmetic, make the folder of results; returns its log."""
+    torch.manual_seed(args.seed)
+    torch.backends.cudnn.benchmark = False
+    torch.set_float32_matmul_precision("high")
+    args.output.mkdir(parents=True, exist_ok=True)
+    return Notes(args.output / log)
 
 
 class Fit:

@@ -31,7 +31,7 @@ from recolor_torch.training.infrared import (
     varied,
 )
 from recolor_torch.training.store import PictureStore
-from scripts.training.fitting import Fit, counted, wait
+from scripts.training.fitting import Fit, add_flags, counted, parse, prepare, wait
 from scripts.training.train_unet import Notes
 
 CANVAS, CROP, BATCH = 384, 256, 32
@@ -39,31 +39,13 @@ CANVAS, CROP, BATCH = 384, 256, 32
 
 def main() -> int:
     """Read, train, validate, write."""
-    args = parse()
-    torch.manual_seed(args.seed)
-    torch.backends.cudnn.benchmark = False
-    torch.set_float32_matmul_precision("high")
-    args.output.mkdir(parents=True, exist_ok=True)
-    train(args, Notes(args.output / "infrared.jsonl"))
-    return 0
-
-
-def parse() -> argparse.Namespace:
-    """Arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path, help="manifest of pairs, or the folder that has it")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, help="of training")
-    parser.add_argument("--steps", type=int, help="in place of --seconds")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the batch size")
-    parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--start", type=Path, default=SHIPPED, help="U-Net to start from, in place of the package's")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    if (args.seconds is None) == (args.steps is None):
-        parser.error("give either --seconds or --steps")
-    return args
+    add_flags(parser, rate=4e-4)
+    args = parse(parser)
+    train(args, prepare(args, "infrared.jsonl"))
+    return 0
 
 
 def train(args: argparse.Namespace, note: Notes) -> None:

@@ -33,7 +33,7 @@ from recolor_torch.networks.loading import save_network
 from recolor_torch.training.colorization import quarter_ab
 from recolor_torch.training.scenes import UNKNOWN, numbered, read_labels, scene_accuracy, scene_loss
 from recolor_torch.training.store import PictureStore
-from scripts.training.fitting import Fit, counted, wait
+from scripts.training.fitting import Fit, add_flags, counted, parse, prepare, wait
 from scripts.training.train_unet import Notes, decoded
 
 CANVAS, CROP, BATCH = 160, 128, 256
@@ -44,33 +44,15 @@ LEAST_OF_A_SCENE = 30
 
 def main() -> int:
     """Read, train, validate, write."""
-    args = parse()
-    torch.manual_seed(args.seed)
-    torch.backends.cudnn.benchmark = False
-    torch.set_float32_matmul_precision("high")
-    args.output.mkdir(parents=True, exist_ok=True)
-    compare(args, Notes(args.output / "scenes.jsonl"))
-    return 0
-
-
-def parse() -> argparse.Namespace:
-    """Arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="+", help="tar files of photographs, and folders")
     parser.add_argument("--labels", type=Path, required=True, help="CSV file with the columns name and --column")
     parser.add_argument("--column", default="label")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, help="of training")
-    parser.add_argument("--steps", type=int, help="in place of --seconds")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the batch size")
-    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--width", type=int, default=64, help="of the multi-path network; the paper's is 64")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    if (args.seconds is None) == (args.steps is None):
-        parser.error("give either --seconds or --steps")
-    return args
+    add_flags(parser, rate=5e-4)
+    args = parse(parser)
+    compare(args, prepare(args, "scenes.jsonl"))
+    return 0
 
 
 def compare(args: argparse.Namespace, note: Notes) -> None:
