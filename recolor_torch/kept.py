@@ -28,9 +28,10 @@ class Kept(Generic[T]):
     def get(self, of: Sequence[Any], make: Callable[[], T]) -> T:
         """The result that was made of ``of``; ``make`` makes it where the last one was made of something else."""
         now = [part for x in of for part in (x, _version(x))]
-        if self._made is None or not _same(self._made[0], now):
-            self._made = now, make()
-        return self._made[1]
+        made = self._made  # once: threads may share a method
+        if made is None or not _same(made[0], now):
+            made = self._made = now, make()
+        return made[1]
 
     def clear(self) -> None:
         """Forget the result."""

@@ -24,6 +24,28 @@ def test_a_result_is_made_again_where_what_it_was_made_of_is_another_or_has_chan
     assert kept.get((x, 0.6, None), make) == 7
 
 
+def test_a_result_of_another_thread_is_not_taken_for_ones_own():
+    kept, mine, other = Kept(), torch.zeros(1), torch.ones(1)
+
+    def make():
+        kept.get((other,), lambda: "other")  # as a thread does that comes between
+        return "mine"
+
+    assert kept.get((mine,), make) == "mine"
+
+    class Late:
+        """Is compared last, and lets another thread in."""
+
+        def __eq__(self, value):
+            kept.get((other, 0), lambda: "other")
+            return True
+
+        __hash__ = None
+
+    assert kept.get((mine, Late()), lambda: "mine") == "mine"
+    assert kept.get((mine, Late()), lambda: "never") == "mine"
+
+
 def test_a_network_sees_a_picture_again_that_was_changed_in_place():
     method, luminance = NetworkColorization(side=32), torch.rand(1, 1, 32, 32)
     before = method.estimate(luminance)
