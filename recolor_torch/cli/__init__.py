@@ -68,8 +68,9 @@ def _run(verb: str, args: list[str]) -> int:
     from recolor_torch.cli.terminal import clear_start
     from recolor_torch.errors import UsageError, WeightsMissing
     from recolor_torch.paths import printable, reason, show_path
-    from recolor_torch.system import lacks_memory, stopped_by_signals
+    from recolor_torch.system import lacks_memory, let_threads_sleep, stopped_by_signals
 
+    let_threads_sleep()
     try:
         with stopped_by_signals():
             try:
