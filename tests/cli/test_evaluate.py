@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import subprocess
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -168,22 +169,21 @@ def test_a_manifest_with_certain_colours_and_pictures_without_truth(recolor, pho
     assert "certain in life" in (photos / "report/index.html").read_text()
 
 
-def test_methods_without_weights_are_left_out_or_asked_for_in_vain(recolor, photos, monkeypatch):
+def test_methods_without_weights_are_left_out_or_asked_for_in_vain(recolor, photos):
     from recolor_torch.errors import WeightsMissing
 
     class Weightless(HistogramTransfer):
         def prepare(self):
             raise WeightsMissing("No weights were found.")
 
-    monkeypatch.setitem(METHODS, "weightless", Weightless)
-    for name in set(METHODS) - {"weightless", "levin"}:
-        monkeypatch.delitem(METHODS, name)
-    code, out, _ = recolor("evaluate", "photos", "-o", "report")
-    assert code == 0
-    assert "weightless is left out: No weights were found." in out
-    assert {row["method"] for row in table(photos)} == {"gray", "levin"}
-    code, _, err = recolor("evaluate", "photos", "--methods", "weightless", "-o", "other")
-    assert (code, err) == (4, "recolor evaluate: No weights were found.\n")
+    only = {"weightless": Weightless, "levin": METHODS["levin"]}
+    with patch.dict(METHODS, only, clear=True):  # restored in its order
+        code, out, _ = recolor("evaluate", "photos", "-o", "report")
+        assert code == 0
+        assert "weightless is left out: No weights were found." in out
+        assert {row["method"] for row in table(photos)} == {"gray", "levin"}
+        code, _, err = recolor("evaluate", "photos", "--methods", "weightless", "-o", "other")
+        assert (code, err) == (4, "recolor evaluate: No weights were found.\n")
 
 
 @pytest.mark.parametrize(
