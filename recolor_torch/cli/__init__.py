@@ -68,15 +68,24 @@ def _run(verb: str, args: list[str]) -> int:
     from recolor_torch.cli.terminal import clear_start
     from recolor_torch.errors import UsageError, WeightsMissing
     from recolor_torch.paths import printable, reason, show_path
-    from recolor_torch.system import lacks_memory, let_threads_sleep, stopped_by_signals
+    from recolor_torch.system import (
+        lacks_memory,
+        let_threads_sleep,
+        return_heap,
+        stopped_by_signals,
+        without_collecting,
+    )
 
     let_threads_sleep()
     try:
         with stopped_by_signals():
             try:
-                return import_module(VERBS[verb][0]).main([verb, *args] if verb in LIGHTNING else args)
+                with without_collecting():
+                    module = import_module(VERBS[verb][0])
+                return module.main([verb, *args] if verb in LIGHTNING else args)
             finally:
                 clear_start()
+                return_heap()
     except (UsageError, WeightsMissing) as error:
         print(f"recolor {verb}: {printable(str(error))}", file=sys.stderr)
         return 4 if isinstance(error, WeightsMissing) else 2

@@ -1,6 +1,7 @@
 """``recolor colorize``: files in, coloured files out. Here are its flags, read before anything slow is imported."""
 
 import time
+from contextlib import suppress
 
 from jsonargparse import Namespace
 
@@ -12,6 +13,7 @@ from recolor_torch.cli.signatures import known_methods, outline
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
 from recolor_torch.run.description import Loading, check_text
+from recolor_torch.system import without_collecting
 
 DESCRIPTION = """Put colour into pictures.
 
@@ -33,11 +35,12 @@ MAIN = ("-o", "-m", "-r", "--gallery", "--hints", "--target", "--strength", "--m
 """Flags that ``--help`` shows, in this order."""
 
 
-def make_parser(own: dict[str, type] | None = None) -> Parser:
+def make_parser(own: dict[str, type] | None = None, only: str | None = None) -> Parser:
     """All flags; each method's settings are made from its signature.
 
     Args:
         own: a method of the user's by name, whose settings are flags too.
+        only: the one method of the package whose settings are flags; None for those of all.
     """
     usage = "recolor colorize TARGET... -o OUT [-r PICTURE]... [-m METHOD] [--METHOD.SETTING VALUE]..."
     parser = Parser(prog="recolor colorize", description=DESCRIPTION, usage=usage, main=MAIN)
@@ -122,7 +125,7 @@ def make_parser(own: dict[str, type] | None = None) -> Parser:
     add("-q", "--quiet", action="store_true", help="print errors alone")
     add("--json", action="store_true", help="print the record of each target as a line of JSON")
     add("--shots", type=str, metavar="FILE", help="CSV of a film's shots, in place of those that are found")
-    for name, cls in {**known_methods(), **(own or {})}.items():
+    for name, cls in {**known_methods(), **(own or {})}.items() if only is None else [(only, known_methods()[only])]:
         parser.add_class_arguments(cls, name)
     parser.add_class_arguments(outline("recolor_torch.film.settings", "FilmSettings"), "film", skip={"strength"})
     return parser
@@ -131,20 +134,29 @@ def make_parser(own: dict[str, type] | None = None) -> Parser:
 def main(argv: list[str]) -> int:
     """Run the verb; returns the exit code."""
     start = time.perf_counter()
-    own = named_method(argv)
-    if own is not None and "." in own:
-        from recolor_torch.cli.starting import own_method
-
-        parser = make_parser(own_method(own))
-    else:
-        parser = make_parser()
-    args = parser.parse_args(argv)
+    args = _read_flags(argv)
     check(args, argv)
     say_start(args.quiet)
     # What follows imports torch: mistakes that can be seen without it have been seen.
-    from recolor_torch.cli.starting import color
+    with without_collecting():
+        from recolor_torch.cli.starting import color
 
     return color(args, argv, start)
+
+
+def _read_flags(argv: list[str]) -> Namespace:
+    name = named_method(argv)
+    if name is not None and "." in name:
+        from recolor_torch.cli.starting import own_method
+
+        return make_parser(own_method(name)).parse_args(argv)
+    if name in known_methods() and not {"-h", "--help", "--config"} & {word.partition("=")[0] for word in argv}:
+        # The flags of the other methods take a tenth of a second to make; where any could be meant, they are made.
+        parser = make_parser(only=name)
+        with suppress(UsageError):
+            if all(parser.knows(word) for word in argv if word.startswith("--")):
+                return parser.parse_args(argv)
+    return make_parser().parse_args(argv)
 
 
 def check(args: Namespace, argv: list[str]) -> None:

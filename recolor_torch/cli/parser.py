@@ -40,6 +40,10 @@ class Parser(jsonargparse.ArgumentParser):
         logging.getLogger("recolor_torch").setLevel(logging.ERROR if found.get("quiet") else logging.NOTSET)
         return found
 
+    def knows(self, word: str) -> bool:
+        """Whether a word, with a value behind ``=`` or without, is a flag that is written out."""
+        return word.partition("=")[0] in self._option_string_actions
+
     def _answer(self, words: list[str]) -> None:
         """Print the help that is asked for, and end."""
         words = words[: words.index("--")] if "--" in words else words

@@ -12,7 +12,6 @@ import torch
 from jsonargparse import Namespace
 from rich.console import Console
 
-from recolor_torch.cli.clips import color_clip
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.reporting import Reporter, say_kept, say_plan, say_text
 from recolor_torch.cli.terminal import clear_start, print_json
@@ -49,6 +48,8 @@ def colorize(
         seed_everything(args.seed)
     run = describe_run(args)
     if args.sequence:
+        from recolor_torch.cli.clips import color_clip
+
         return color_clip(run, method, args, device, start)
     console = Console(stderr=True, quiet=args.quiet)
     clear_start()

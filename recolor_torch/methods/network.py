@@ -200,8 +200,9 @@ class NetworkColorization(Recolorizer):
             return self._see(luminance, 1.0, hints, mask)
 
         def see_both() -> tuple[Estimate, Estimate]:
+            larger = self._see(luminance.flip(-1), LARGER)  # first: what it leaves behind holds the smaller one
             one = self._see(luminance)
-            return one, mean_of(one, self._see(luminance.flip(-1), LARGER))
+            return one, mean_of(one, larger)
 
         one, bare = self._last.get((luminance, self.side), see_both)
         return moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare

@@ -53,7 +53,7 @@ def load_network(name: str, path: str | Path | None = None) -> tuple[nn.Module, 
     """
     check_choice(name, "network", tuple(NETWORKS))
     file = _find(name, path)
-    state, notes = _read(file, _names(name))
+    state, notes = _read(file, () if file in (SHIPPED, INFRARED) else _names(name))
     if name == "near_infrared" and BASE in notes:
         state = _on_base(state, notes[BASE], file)
     network = _empty(name, state, notes)
@@ -109,7 +109,7 @@ def _base_of(network: NearInfraredNet, base: Path) -> str:
 
 def _on_base(adapter: Mapping[str, Tensor], digest: str, file: Path) -> dict[str, Tensor]:
     """An adapter's weights on those of the U-Net that comes with this package, which must be the one it was made on."""
-    state, _ = _read(_find("unet", SHIPPED), _names("unet"))
+    state, _ = _read(_find("unet", SHIPPED), ())
     if state_digest(state) != digest:
         raise UsageError(f"{file} goes with another U-Net than the one that comes with this version of recolor_torch.")
     return with_adapter(state, adapter)

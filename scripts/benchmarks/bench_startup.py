@@ -2,9 +2,9 @@
 
     python -m scripts.benchmarks.bench_startup [--rounds 5] [--methods histogram levin] [--threads 1]
 
-A picture of 400 x 300 is colored by each method in a process of its own. Printed are medians: seconds of the clock, CPU
+Without ``--threads`` there are as many as torch chooses. A picture of 400 x 300 is colored by each method in a process of its own. Printed are medians: seconds of the clock, CPU
 seconds, and peak memory, each also as a multiple of ``python -c "import torch"``. The clock depends on what else the
-machine does; CPU seconds do so less.
+machine does; CPU seconds do so less. A first round is not counted: it leaves the bytecode that ``pip install`` leaves.
 """
 
 import argparse
@@ -43,9 +43,10 @@ def make_inputs(folder: Path) -> None:
     (folder / "hints.json").write_text(json.dumps({"size": SIZE, "points": points}))
 
 
-def measure(command: list[str], folder: Path, threads: int) -> tuple[float, float, float]:
+def measure(command: list[str], folder: Path, threads: int | None) -> tuple[float, float, float]:
     """Seconds of the clock, CPU seconds and peak memory in MB of a process."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     start = time.perf_counter()
     pid = os.posix_spawn(sys.executable, command, environment, file_actions=[
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, str(folder / "err"), 577, 0o644),
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     found: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -73,9 +74,11 @@ def main() -> None:
             command += ["-r", str(folder / "color.jpg")] if method in REFERENCE else []
             command += ["--hints", str(folder / "hints.json")] if method in HINTS else []
             commands[method] = [*command, "-o", str(folder / f"{method}.png"), "--overwrite", "--device", "cpu"]
-        for _ in range(args.rounds):
+        for number in range(args.rounds + 1):
             for what, command in commands.items():
-                found.setdefault(what, []).append(measure(command, folder, args.threads))
+                figures = measure(command, folder, args.threads)
+                if number:
+                    found.setdefault(what, []).append(figures)
     medians = {what: [statistics.median(column) for column in zip(*rows)] for what, rows in found.items()}
     bare = medians["import torch"]
     print("| what | clock, s | | CPU, s | | memory, MB | |\n| --- | --: | --: | --: | --: | --: | --: |")
