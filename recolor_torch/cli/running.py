@@ -1,6 +1,7 @@
 """Running ``recolor colorize``: flags to the description of a run, the engine or a Trainer, the closing line."""
 
 import logging
+import os
 import sys
 import time
 import warnings
@@ -105,7 +106,14 @@ def describe_run(args: Namespace) -> Run:
         gallery = GallerySource(galleries, args.gallery_count, *where, args.words)
     return Run(
         Targets(tuple(args.targets), _path(args.list), _path(args.pairs), args.sequence),
-        Output(as_path(args.output), args.suffix, args.ext, args.overwrite, args.save_stages),
+        Output(
+            as_path(args.output),
+            args.suffix,
+            args.ext,
+            args.overwrite,
+            args.save_stages,
+            folder=args.output.endswith(("/", os.sep)),
+        ),
         Guidance(
             tuple(as_path(r) for r in args.reference or ()),
             _weights(args.reference_weights),

@@ -88,6 +88,10 @@ class Recolorizer(nn.Module):
         """Whether ``table`` gives one for a picture that is gray, or for one with colors."""
         return False
 
+    def paints(self) -> bool:
+        """Whether ``chroma_table`` gives one."""
+        return False
+
     def chroma_table(self, guide: Guide) -> ChromaTable | None:
         """The chroma of a gray picture by its luminance alone, where that is all that the method does; else None.
 

@@ -273,11 +273,15 @@ class HistogramTransfer(Recolorizer):
 
         return color
 
-    def chroma_table(self, guide: Guide) -> ChromaTable | None:
-        """The chroma table itself, unless it is looked up by rank or edges are left out."""
+    def paints(self) -> bool:
+        """By the chroma table itself, unless it is looked up by rank or edges are left out."""
         own = type(self).forward is HistogramTransfer.forward  # a subclass may do more
         plain = own and not (self.rank or self.keep_stages or self.edge_threshold is not None)
-        if not plain or self.mode not in ("auto", "chroma"):
+        return plain and self.mode in ("auto", "chroma")
+
+    def chroma_table(self, guide: Guide) -> ChromaTable | None:
+        """The chroma table itself, where the method ``paints`` by it."""
+        if not self.paints():
             return None
         self.require(guide)
         given = [part for r in guide.references for part in (r.image, r.mask, r.weight)]

@@ -13,7 +13,7 @@ class Raster:
     Args:
         shape: height, width and channels.
         dtype: uint8 or uint16.
-        bands: (h, W, C) each.
+        bands: (h, W, C) each; of RGB a pixel may take four bytes, the last of no meaning.
     """
 
     shape: tuple[int, int, int]

@@ -132,6 +132,19 @@ class Scan:
         return image
 
     @property
+    def is_plain(self) -> bool:
+        """Whether stored values are sRGB of 8 bits, and those of a result too: no other profile, no transparency."""
+        if self.pixels.dtype != np.uint8 or self.info.bits != 8 or self.alpha_pixels is not None or self.tag_srgb:
+            return False
+        return self.profile is None and (self.icc is None or parse_profile(self.icc).is_srgb)
+
+    def stored(self, top: int, bottom: int) -> Tensor:
+        """Rows ``top`` to ``bottom`` as they are stored, (bottom - top, W, 1 or 3); not to be written to."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an array that cannot be written
+            return torch.from_numpy(self.pixels[top:bottom])
+
+    @property
     def has_alpha(self) -> bool:
         """Whether the file has transparency."""
         return self.alpha_pixels is not None

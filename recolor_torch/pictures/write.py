@@ -80,7 +80,7 @@ def write_picture(
 
 def write_rows(
     path: str | os.PathLike[str],
-    bands: Iterable[Tensor],
+    bands: Iterable[Tensor | np.ndarray],
     size: tuple[int, int],
     like: Picture | Scan | None = None,
     *,
@@ -91,6 +91,7 @@ def write_rows(
     """Write a picture that comes in bands of rows from the top, (1, 3, h, W) as ``write_picture`` has them.
 
     Args:
+        bands: or what is to be stored, (h, W, 3) uint8, of a picture without transparency or profile of its own.
         size: height and width of the picture.
     """
     height, width = size
@@ -174,7 +175,7 @@ def _format(path: str | os.PathLike[str], width: int, height: int) -> str:
 
 
 def _quantised(
-    bands: Iterable[Tensor],
+    bands: Iterable[Tensor | np.ndarray],
     alpha: Picture | Scan | None,
     dtype: np.dtype,
     profile: Profile | None,
@@ -183,6 +184,9 @@ def _quantised(
     """Bands of pixels for the file, (h, W, 3 or 4), in the colours of ``profile``."""
     top = 0
     for band in bands:
+        if isinstance(band, np.ndarray):
+            yield band
+            continue
         height, width = band.shape[-2:]
         pixels = np.empty((height, width, 3 if alpha is None else 4), dtype)
         pixels[..., :3] = _in_profile(band[0], dtype, profile)
@@ -303,12 +307,22 @@ def _write_with_pillow(
 def _image(raster: Raster) -> Image.Image:
     """A raster as Pillow's, band by band, so that it is held once."""
     height, width, channels = raster.shape
-    image = Image.new({1: "L", 3: "RGB", 4: "RGBA"}[channels], (width, height))
-    top = 0
+    image, top = None, 0
     for band in raster.bands:
-        image.paste(Image.fromarray(band[..., 0] if channels == 1 else band), (0, top))
+        part = _spaced(band) if band.strides[1] > channels else Image.fromarray(band[..., 0] if channels == 1 else band)
+        if part.size == (width, height):
+            return part
+        image = image or Image.new(part.mode, (width, height))
+        image.paste(part, (0, top))
         top += len(band)
-    return image
+    return image or Image.new({1: "L", 3: "RGB", 4: "RGBA"}[channels], (width, height))
+
+
+def _spaced(band: np.ndarray) -> Image.Image:
+    """RGB of four bytes a pixel, which is how Pillow holds it."""
+    height, width = band.shape[:2]
+    whole = np.lib.stride_tricks.as_strided(band, (height, width, 4))
+    return Image.frombuffer("RGB", (width, height), whole, "raw", "RGBX", 0, 1)
 
 
 def _cannot_write(path: str | os.PathLike[str], error: Exception) -> str:

@@ -110,13 +110,16 @@ class BatchDataset:
         batch_size: most pictures in a batch.
         batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
         max_pixels: pictures with more pixels are not read.
+        in_strips: each picture goes by itself, as a large one does.
     """
 
     large_apart = True
 
-    def __init__(self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int) -> None:
-        self.batches = list(group_jobs(jobs, batch_size, batch_megapixels))
-        self.max_pixels = max_pixels
+    def __init__(
+        self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int, in_strips: bool = False
+    ) -> None:
+        self.batches = list(group_jobs(jobs, 1 if in_strips else batch_size, batch_megapixels))
+        self.max_pixels, self.in_strips = max_pixels, in_strips
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -125,7 +128,7 @@ class BatchDataset:
         loaded, failures, large = [], [], None
         for job in self.batches[index]:
             try:
-                if self.large_apart and is_large(job):
+                if self.large_apart and (self.in_strips or is_large(job)):
                     large = _load_large(job, self.max_pixels)
                 else:
                     loaded.append(_load(job, self.max_pixels))

@@ -18,12 +18,9 @@ from recolor_torch.pipeline import recolor
 from recolor_torch.resize import working_size
 from recolor_torch.run.batches import HARDLY_ANY, PictureBatch, Result
 from recolor_torch.run.description import Coloring
-from recolor_torch.run.large import LargeResult, LargeTarget, kept_share
+from recolor_torch.run.large import LOOKED_AT, LargeResult, LargeTarget, kept_share
 from recolor_torch.run.linked import without_links
 from recolor_torch.strips import Rows
-
-# Pixels from which the mean chroma of a result is seen, about; of so many it is known to a few hundredths of itself.
-LOOKED_AT = 16_384
 
 
 def describe_method(method: Recolorizer, coloring: Coloring) -> dict[str, Any]:

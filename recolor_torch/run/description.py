@@ -163,6 +163,7 @@ class Output:
         ext: format of the outputs; ``auto`` keeps each target's.
         overwrite: replace existing outputs, and do finished targets again.
         save_stages: write intermediate results beside each output.
+        folder: ``path`` is a folder for one target too, whatever its name is.
     """
 
     path: Path | None = None
@@ -170,6 +171,7 @@ class Output:
     ext: Extension = "auto"
     overwrite: bool = False
     save_stages: bool = False
+    folder: bool = False
 
     def __post_init__(self) -> None:
         if "/" in self.suffix or "\\" in self.suffix:

@@ -14,6 +14,7 @@ from recolor_torch.methods import Recolorizer
 from recolor_torch.run.batches import BatchDataset, PictureBatch, Result
 from recolor_torch.run.coloring import color_batch
 from recolor_torch.run.description import Run
+from recolor_torch.run.large import is_large, paints
 from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.sequences import SequenceDataset
@@ -70,25 +71,27 @@ def color_run(
     writer = ResultWriter(settings, run.output.save_stages)
     counts = {"done": 0, "failed": 0}
 
-    def note(entries: Iterator[dict[str, Any]]) -> None:
-        for entry in entries:
+    def note(futures: list[Future[dict[str, Any]]]) -> None:
+        for future in futures:
+            entry = future.result()
             counts[entry["status"]] += 1
             if on_entry is not None:
                 on_entry(entry)
 
     stoppable, arithmetic = stopped_by_signals(), _arithmetic(precision, device)
     with stoppable, torch.inference_mode(), arithmetic, ThreadPoolExecutor(WRITERS) as pool:
-        written: Iterator[dict[str, Any]] = iter(())
-        alone = device.type == "cpu" and not method.whole_batches
-        for batch in read_ahead(batches_of(plan, run, alone), run.loading.workers):
+        writing: deque[list[Future[dict[str, Any]]]] = deque()
+        for batch in read_ahead(batches_of(plan, run, method, device), run.loading.workers):
             results = color_batch(method, batch, run.coloring, place)
-            note(written)
-            written = _in_order([pool.submit(writer.write, result) for result in results])
-            if batch.large is not None:  # one such picture is held at a time
-                note(written)
-                written = iter(())
+            while len(writing) >= WRITERS:
+                note(writing.popleft())
+            writing.append([pool.submit(writer.write, result) for result in results])
+            large = batch.large is not None and is_large(batch.large.job)
+            while writing and large:  # one such picture is held at a time
+                note(writing.popleft())
             del results, batch
-        note(written)
+        while writing:
+            note(writing.popleft())
     return counts
 
 
@@ -98,18 +101,24 @@ def write_all(writer: ResultWriter, results: list[Result], threads: int = WRITER
         yield from pool.map(writer.write, results)
 
 
-def batches_of(plan: Plan, run: Run, alone: bool = False) -> BatchDataset:
+def batches_of(
+    plan: Plan, run: Run, method: Recolorizer | None = None, device: torch.device | None = None
+) -> BatchDataset:
     """The batches of a plan, each read when it is asked for.
 
     Args:
         plan: of ``plan_run``.
         run: what was asked for.
-        alone: a batch for each picture, where the method takes them one by one anyhow: less memory is touched.
+        method: what colors them on ``device``: on a CPU those that take pictures one by one anyhow, or paint them by a
+            table, get a batch for each, for less memory is touched.
     """
     if run.targets.sequence:
         return SequenceDataset(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels, run.loading.max_pixels)
-    size = 1 if alone else run.loading.batch_size
-    return BatchDataset(plan.jobs, size, run.loading.batch_megapixels, run.loading.max_pixels)
+    size, in_strips = run.loading.batch_size, False
+    if method is not None and device is not None and device.type == "cpu":
+        size = size if method.whole_batches else 1
+        in_strips = paints(run.coloring, method) and run.guidance.target_mask is None
+    return BatchDataset(plan.jobs, size, run.loading.batch_megapixels, run.loading.max_pixels, in_strips)
 
 
 def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatch]:
@@ -147,10 +156,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  libraries draw from it
     torch.manual_seed(seed)
-
-
-def _in_order(futures: list[Future[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    return (future.result() for future in futures)
 
 
 @contextmanager

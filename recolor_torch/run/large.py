@@ -3,9 +3,11 @@
 A target of more than ``LARGE`` pixels is read, colored and written by itself, whatever else is in its batch.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.color import rgb_to_luminance, rgb_to_yuv
+from recolor_torch.color.tables import ChromaTable
 from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.hints.read import is_shapes, read_hints, read_shapes
@@ -31,6 +34,9 @@ from recolor_torch.system import give_memory_back
 
 LARGE = 2_000_000
 """Pixels above which a target goes by itself. Smaller ones are colored in batches, as floats."""
+
+LOOKED_AT = 16_384
+"""Pixels from which the mean chroma of a result is seen, about: it is then known to a few hundredths of itself."""
 
 LargeHints = HintShapes | tuple[Tensor, Tensor]
 """Points and strokes, which are drawn strip by strip, or colors (1, 3, H, W) and mask (1, 1, H, W) at full size."""
@@ -126,6 +132,8 @@ class LargeResult:
         guide, self.passed_over = without_links(large.guide(self.working_size), method)
         self._hidden = large.scan if hides(large.scan) else None
         rows = large.scan.rows if self._hidden is None else without_hidden(large.scan.rows, large.scan)
+        self._scan = large.scan
+        self._table = _byte_table(large, method, coloring, guide, place)
         self._rows = recolor_strips(
             _on(rows, place),
             self.size,
@@ -140,12 +148,15 @@ class LargeResult:
         self.kept = kept_share(coloring.strength, None if large.mask is None else _mask_rows(large.mask))
         self.seconds = time.perf_counter() - start
 
-    def bands(self) -> Iterator[Tensor]:
-        """The rows from the top, (1, 3, h, W) on the CPU.
+    def bands(self) -> Iterator[Tensor | np.ndarray]:
+        """The rows from the top, (1, 3, h, W) on the CPU, or (h, W, 3) bytes where a table of bytes gives them.
 
         Raises:
             NotNumbers: there are values that are not numbers.
         """
+        if self._table is not None:
+            yield from self._painted(self._table)
+            return
         total = 0.0
         for top, bottom in strips(*self.size):
             with torch.inference_mode():  # threads that write have a mode of their own
@@ -153,12 +164,48 @@ class LargeResult:
                 if self._hidden is not None:  # what nobody sees stays as it is
                     shown = self._hidden.alpha_rows(top, bottom) > 0.5
                     band = torch.where(shown, band, self._hidden.rows(top, bottom))
-                u, v = rgb_to_yuv(band)[:, 1:].unbind(1)
-                total += float((u * u + v * v).sqrt().sum(dtype=torch.float64))
+                total += float(_chroma_length(band).sum(dtype=torch.float64))
             if not np.isfinite(total):
                 raise NotNumbers(f"{self.target}: the result has values that are not numbers.")
             yield band
         self.colorfulness = total / (self.size[0] * self.size[1])
+
+    def _painted(self, table: ChromaTable) -> Iterator[np.ndarray]:
+        step, seen, total = max(1, isqrt(self.size[0] * self.size[1] // LOOKED_AT)), 0, 0.0
+        for top, bottom in strips(*self.size):
+            with torch.inference_mode():
+                band = table.paint_bytes(self._scan.stored(top, bottom))
+                few = band[::step, ::step, :3].permute(2, 0, 1)[None] / 255
+                total += float(_chroma_length(few).sum(dtype=torch.float64))
+                seen += few[0, 0].numel()
+            yield band.numpy()[..., :3]
+        self.colorfulness = total / max(seen, 1)
+
+
+def paints(coloring: Coloring, method: Recolorizer) -> bool:
+    """Whether targets are colored by a table of chroma alone: then nothing is to be gained from batches."""
+    return method.paints() and coloring.target == "gray" and method.kept(coloring.keep) == "luma"
+
+
+def _byte_table(
+    large: LargeTarget, method: Recolorizer, coloring: Coloring, guide: Guide, place: Tensor
+) -> ChromaTable | None:
+    """The table that makes bytes of the stored bytes; None where floats are needed in between."""
+    scan = large.scan
+    if not (paints(coloring, method) and scan.is_plain and place.device.type == "cpu" and sys.byteorder == "little"):
+        return None
+    if place.dtype != torch.float32 or coloring.strength != 1 or large.mask is not None:
+        return None
+    if scan.size != working_size(*scan.size, method.working_side(coloring.max_side)):
+        return None
+    table = method.chroma_table(guide)
+    return table if table is not None and len(table.values) == 1 else None
+
+
+def _chroma_length(image: Tensor) -> Tensor:
+    """Length of (U, V), (B, H, W)."""
+    u, v = rgb_to_yuv(image)[:, 1:].unbind(1)
+    return (u * u + v * v).sqrt()
 
 
 def kept_share(strength: float, mask: Rows | None) -> Rows | None:

@@ -52,7 +52,7 @@ def plan_run(
         run.output.path,
         run.guidance,
         settings,
-        single=len(names) == 1 and len(targets) == 1 and is_file(as_path(names[0])),
+        single=len(names) == 1 and len(targets) == 1 and is_file(as_path(names[0])) and not run.output.folder,
         suffix=run.output.suffix,
         ext=run.output.ext,
         overwrite=run.output.overwrite,

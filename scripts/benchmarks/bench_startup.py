@@ -2,9 +2,10 @@
 
     python -m scripts.benchmarks.bench_startup [--rounds 5] [--methods histogram levin] [--threads 1]
 
-Without ``--threads`` there are as many as torch chooses. A picture of 400 x 300 is colored by each method in a process of its own. Printed are medians: seconds of the clock, CPU
-seconds, and peak memory, each also as a multiple of ``python -c "import torch"``. The clock depends on what else the
-machine does; CPU seconds do so less. A first round is not counted: it leaves the bytecode that ``pip install`` leaves.
+A picture of 400 x 300 is colored by each method in a process of its own; without ``--threads`` with as many threads as
+torch chooses. Printed are medians: seconds of the clock, CPU seconds, and peak memory, each also as a multiple of
+``python -c "import torch"``. The clock depends on what else the machine does; CPU seconds do so less. A first round is
+not counted: it leaves the bytecode that ``pip install`` leaves.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from PIL import Image
 from recolor_torch.cli import main
 from recolor_torch.pictures.encode import write_png
 from recolor_torch.pictures.read import probe
-from recolor_torch.run import batches, large
+from recolor_torch.run import batches, engine, large
 from recolor_torch.run.plan import Job
 from recolor_torch.strips import strips
 
@@ -66,7 +66,9 @@ def values(path):
     ],
 )
 def test_strips_write_what_the_whole_picture_gives(folder, monkeypatch, options):
-    assert main(["colorize", *options, "-o", "whole/", "--workers", "0"]) == 0
+    with monkeypatch.context() as floats:
+        floats.setattr(engine, "paints", lambda *_: False)  # with a table of bytes there is nothing whole
+        assert main(["colorize", *options, "-o", "whole/", "--workers", "0"]) == 0
     for module in (large, batches):
         monkeypatch.setattr(module, "LARGE", 100)
     assert main(["colorize", *options, "-o", "strips/", "--workers", "0"]) == 0
@@ -86,6 +88,20 @@ def test_strips_write_what_the_whole_picture_gives(folder, monkeypatch, options)
     for name in names:
         for key in ("notes", "working_size", "settings_sha256", "input_sha256"):
             assert records[0][name][key] == records[1][name][key], key
+
+
+@pytest.mark.parametrize("name", ["gray.png", "rgb.webp", "gray.tif", "rgb.jpg"])
+def test_painted_bytes_are_those_of_floats(folder, monkeypatch, name):
+    options = [f"in/{name}", "-r", "ref.png", "-m", "histogram", "--json"]
+    assert main(["colorize", *options, "-o", f"bytes/{name}"]) == 0
+    monkeypatch.setattr(engine, "paints", lambda *_: False)
+    assert main(["colorize", *options, "-o", f"floats/{name}"]) == 0
+    assert Path(f"bytes/{name}").read_bytes() == Path(f"floats/{name}").read_bytes()
+
+
+def test_a_name_with_a_slash_behind_it_is_a_folder(folder):
+    assert main(["colorize", "in/gray.png", "-r", "ref.png", "-m", "histogram", "-o", "of.1890/"]) == 0
+    assert (folder / "of.1890/gray.png").is_file()
 
 
 def test_links_of_a_large_target_are_those_of_a_small_one(folder):
