@@ -138,6 +138,11 @@ class BatchDataset:
                 failures.append((job, failure(job.target, error)))
         return PictureBatch(loaded, failures, large)
 
+    @property
+    def quick(self) -> bool:
+        """Whether each picture is done within milliseconds: threads for its parts would cost more than they bring."""
+        return self.in_strips and not any(is_large(job) for batch in self.batches for job in batch)
+
     def pixels(self, index: int) -> int:
         """How many pixels the targets of a batch have, by their headers."""
         return sum(job.info.width * job.info.height for job in self.batches[index] if job.info is not None)

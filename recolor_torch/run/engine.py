@@ -78,10 +78,17 @@ def color_run(
             if on_entry is not None:
                 on_entry(entry)
 
+    batches = batches_of(plan, run, method, device)
     stoppable, arithmetic = stopped_by_signals(), _arithmetic(precision, device)
-    with stoppable, torch.inference_mode(), arithmetic, ThreadPoolExecutor(WRITERS) as pool:
+    with (
+        _threads(1 if batches.quick else None),
+        stoppable,
+        torch.inference_mode(),
+        arithmetic,
+        ThreadPoolExecutor(WRITERS) as pool,
+    ):
         writing: deque[list[Future[dict[str, Any]]]] = deque()
-        for batch in read_ahead(batches_of(plan, run, method, device), run.loading.workers):
+        for batch in read_ahead(batches, run.loading.workers):
             results = color_batch(method, batch, run.coloring, place)
             while len(writing) >= WRITERS:
                 note(writing.popleft())
@@ -128,7 +135,8 @@ def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatc
         batches: of ``batches_of``.
         workers: threads, and batches that are held; 0 reads in between, -1 chooses.
     """
-    count = default_readers(len(batches)) if workers < 0 else min(workers, len(batches))
+    chosen = 0 if batches.quick else default_readers(len(batches))
+    count = chosen if workers < 0 else min(workers, len(batches))
     if count == 0:
         yield from (batches[i] for i in range(len(batches)))
         return
@@ -156,6 +164,18 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  libraries draw from it
     torch.manual_seed(seed)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many threads of torch's for what is computed in the block, in each thread that begins in it."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class SequenceDataset(BatchDataset):
 
     def __init__(self, jobs: list[Job], batch_size: int, batch_megapixels: float, max_pixels: int) -> None:
         self.batches = clip_windows(jobs, batch_size, batch_megapixels)
-        self.max_pixels = max_pixels
+        self.max_pixels, self.in_strips = max_pixels, False
 
 
 def clip_windows(jobs: list[Job], batch_size: int, batch_megapixels: float) -> list[list[Job]]:
