@@ -15,7 +15,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import GramTransfer
 from recolor_torch.methods.gram import Problem
-from recolor_torch.methods.gram.descent import has_ended, make_closure, make_optimizer
+from recolor_torch.methods.gram.descent import has_ended, make_closure
 from recolor_torch.methods.gram.objective import Evaluation
 from recolor_torch.pictures import PictureError, read_picture, write_picture
 from recolor_torch.pictures.guidance import read_visible
@@ -129,20 +129,14 @@ class GramTransferModule(pl.LightningModule):
         dtype = torch.float64 if self.trainer.precision == "64-true" else torch.float32
         target, references = data.pictures(self.trainer.strategy.root_device, dtype)
         with torch.no_grad():
-            self._problem = self.method.problem(target, references)
-            change: Tensor | None = None
-            if self.trainer.ckpt_path is None:
-                guide = Guide(references)
-                for size in self.method.sizes(*target.shape[-2:])[:-1]:
-                    smaller = self.method.problem_at(size, target, guide)
-                    descent = self.method.solve(smaller, change, self.method.coarse_steps)
-                    change = self.method.change_of(smaller, descent)
-            self.variable = nn.Parameter(self.method.start_variable(self._problem, change).contiguous())
+            solver = self.method.solver
+            self._problem = solver.problem(target, references)
+            change = solver.from_smaller_sizes(target, Guide(references)) if self.trainer.ckpt_path is None else None
+            self.variable = nn.Parameter(solver.start_variable(self._problem, change).contiguous())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The method's optimiser of the picture."""
-        m = self.method
-        return make_optimizer(m.algorithm, self.variable, self.problem.region, m.history_for(self.variable), m.lr)
+        return self.method.solver.optimizer(self.variable, self.problem.region)
 
     def training_step(self, batch: int, batch_idx: int) -> STEP_OUTPUT:
         """One accepted step (of L-BFGS), or one step of Adam."""

@@ -1,8 +1,9 @@
 """What a run will do, settled before any work: which file becomes which, what is finished, what is refused."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -278,23 +279,29 @@ def _refuse_collisions(jobs: list[Job]) -> None:
 
 def refuse_inputs(jobs: list[Job]) -> None:
     """Raise ``UsageError`` where a result would replace an input of any job."""
-    inputs = {}
+    folders: dict[Path, str] = {}
+
+    def real(path: Path) -> str:
+        """``os.path.realpath``, which asks for every folder above a file, for each folder once."""
+        if os.path.islink(path) or path.name in ("", ".."):
+            return os.path.realpath(path)
+        folder = path.parent
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        return os.path.join(folders[folder], path.name)
+
+    paths = {path for job in jobs for path in _inputs(job)}
+    inputs = {real(path) for path in paths}
     for job in jobs:
-        for path in (
-            job.target,
-            *job.references,
-            *job.linked,
-            *filter(None, job.reference_masks),
-            job.target_mask,
-            job.hints,
-        ):
-            if path is not None:
-                inputs[os.path.realpath(path)] = path
-    for job in jobs:
-        if os.path.realpath(job.output) in inputs:
+        if real(job.output) in inputs:
             raise UsageError(
                 f"{job.output} is an input, and inputs are never overwritten: choose another output or a --suffix."
             )
+
+
+def _inputs(job: Job) -> Iterator[Path]:
+    masks = (mask for mask in (*job.reference_masks, job.target_mask, job.hints) if mask is not None)
+    return chain((job.target,), job.references, job.linked, masks)
 
 
 def kept_sentences(plan: Plan) -> list[str]:

@@ -101,7 +101,8 @@ def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
 
 def _without_results(output: Path, targets: list[Target]) -> list[Target]:
     """The targets without what earlier runs put into the output folder, where that is a folder of targets."""
-    if not is_folder(output):
+    inside = os.path.join(output.absolute(), "")
+    if not is_folder(output) or not any(str(t.path.absolute()).startswith(inside) for t in targets):
         return targets
     made = {(output / name).absolute() for name in record.load(output)}
     left = [t for t in targets if t.path.absolute() not in made]

@@ -64,7 +64,7 @@ def method(arguments: argparse.Namespace, **settings: object) -> GramTransfer:
 
 
 def problem_of(arguments: argparse.Namespace, target: Tensor, style: Tensor, **settings: object) -> Problem:
-    return method(arguments, **settings).problem(target, (Reference(style),))
+    return method(arguments, **settings).solver.problem(target, (Reference(style),))
 
 
 def base_recipe(arguments: argparse.Namespace, name: str, size: int) -> list[float]:
@@ -208,7 +208,7 @@ def worker(arguments: argparse.Namespace) -> None:
             optimizer.step(lambda: run(picture))  # type: ignore[arg-type, return-value]
             count += 1
     else:
-        solver = method(arguments, start="average", precision=arguments.kind.removeprefix("ours "))
+        solver = method(arguments, start="average", precision=arguments.kind.removeprefix("ours ")).solver
         solver.solve(solver.problem(target, (Reference(style),)), steps=40)
     print(peak() - before)
 
@@ -248,20 +248,17 @@ def time_to(arguments: argparse.Namespace, name: str, lowest: float, start: str)
     """Steps at the full size, CPU seconds of all sizes, and the loss there."""
     target, style = load(arguments.folder, name, arguments.size)
     before = time.process_time()
-    solver = method(arguments, start=start, precision="auto", history=arguments.history)
-    guide, change = Guide((Reference(style),)), None
-    for size in solver.sizes(arguments.size, arguments.size)[:-1]:
-        smaller = solver.problem_at(size, target, guide)
-        change = solver.change_of(smaller, solver.solve(smaller, change, solver.coarse_steps))
-    last = [0.0, float("inf")]
+    settings = {"start": start, "precision": "auto", "history": arguments.history, "steps": EVALUATIONS}
+    solver, last = method(arguments, **settings).solver, [0.0, float("inf")]
 
-    def on_step(step: int, loss: float) -> None:
-        last[:] = step, loss
-        if loss <= lowest:
-            raise Reached
+    def on_step(size: tuple[int, int], step: int, loss: float) -> None:
+        if size == (arguments.size, arguments.size):
+            last[:] = step, loss
+            if loss <= lowest:
+                raise Reached
 
     with contextlib.suppress(Reached):
-        solver.solve(solver.problem(target, guide.references), change, EVALUATIONS, on_step)
+        solver.transfer(target, Guide((Reference(style),)), on_step)
     return int(last[0]), time.process_time() - before, last[1]
 
 
@@ -269,7 +266,7 @@ def saved(arguments: argparse.Namespace) -> None:
     """The loss that was reported, of the picture, and of the picture in 8 bits."""
     for name in arguments.pairs:
         target, style = load(arguments.folder, name, arguments.size)
-        solver = method(arguments, precision="auto")
+        solver = method(arguments, precision="auto").solver
         problem = solver.problem(target, (Reference(style),))
         descent = solver.solve(problem, steps=40)
         rises = sum(b > a for a, b in itertools.pairwise(descent.losses))
@@ -302,10 +299,10 @@ def large(arguments: argparse.Namespace) -> None:
         F.interpolate(x, (1536, 2048), mode="bicubic").clamp(0, 1)
         for x in load(arguments.folder, arguments.pairs[0], 512)
     )
-    solver, before = method(arguments, optimize="chroma", precision="auto"), time.process_time()
+    solver, before = method(arguments, optimize="chroma", precision="auto").solver, time.process_time()
     descent = solver.solve(solver.problem(target, (Reference(style),)), steps=6)
     seconds = (time.process_time() - before) / descent.evaluations
-    print(f"2048 x 1536: {seconds:.0f} s an evaluation, history {solver.history_for(descent.variable)}, ", end="")
+    print(f"2048 x 1536: {seconds:.0f} s an evaluation, history {solver.pace.history_for(descent.variable)}, ", end="")
     print(f"peak of the whole process {peak():.0f} MiB")
 
 

@@ -2,12 +2,11 @@
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.guide import Reference
 from recolor_torch.methods import GramTransfer
-from recolor_torch.methods.gram.descent import has_ended, make_closure, make_optimizer
 from recolor_torch.plots.figures import plot_strip
 from recolor_torch.plots.loss_plots import plot_loss
 from recolor_torch.resize import resize
@@ -31,19 +30,18 @@ def run(
     with torch.inference_mode(False), torch.no_grad():
         originals = pictures.gray(name).clone(), pictures.reference(name).clone()
         target, source = (resize(x, (side, side)).clamp(0, 1) for x in originals)
-        problem = method.problem(target, (Reference(source),))
-        variable = nn.Parameter(method.start_variable(problem).contiguous())
-        optimizer = make_optimizer(method.algorithm, variable, problem.region, method.history, method.lr)
-        closure = make_closure(problem.objective, problem.region, variable)
-        losses: list[float] = []
-        seen = {"0": problem.region.to_rgb(variable.detach().clone())}
-        while len(losses) < pictures.steps and not has_ended(losses, method.tolerance):
-            losses.append(float(optimizer.step(closure)))
-            if len(losses) in snapshots:
-                seen[str(len(losses))] = problem.region.to_rgb(variable.detach().clone())
-            if optimizer.state[variable].get("converged"):
-                break
-        result = problem.region.to_rgb(variable.detach())
+        solver = method.solver
+        problem = solver.problem(target, (Reference(source),))
+        start = solver.start_variable(problem)
+        seen = {"0": problem.region.to_rgb(problem.region.project(start))}
+
+        def on_step(step: int, _: float, variable: Tensor) -> None:
+            if step in snapshots:
+                seen[str(step)] = problem.region.to_rgb(variable.clone())
+
+        descent = solver.solve(problem, steps=pictures.steps, on_step=on_step)
+        losses = descent.losses
+        result = problem.region.to_rgb(descent.variable)
     return {"target": target, "source": source, "result": result}, losses, seen
 
 

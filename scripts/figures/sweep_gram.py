@@ -39,10 +39,10 @@ def run_preset(preset: Path, target: str, reference: str, **changes: object) -> 
     label = f"style {said(method.style)}\ncontent {said(method.content)}"
     picture, references = TransferData(target, [reference], **data).pictures(torch.device("cpu"))
     try:
-        problem = method.problem(picture, references)
+        problem = method.solver.problem(picture, references)
     except WeightsMissing as error:
         return f"{label}\nnot made: needs conv_{method.losses.depth}", _missing(picture, error)
-    descent = method.solve(problem)
+    descent = method.solver.solve(problem)
     return f"{label}\nloss {descent.losses[-1]:.3g} after {len(descent.losses)} steps", problem.region.to_rgb(
         descent.variable
     )

@@ -5,12 +5,14 @@ from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from recolor_torch.checks import check_choice
 from recolor_torch.methods.gram.lbfgs import ProjectedAdam, ProjectedLBFGS
 from recolor_torch.methods.gram.objective import Evaluation
 from recolor_torch.methods.gram.region import Region
 
 Algorithm = Literal["lbfgs", "adam"]
+OnStep = Callable[[int, float, Tensor], None]
+"""Told the number of steps, the loss after the last one (before it, for Adam), and the variable."""
+
 WINDOW = 10
 """Steps over which the relative decrease of the loss is measured."""
 
@@ -29,16 +31,6 @@ class Descent(NamedTuple):
     variable: Tensor
     losses: list[float]
     evaluations: int
-
-
-def make_optimizer(
-    algorithm: Algorithm, variable: nn.Parameter, region: Region, history: int = 20, lr: float = 0.02
-) -> ProjectedLBFGS | ProjectedAdam:
-    """The optimiser called ``algorithm`` for a variable of ``region``."""
-    check_choice(algorithm, "algorithm", ("lbfgs", "adam"))
-    if algorithm == "adam":
-        return ProjectedAdam([variable], region.project, lr)
-    return ProjectedLBFGS([variable], region.project, history)
 
 
 def make_closure(
@@ -61,11 +53,9 @@ def descend(
     region: Region,
     start: Tensor,
     steps: int,
-    algorithm: Algorithm = "lbfgs",
+    optimizer: Callable[[nn.Parameter, Region], ProjectedLBFGS | ProjectedAdam],
     tolerance: float = 0.0,
-    history: int = 20,
-    lr: float = 0.02,
-    on_step: Callable[[int, float], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Descent:
     """Minimise from the variable ``start``.
 
@@ -74,14 +64,12 @@ def descend(
         region: where the variable may go.
         start: a variable of the region.
         steps: most steps.
-        algorithm: ``lbfgs`` or ``adam``.
+        optimizer: makes the optimiser of a variable of a region.
         tolerance: end where ten steps lower the loss by less than this share of it.
-        history: of L-BFGS.
-        lr: of Adam.
-        on_step: called with the number of steps and the loss after each.
+        on_step: called after each step.
     """
     variable = nn.Parameter(region.project(start).contiguous())
-    optimizer = make_optimizer(algorithm, variable, region, history, lr)
+    steps_of = optimizer(variable, region)
     evaluations = 0
 
     def count(_: Evaluation) -> None:
@@ -91,10 +79,10 @@ def descend(
     closure = make_closure(objective, region, variable, count)
     losses: list[float] = []
     for i in range(steps):
-        losses.append(float(optimizer.step(closure)))
+        losses.append(float(steps_of.step(closure)))
         if on_step is not None:
-            on_step(i + 1, losses[-1])
-        if has_ended(losses, tolerance) or optimizer.state[variable].get("converged", False):
+            on_step(i + 1, losses[-1], variable.detach())
+        if has_ended(losses, tolerance) or steps_of.state[variable].get("converged", False):
             break
     return Descent(variable.detach(), losses, evaluations)
 

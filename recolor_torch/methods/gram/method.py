@@ -1,59 +1,26 @@
 """Gram transfer: the style of references by the statistics of VGG-19's features (report, section 4)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
-from recolor_torch.color import from_rgb, rgb_to_luminance, to_rgb
+from recolor_torch.color import from_rgb, to_rgb
 from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer
-from recolor_torch.methods.gram.descent import Algorithm, Descent, descend
-from recolor_torch.methods.gram.objective import (
-    GramObjective,
-    LossWeights,
-    Match,
-    has_fast_bfloat16,
-    network_precision,
-)
-from recolor_torch.methods.gram.region import ChromaRegion, Region, RgbBox
-from recolor_torch.methods.gram.start import (
-    PREPARATIONS,
-    STARTS,
-    Preparation,
-    Start,
-    fit_reference,
-    prepare_reference,
-    start_picture,
-)
-from recolor_torch.methods.gram.tiles import TiledObjective
-
-SMALLEST_SIDE = 32
-"""Coarse sizes end above this shorter side: a Gram matrix of fewer positions says little."""
-
-HISTORY_BYTES = 1 << 28
-"""Most memory of the history of L-BFGS, unless four steps need more."""
+from recolor_torch.methods.gram.descent import Algorithm
+from recolor_torch.methods.gram.objective import LossWeights, Match, network_precision
+from recolor_torch.methods.gram.solver import Beginning, GramSolver, Pace
+from recolor_torch.methods.gram.start import Preparation, Start
 
 CHROMA_VARIATION = 10_000.0
 """Weight of smooth chroma: chosen on three pairs of video frames."""
 
 REPORT_STYLE = {f"conv_{k}": 1000.0 for k in range(1, 6)}
 REPORT_CONTENT = {"conv_5": 1.0}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One picture to transfer to: what is minimised, and where."""
-
-    objective: GramObjective | TiledObjective
-    region: Region
-    references: tuple[Reference, ...]
-    target: Tensor
 
 
 class GramTransfer(Recolorizer):
@@ -131,23 +98,13 @@ class GramTransfer(Recolorizer):
         check_choice(optimize, "optimize", ("chroma", "rgb"))
         if match is not None:
             check_choice(match, "match", ("picture", "color"))
-        check_choice(start, "start", STARTS)
-        check_choice(algorithm, "algorithm", ("lbfgs", "adam"))
         check_choice(pooling, "pooling", ("average", "max"))
-        check_choice(preparation, "preparation", PREPARATIONS)
-        check_choice(precision, "precision", ("auto", "float32", "bfloat16"))
-        if min(steps, coarse_steps, levels, history, patch) < 1 or tile < 64 or tolerance < 0 or lr <= 0:
-            raise ValueError(
-                "steps, coarse_steps, levels, history and patch must be 1 or more, tile 64 or more, "
-                "tolerance 0 or more, lr above 0."
-            )
         self.style, self.content = dict(style), dict(content)
-        if total_variation is None:
-            total_variation = CHROMA_VARIATION if optimize == "chroma" else 0.0
         self.total_variation, self.luminance = total_variation, luminance
-        self.match: Match = match or ("color" if optimize == "chroma" else "picture")
-        self.losses = LossWeights(self.style, self.content, total_variation, luminance, optimize, self.match)
+        if total_variation is None:
+            self.total_variation = CHROMA_VARIATION if optimize == "chroma" else 0.0
         self.optimize, self.start, self.algorithm = optimize, start, algorithm
+        self.match: Match = match or ("color" if optimize == "chroma" else "picture")
         self.steps, self.levels, self.coarse_steps, self.tolerance = steps, levels, coarse_steps, tolerance
         self.history, self.lr, self.pooling = history, lr, pooling
         self.preparation, self.patch, self.tile = preparation, patch, tile
@@ -157,6 +114,21 @@ class GramTransfer(Recolorizer):
         self._found: VggWeights | None = None
         # Not a submodule: the weights belong to no checkpoint.
         self._networks: dict[tuple[torch.device, torch.dtype], VGG19] = {}
+        _ = self.solver  # checks the settings
+
+    @property
+    def losses(self) -> LossWeights:
+        """What is minimised."""
+        assert self.total_variation is not None
+        parts = self.style, self.content, self.total_variation, self.luminance, self.optimize, self.match
+        return LossWeights(*parts)
+
+    @property
+    def solver(self) -> GramSolver:
+        """What makes a problem of a picture, and solves it."""
+        pace = Pace(self.algorithm, self.steps, self.levels, self.coarse_steps, self.tolerance, self.history, self.lr)
+        beginning = Beginning(self.start, self.preparation, self.patch, self.seed)
+        return GramSolver(self.losses, self.network, pace, beginning, self.tile, self.precision)
 
     def prepare(self) -> None:
         """Find and read the weights.
@@ -189,7 +161,7 @@ class GramTransfer(Recolorizer):
             results = [self._transfer(i, len(targets), x, own, log) for i, (x, own) in enumerate(zip(targets, guides))]
             if self.keep_stages:
                 self.stages["losses.csv"] = "\n".join(log) + "\n"
-                starts = [start_picture(self.start, x, g.references, self.seed) for x, g in zip(targets, guides)]
+                starts = [self.solver.beginning.picture(x, g.references) for x, g in zip(targets, guides)]
                 self.stages["start"] = torch.cat(starts)
             result = from_rgb(torch.cat(results), self.space)
             if self.optimize == "chroma":
@@ -198,102 +170,19 @@ class GramTransfer(Recolorizer):
 
     def _transfer(self, index: int, count: int, target: Tensor, guide: Guide, log: list[str]) -> Tensor:
         """The picture for one target, coarse to fine."""
-        sizes = self.sizes(*target.shape[-2:])
-        work = [self._most_steps(i, sizes) * h * w for i, (h, w) in enumerate(sizes)]
-        change: Tensor | None = None
-        for level, (height, width) in enumerate(sizes):
-            problem = self.problem_at((height, width), target, guide)
+        sizes = self.solver.pace.sizes(*target.shape[-2:])
+        most = [self.coarse_steps] * (len(sizes) - 1) + [self.steps]
+        work = [steps * height * width for steps, (height, width) in zip(most, sizes)]
 
-            def on_step(step: int, loss: float, level: int = level, width: int = width, height: int = height) -> None:
-                log.append(f"{index},{width},{height},{step},{loss:.9g}")
-                if self.on_progress is not None:
-                    done = (sum(work[:level]) + step * height * width) / sum(work)
-                    self.on_progress((index + done) / count)
+        def on_step(size: tuple[int, int], step: int, loss: float) -> None:
+            height, width = size
+            log.append(f"{index},{width},{height},{step},{loss:.9g}")
+            if self.on_progress is not None:
+                done = (sum(work[: sizes.index(size)]) + step * height * width) / sum(work)
+                self.on_progress((index + done) / count)
 
-            descent = self.solve(problem, change, self._most_steps(level, sizes), on_step)
-            change = self.change_of(problem, descent)
+        problem, descent = self.solver.transfer(target, guide, on_step)
         return problem.region.to_rgb(descent.variable)
-
-    def change_of(self, problem: Problem, descent: Descent) -> Tensor:
-        """What a descent changed of the start that the settings name: what a larger size begins with."""
-        return problem.region.to_rgb(descent.variable) - problem.region.to_rgb(self.start_variable(problem))
-
-    def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """The sizes that are worked through, coarsest first."""
-        sizes = [(height, width)]
-        while len(sizes) < self.levels and min(sizes[0]) >= 2 * SMALLEST_SIDE:
-            sizes.insert(0, (round(sizes[0][0] / 2), round(sizes[0][1] / 2)))
-        return sizes
-
-    def problem(self, target: Tensor, references: tuple[Reference, ...], mask: Tensor | None = None) -> Problem:
-        """What is minimised for a target at its own size.
-
-        Args:
-            target: sRGB, (1, 3, H, W).
-            references: sRGB, one picture each; they are brought to the target's number of pixels and prepared.
-            mask: pixels that count and may change, (1, 1, H, W).
-        """
-        height, width = target.shape[-2:]
-        fitted = tuple(fit_reference(r, height * width) for r in references)
-        prepared = tuple(self._prepare_reference(r) for r in fitted)
-        low = self.precision == "bfloat16" or (
-            self.precision == "auto" and target.dtype == torch.float32 and has_fast_bfloat16(target.device)
-        )
-        parts = (self.network(target), target, prepared, self.losses, mask, low)
-        tiled = height * width > 6 * self.tile**2
-        objective = TiledObjective(*parts, side=self.tile) if tiled else GramObjective(*parts)
-        region = ChromaRegion(rgb_to_luminance(target)) if self.optimize == "chroma" else RgbBox()
-        return Problem(objective, region, fitted, target)
-
-    def problem_at(self, size: tuple[int, int], target: Tensor, guide: Guide) -> Problem:
-        """``problem`` for the target of a guide at a smaller size."""
-        mask = guide.target_mask
-        if size != target.shape[-2:]:
-            target = F.interpolate(target, size, mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
-            mask = None if mask is None else F.interpolate(mask, size, mode="area")
-        return self.problem(target, guide.references, mask)
-
-    def solve(
-        self,
-        problem: Problem,
-        change: Tensor | None = None,
-        steps: int | None = None,
-        on_step: Callable[[int, float], None] | None = None,
-    ) -> Descent:
-        """Minimise from the start that the settings name, and what a smaller size changed of it."""
-        start = self.start_variable(problem, change)
-        return descend(
-            problem.objective,
-            problem.region,
-            start,
-            self.steps if steps is None else steps,
-            self.algorithm,
-            self.tolerance,
-            self.history_for(start),
-            self.lr,
-            on_step,
-        )
-
-    def history_for(self, variable: Tensor) -> int:
-        """Steps that L-BFGS remembers of a variable: ``history``, or what fits into 256 MiB."""
-        return max(4, min(self.history, HISTORY_BYTES // (2 * variable.numel() * variable.element_size())))
-
-    def start_variable(self, problem: Problem, change: Tensor | None = None) -> Tensor:
-        """The variable to start from.
-
-        Args:
-            problem: what is minimised.
-            change: of a smaller size. Enlarged and added to the start it keeps the detail that an enlarged picture
-                would lack, and Gram matrices would have to regain.
-        """
-        picture = start_picture(self.start, problem.target, problem.references, self.seed)
-        if change is not None:
-            picture = picture + F.interpolate(change, picture.shape[-2:], mode="bicubic", align_corners=False)
-        variable = problem.region.from_rgb(picture)
-        if problem.objective.mask is not None:
-            still = problem.region.from_rgb(problem.target)
-            variable = torch.where(problem.objective.mask > 0, variable, still)
-        return variable
 
     def network(self, like: Tensor) -> VGG19:
         """The network on the device and in the precision of ``like``."""
@@ -319,16 +208,6 @@ class GramTransfer(Recolorizer):
             )
             for r in guide.references
         )
-
-    def _prepare_reference(self, reference: Reference) -> Reference:
-        if self.preparation == "none":
-            return reference
-        if reference.mask is not None:
-            raise ValueError("preparation of references does not go with a mask of theirs.")
-        return replace(reference, image=prepare_reference(reference.image, self.preparation, self.patch, self.seed))
-
-    def _most_steps(self, level: int, sizes: list[tuple[int, int]]) -> int:
-        return self.steps if level == len(sizes) - 1 else self.coarse_steps
 
 
 def _sample(x: Tensor, i: int) -> Tensor:

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -65,7 +66,7 @@ def gram(bench: Bench) -> Iterator[Row]:
         (style,) = bench.to(bench.pictures.rgb(side, side, seed=5))
         peer = peer_module().Peer(weights_of(bench), target, style)
         picture = ((target + style) / 2).requires_grad_()
-        problem = method(bench).problem(target, (Reference(style),))
+        problem = method(bench).solver.problem(target, (Reference(style),))
         theirs = seconds(bench, partial(peer.closure, picture), 5)
         ours = seconds(bench, partial(problem.objective.evaluate, picture.detach()), 5)
         low = seconds(bench, partial(problem.objective.evaluate, picture.detach(), True), 5)
@@ -112,28 +113,18 @@ class Reached(Exception):
 
 def time_to(bench: Bench, made: GramTransfer, target: Tensor, style: Tensor, loss: float) -> Row:
     """Seconds until the loss at the whole size is at most ``loss``, set-up and smaller sizes included."""
-    sizes = made.sizes(*target.shape[-2:])
-    change, steps, evaluations, last = None, 0, 0, float("inf")
+    whole, steps, last = (target.shape[-2], target.shape[-1]), 0, float("inf")
 
-    def on_step(_: int, value: float) -> None:
+    def on_step(size: tuple[int, int], _: int, value: float) -> None:
         nonlocal steps, last
         steps, last = steps + 1, value
-        if value <= loss and final:
+        if value <= loss and size == whole:
             raise Reached
 
     bench.wait()
     start = time.perf_counter()
-    with torch.no_grad():
-        guide = Guide(references=(Reference(style),))
-        for level, size in enumerate(sizes):
-            final = level + 1 == len(sizes)
-            problem = made.problem_at(size, target, guide)
-            try:
-                descent = made.solve(problem, change, made.steps if final else made.coarse_steps, on_step)
-            except Reached:
-                break
-            evaluations += descent.evaluations
-            change = made.change_of(problem, descent)
+    with torch.no_grad(), suppress(Reached):
+        made.solver.transfer(target, Guide(references=(Reference(style),)), on_step)
     bench.wait()
     return {"seconds": time.perf_counter() - start, "loss": last, "steps": steps, "reached": last <= loss}
 
@@ -144,6 +135,6 @@ def tiles(bench: Bench) -> Iterator[Row]:
     (target,) = bench.to(bench.pictures.gray(bench.pictures.rgb(side, side)))
     (style,) = bench.to(bench.pictures.rgb(side, side, seed=5))
     for tile in bench.pick((256, 1024), (64,)):
-        problem = method(bench, tile=tile).problem(target, (Reference(style),))
+        problem = method(bench, tile=tile).solver.problem(target, (Reference(style),))
         took = seconds(bench, lambda problem=problem: problem.objective.evaluate(target), 3)
         yield {"name": f"{side}, tiles of {tile}, {type(problem.objective).__name__}", "ms": 1e3 * took}

@@ -146,7 +146,7 @@ def test_the_loss_that_is_reported_is_that_of_the_picture(weights_file, rgb):
         method.keep_stages = True
         result = recolor(target, method, guide, keep="none" if optimize == "rgb" else "luma")
         gray = rgb_to_luminance(target).expand(-1, 3, -1, -1)
-        objective = method.problem(gray, guide.references).objective
+        objective = method.solver.problem(gray, guide.references).objective
         reported = losses_of(method)["0", "32"][-1]
         assert float(objective.evaluate(result).total) == pytest.approx(reported, rel=1e-3)
 
@@ -157,9 +157,9 @@ def test_the_loss_that_is_reported_is_that_of_the_picture(weights_file, rgb):
 def test_every_start_and_algorithm_lowers_the_loss(weights_file, rgb, settings):
     rgb = rgb.float()
     method = GramTransfer(optimize="rgb", steps=12, **settings)
-    problem = method.problem(rgb_to_luminance(rgb[:1]).expand(-1, 3, -1, -1), (Reference(rgb[1:]),))
-    first = float(problem.objective.evaluate(problem.region.to_rgb(method.start_variable(problem))).total)
-    descent = method.solve(problem)
+    problem = method.solver.problem(rgb_to_luminance(rgb[:1]).expand(-1, 3, -1, -1), (Reference(rgb[1:]),))
+    first = float(problem.objective.evaluate(problem.region.to_rgb(method.solver.start_variable(problem))).total)
+    descent = method.solver.solve(problem)
     # At the source itself all that is left is content.
     share = 1.0 if method.start == "source" else 0.5
     assert float(problem.objective.evaluate(descent.variable).total) < share * first
@@ -180,22 +180,24 @@ def test_a_size_is_done_when_it_gains_little(weights_file, rgb):
     patient, hasty = GramTransfer(tolerance=0.0, steps=40), GramTransfer(tolerance=0.5, steps=40)
     lengths = []
     for method in (patient, hasty):
-        problem = method.problem(problem_rgb, (Reference(rgb[1:].float()),))
-        lengths.append(len(method.solve(problem).losses))
+        problem = method.solver.problem(problem_rgb, (Reference(rgb[1:].float()),))
+        lengths.append(len(method.solver.solve(problem).losses))
     assert lengths[0] == 40
     assert 10 < lengths[1] < 35
 
 
 def test_sizes():
-    assert GramTransfer(levels=3).sizes(256, 384) == [(64, 96), (128, 192), (256, 384)]
-    assert GramTransfer(levels=9).sizes(140, 500) == [(35, 125), (70, 250), (140, 500)]
-    assert GramTransfer(levels=1).sizes(1000, 1000) == [(1000, 1000)]
+    assert GramTransfer(levels=3).solver.pace.sizes(256, 384) == [(64, 96), (128, 192), (256, 384)]
+    assert GramTransfer(levels=9).solver.pace.sizes(140, 500) == [(35, 125), (70, 250), (140, 500)]
+    assert GramTransfer(levels=1).solver.pace.sizes(1000, 1000) == [(1000, 1000)]
 
 
 def test_precision_follows_picture_and_hardware(weights_file, rgb, device):
-    low = GramTransfer().problem(rgb[:1], (Reference(rgb[1:]),)).objective.low_precision
+    low = GramTransfer().solver.problem(rgb[:1], (Reference(rgb[1:]),)).objective.low_precision
     assert low == (rgb.dtype == torch.float32 and has_fast_bfloat16(device))
-    objective = GramTransfer(precision="bfloat16").problem(rgb[:1].float(), (Reference(rgb[1:].float()),)).objective
+    objective = (
+        GramTransfer(precision="bfloat16").solver.problem(rgb[:1].float(), (Reference(rgb[1:].float()),)).objective
+    )
     start = rgb[:1].float().flip(-1)
     rough, exact = objective.evaluate(start), objective.evaluate(start, low_precision=False)
     assert rough.gradient.dtype == torch.float32

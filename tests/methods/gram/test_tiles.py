@@ -80,9 +80,9 @@ def test_large_pictures_are_tiled_by_the_method(vgg19_path):
     target = picture(150, 170, 1)
     settings = {"weights": str(vgg19_path), "optimize": "rgb", "levels": 1, "steps": 3, "tolerance": 0.0}
     whole, tiled = GramTransfer(**settings), GramTransfer(**settings, tile=64)
-    problems = [method.problem(target, (Reference(target.flip(-1)),)) for method in (whole, tiled)]
+    problems = [method.solver.problem(target, (Reference(target.flip(-1)),)) for method in (whole, tiled)]
     assert isinstance(problems[0].objective, GramObjective)
     assert isinstance(problems[1].objective, TiledObjective)
-    descents = [method.solve(problem) for method, problem in zip((whole, tiled), problems)]
+    descents = [method.solver.solve(problem) for method, problem in zip((whole, tiled), problems)]
     assert descents[1].losses == pytest.approx(descents[0].losses, rel=1e-6)
-    assert tiled.history_for(torch.empty(2 * 2048 * 1536)) == 5
+    assert tiled.solver.pace.history_for(torch.empty(2 * 2048 * 1536)) == 5
