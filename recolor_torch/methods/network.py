@@ -50,7 +50,7 @@ _MOST_SOFT = 0.95
 # sky and the house too.
 FADING = 0.1
 # The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
-_TRUST_SIDE = 256
+TRUST_SIDE = 256
 
 
 class NetworkColorization(Recolorizer):
@@ -327,7 +327,7 @@ class NetworkColorization(Recolorizer):
 
     def _trust(self, confidence: Tensor) -> Tensor:
         """C at the size of the picture: pictures of all sizes are corrected as far, in shares of their sides."""
-        return self.trust * min(1.0, _TRUST_SIDE / max(confidence.shape[-2:])) ** 2 * confidence
+        return self.trust * min(1.0, TRUST_SIDE / max(confidence.shape[-2:])) ** 2 * confidence
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:

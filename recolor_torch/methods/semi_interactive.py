@@ -1,20 +1,20 @@
 """A reference's colours where they fit, or a network's, corrected by a person's strokes."""
 
 import inspect
-import math
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, from_rgb, to_rgb
 from recolor_torch.features import Preprocessing
-from recolor_torch.guide import Guide, Link, Reference
+from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
+from recolor_torch.methods.held_out import hold_out
+from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.words import paint_words
@@ -25,21 +25,8 @@ STRENGTHS = (0.0, 0.001, 0.01, 0.1)
 MARGIN = 0.9
 # What every place of a prior is believed, so that a correction ends somewhere.
 LEAST_CONFIDENCE = 0.02
-# Hints are held out by cells of a grid of so many to the longer side, in so many parts.
-CELLS = 12
-PARTS = 5
 # The longer side at which the strengths are tried.
 TRIAL_SIDE = 96
-# Odds for a reference before a hint has spoken, how many hinted places are counted at most, and a distance (U and V)
-# below which estimates are equally good.
-PRIOR_ODDS = 8.0
-MOST_PLACES = 12
-LEAST_DISTANCE = 0.004
-# How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
-HOLD = 10.0
-
-Prior = tuple[Tensor, Tensor]
-"""Chroma, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
 
 
 def spread_with_prior(
@@ -86,91 +73,26 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
     Args:
         luminance, hints, mask, prior, confidence: as ``spread_with_prior`` takes them.
     """
-    batch, _, height, width = luminance.shape
-    scale = min(1.0, TRIAL_SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    known = (mask > 0.5).to(luminance).expand(batch, -1, -1, -1)
-    share = F.adaptive_avg_pool2d(known, size)
-    color = F.adaptive_avg_pool2d(hints * known, size) / share.clamp(min=1e-6)
-    gray, soft, trust = (F.adaptive_avg_pool2d(x, size) for x in (luminance, prior, confidence))
-    part = _parts(size, luminance.device)
-    held = torch.stack([part == i for i in range(PARTS)]).unsqueeze(1)  # (PARTS, 1, h, w)
-    there = (share > 0).unsqueeze(0)
-    kept, left = (there & ~held.unsqueeze(1)).to(gray), (there & held.unsqueeze(1)).to(gray)
-
-    def many(x: Tensor) -> Tensor:
-        return x.unsqueeze(0).expand(PARTS, -1, -1, -1, -1).flatten(0, 1)
-
+    trial = hold_out(luminance, hints, mask, TRIAL_SIDE)
+    gray, soft, trust = trial.luminance, trial.many(prior), trial.many(confidence)
     errors = []
     for strength in STRENGTHS:
-        factor = torch.full_like(many(gray)[:, :, :1, :1], strength)
-        found = spread_with_prior(
-            many(gray), many(color), kept.flatten(0, 1), many(soft), many(trust), factor, tolerance=2.0
-        )
-        distance = (found.unflatten(0, (PARTS, batch)) - color).square().sum(2, keepdim=True).sqrt()
-        errors.append((distance * left).sum((0, 2, 3, 4)) / left.sum((0, 2, 3, 4)).clamp(min=1))
+        factor = torch.full_like(gray[:, :, :1, :1], strength)
+        found = spread_with_prior(gray, trial.hints, trial.kept, soft, trust, factor, tolerance=2.0)
+        errors.append(trial.error(found))
     # A prior that is no better than propagation alone by a margin was lucky with the few hints there are.
     best = torch.cat((errors[0][None] * MARGIN, torch.stack(errors[1:]))).argmin(0)
-    return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(batch, 1, 1, 1)
-
-
-def choose_prior(
-    hints: Tensor, mask: Tensor, references: Prior, bare: Prior, hinted: Prior, linked: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    r"""What the references say and what the network says, by how each agrees with the hints.
-
-    The odds for the references are :math:`8 (d_n / d_r)^k`, where d is the mean distance of an estimate that knows no
-    hints to the hints, and k is how many separate places are hinted, up to 12: a reference that a person named is
-    believed until the hints speak against it. What takes its place is the network, never neutral.
-
-    Args:
-        hints: chroma, (B or 1, 2, H, W), read where ``mask`` is over one half.
-        mask: (B or 1, 1, H, W).
-        references: chroma, (B, 2, H, W), and confidence, (B, 1, H, W), of what is transferred.
-        bare: of the network without hints.
-        hinted: of the network with the hints: what is mixed in.
-        linked: (B or 1, 1, H, W), 1 where a person linked a region to a reference: there it is believed.
-
-    Returns:
-        Chroma and confidence, as ``NetworkColorization.combine`` reads them.
-    """
-    known = (mask > 0.5).to(hints)
-    size = [max(1, round(CELLS * n / max(mask.shape[-2:]))) for n in mask.shape[-2:]]
-    places = F.adaptive_max_pool2d(known, size).sum((1, 2, 3)).clamp(max=MOST_PLACES)
-    total = known.sum((1, 2, 3)).clamp(min=1)
-
-    def distance(prior: Prior) -> Tensor:
-        apart = (prior[0] - hints).square().sum(1, keepdim=True).sqrt()
-        return (apart * known).sum((1, 2, 3)) / total + LEAST_DISTANCE
-
-    odds = math.log(PRIOR_ODDS) + places * (distance(bare) / distance(references)).log()
-    share = torch.where(places > 0, odds.sigmoid(), 1.0).view(-1, 1, 1, 1)
-    if linked is not None:
-        share = torch.where(linked > 0.5, 1.0, share)
-    chroma = torch.lerp(hinted[0], references[0], share)
-    return chroma, torch.lerp(hinted[1], HOLD * references[1], share)
-
-
-def linked_region(links: tuple[Link, ...], like: Tensor) -> Tensor | None:
-    """(B or 1, 1, H, W), 1 in the target's regions of all links; None without links."""
-    if not links:
-        return None
-    return torch.stack([k.target.to(like).expand(like.shape[0], -1, -1, -1) for k in links]).amax(0)
-
-
-def _parts(size: tuple[int, int], device: torch.device) -> Tensor:
-    """The part of each pixel: cells of a grid, a knight's move apart."""
-    cell = max(1, -(-max(size) // CELLS))
-    y, x = (torch.arange(n, device=device) // cell for n in size)
-    return (y[:, None] * 2 + x) % PARTS
+    return torch.tensor(STRENGTHS, dtype=luminance.dtype, device=luminance.device)[best].view(-1, 1, 1, 1)
 
 
 class SemiInteractive(Recolorizer):
     """Colours from references, corrected by hints: pixels with a hint have its chroma exactly.
 
-    A reference method colours the picture; its result is the prior of a propagation in which the hints are fixed.
-    How far the prior is believed is decided by the hints: where it contradicts them, they win. Without a reference
-    the network that colours by itself stands in: its estimate is the prior, by its confidence.
+    A reference method colours the picture, and what its result lacks at the hints spreads from them until it fades.
+    Beside it stands what the network makes of the hints alone: both are mixed by how well the reference matches and by
+    which of the two the hints bear out, see ``judge``. Without a reference the network is all there is. With
+    another method than ``correspondence`` its result is the prior of a propagation in which the hints are fixed, and
+    they decide how far it is believed.
 
     Args:
         transfer: the reference method that makes the prior. ``auto`` is ``correspondence``, which says by itself where
@@ -268,20 +190,25 @@ class SemiInteractive(Recolorizer):
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)
         luminance, chroma = image[:, :1], hints[:, 1:]
+        judged = None
         if self._by_network():
             prior, confidence = self._network.prior(luminance, chroma, mask)
         else:
-            prior, confidence = self._prior(image, guide)
-        beside = self._beside_network() and self.strength is None
-        if beside:
-            bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
-            linked = linked_region(guide.links, luminance)
-            prior, confidence = choose_prior(chroma, mask, (prior, confidence), bare, hinted, linked)
+            (prior, confidence), belief = self._prior(image, guide)
+            if belief is not None and self.strength is None:
+                bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
+                linked = linked_region(guide.links, luminance)
+                share = judge(self._network, luminance, chroma, mask, (prior, confidence), bare, belief, linked)
+                judged = Judged((prior, confidence), hinted, share)
+                prior, confidence = judged.prior
         if guide.text is not None:
             painted = paint_words(self._network, luminance, prior, guide.text, (chroma, mask), self.keep_stages)
             prior, confidence = painted.chroma, torch.maximum(confidence, painted.share)
+            judged = None if judged is None else judged.painted(painted.chroma, painted.share)
             self.take(painted)
-        if self.strength is None and (beside or self._by_network()):  # it knows the hints, so they cannot judge it
+        if judged is not None:
+            result = color_judged(self._network, luminance, chroma, mask, judged)
+        elif self.strength is None and self._by_network():  # it knows the hints, so they cannot judge it
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
         else:
             if self.strength is None:
@@ -296,8 +223,8 @@ class SemiInteractive(Recolorizer):
             self.stages["result"] = fit_gamut(luminance, result)
         return torch.cat((luminance, result), 1)
 
-    def _prior(self, image: Tensor, guide: Guide) -> tuple[Tensor, Tensor]:
-        """Chroma of the reference method, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
+    def _prior(self, image: Tensor, guide: Guide) -> tuple[Prior, Tensor | None]:
+        """What the reference method says; where the network stands beside it also the belief in that, (B, 1, H, W)."""
         pictures = guide.references
         if self._alone:
             made, _ = self._network.prior(image[:, :1])
@@ -310,14 +237,15 @@ class SemiInteractive(Recolorizer):
         if not method.follows_links:
             own = replace(own, references=tuple(r for r in references if r.weight > 0), links=())
         if isinstance(method, Correspondence):
-            found, confidence = method.estimate(image, own)
-            chroma = propagate_estimate(image[:, :1], found, confidence, tolerance=method.tolerance)
+            found = method.believe(image, own)
+            confidence, belief = found.confidence, None if self._alone else found.belief
+            chroma = propagate_estimate(image[:, :1], found.chroma, confidence, tolerance=method.tolerance)
         else:
             gray = image * torch.tensor([1.0, 0.0, 0.0], dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
             colored = method(from_rgb(to_rgb(gray, "yuv"), method.space), own)
             chroma = from_rgb(to_rgb(colored, method.space), "yuv")[:, 1:]
-            confidence = torch.ones_like(chroma[:, :1])
+            confidence, belief = torch.ones_like(chroma[:, :1]), None
         if self.keep_stages:
             self.stages |= method.stages
             self.stages |= {f"reference_{i}": to_rgb(r.image, "yuv") for i, r in enumerate(pictures, start=1)}
-        return chroma, confidence
+        return (chroma, confidence), belief

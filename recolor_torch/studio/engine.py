@@ -14,9 +14,10 @@ from recolor_torch.color import from_rgb, rgb_to_luminance
 from recolor_torch.hints.links import Link
 from recolor_torch.methods import Guide
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
+from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
 from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
-from recolor_torch.methods.semi_interactive import choose_prior, linked_region, spread_with_prior
+from recolor_torch.methods.semi_interactive import spread_with_prior
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, working_size
@@ -73,11 +74,13 @@ class Matched:
     Args:
         chroma: (1, 2, h, w), at the finest stage.
         confidence: (1, 1, h, w).
+        belief: share of the references in the chroma, (1, 1, h, w).
         linked: (1, 1, h, w), 1 in the regions of links; None without links.
     """
 
     chroma: Tensor
     confidence: Tensor
+    belief: Tensor
     linked: Tensor | None
 
 
@@ -133,7 +136,7 @@ class Engine:
         # What references and links say, newest last.
         self.matched: dict[Key, Matched] = {}
         # What references and hints together were last found to say: coarse answers begin with it.
-        self.chosen: dict[Key, tuple[Tensor, Tensor]] = {}
+        self.chosen: dict[Key, Judged] = {}
         self._links: tuple[Link, ...] = ()
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
         self._latest: tuple[Recipe, tuple[Tensor, Tensor]] | None = None
@@ -195,11 +198,13 @@ class Engine:
         judged = recipe.kind == "reference" and recipe.trust == 1
         if recipe.kind == "automatic" or judged:
             self._look(hints, mask)
-        prior = self._prior(recipe)
-        if judged and prior is not None and self.estimate is not None:
+        prior: Prior | Judged | None = self._prior(recipe)
+        found = self.found(recipe) if judged else None
+        if found is not None and self.estimate is not None:
             bare, hinted = (self.read(Recipe(), e) for e in (self.automatic(), self.estimate))
-            found = self.found(recipe)
-            prior = choose_prior(hints, mask, prior, bare, hinted, found.linked if found else None)
+            matched = found.chroma, found.confidence
+            share = judge(self.network, self.finest.luminance, hints, mask, matched, bare, found.belief, found.linked)
+            prior = Judged(matched, hinted, share)
             self.chosen = {(recipe.references, marks.links): prior}
         for stage in self.stages[:-1]:
             stage.spread.begin(COARSE_TOLERANCE, stale)
@@ -208,10 +213,10 @@ class Engine:
         stage.spread.begin(FINAL_TOLERANCE, stale)
         yield self._evaluate(recipe, stage, hints, mask, prior), stage, True
 
-    def _coarse(self, recipe: Recipe) -> tuple[Tensor, Tensor] | None:
+    def _coarse(self, recipe: Recipe) -> Prior | Judged | None:
         """The prior before the hints are looked at anew."""
         judged = recipe.kind == "reference" and recipe.trust == 1
-        known = self.chosen.get((recipe.references, self._links)) if judged else None
+        known: Prior | Judged | None = self.chosen.get((recipe.references, self._links)) if judged else None
         if recipe.kind == "automatic" and self._latest is not None and self._latest[0] == recipe:
             known = self._latest[1]
         return self._prior(recipe) if known is None else known
@@ -222,7 +227,7 @@ class Engine:
         stage: Stage,
         hints: Tensor,
         mask: Tensor,
-        prior: tuple[Tensor, Tensor] | None,
+        prior: Prior | Judged | None,
         quick: bool = False,
     ) -> Tensor:
         """Chroma at a stage. The very functions of the methods, with a spread that remembers.
@@ -232,6 +237,8 @@ class Engine:
         luminance, spread = stage.luminance, stage.spread
         if recipe.kind == "plain" or prior is None:
             return spread(luminance, hints, mask)
+        if isinstance(prior, Judged):
+            return color_judged(self.network, luminance, hints, mask, prior.fit(stage.fit), spread, quick)
         chroma, confidence = (stage.fit(x) for x in prior)
         if recipe.kind == "automatic" or recipe.trust == 1:
             method = self.method(recipe) if recipe.kind == "automatic" else self.network
@@ -337,11 +344,11 @@ class Engine:
         method.prepare()
         try:
             with torch.no_grad(), Interruptible(stale):
-                chroma, confidence = method.estimate(image, guide)
-                result = propagate_estimate(luminance, chroma, confidence, tolerance=method.tolerance)
+                found = method.believe(image, guide)
+                result = propagate_estimate(luminance, found.chroma, found.confidence, tolerance=method.tolerance)
         except Interrupted as error:
             raise Cancelled from error
-        self.matched[key] = Matched(result, confidence, linked_region(guide.links, luminance))
+        self.matched[key] = Matched(result, found.confidence, found.belief, linked_region(guide.links, luminance))
         for old in list(self.matched)[:-MOST_MATCHED]:
             self.matched.pop(old, None)
 

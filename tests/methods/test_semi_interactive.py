@@ -7,8 +7,9 @@ from recolor_torch.color import rgb_to_yuv
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import LevinColorization, NetworkColorization, SemiInteractive
-from recolor_torch.methods.semi_interactive import choose_prior, choose_strength, spread_with_prior
+from recolor_torch.methods.semi_interactive import choose_strength, spread_with_prior
 from recolor_torch.pipeline import recolor
+from recolor_torch.resize import resize
 
 
 @pytest.fixture
@@ -46,31 +47,14 @@ def test_a_true_prior_is_believed_and_a_false_one_dropped(scene):
     assert strength[1] == 0
 
 
-def test_hints_choose_between_reference_and_network(scene):
-    _, chroma, mask = parts(scene)
-    one = torch.ones_like(mask)
-    wrong = -3 * chroma.flip(1) + 0.2
-    near = chroma + 0.03
-    hinted = torch.full_like(chroma, 0.07)
-    right, _ = choose_prior(chroma, mask, (chroma, one), (near, one), (hinted, one))
-    torch.testing.assert_close(right, chroma, atol=2e-3, rtol=0)
-    false, confidence = choose_prior(chroma, mask, (wrong, one), (near, one), (hinted, 0.5 * one))
-    torch.testing.assert_close(false, hinted, atol=2e-3, rtol=0)
-    torch.testing.assert_close(confidence, 0.5 * one, atol=2e-2, rtol=0)
-    # One point that both fit says nothing: a reference that a person named is believed.
-    first = torch.zeros_like(mask)
-    first[..., 5, 5] = 1
-    same, _ = choose_prior(chroma, first, (chroma, one), (chroma, one), (hinted, one))
-    torch.testing.assert_close(same, 8 / 9 * chroma + 1 / 9 * hinted, atol=1e-5, rtol=0)
-
-
 def test_a_wrong_reference_falls_back_to_the_network(scene, network, vgg19_path):
     picture, mask = scene
-    guide = Guide((Reference(picture.flip(1)),), hints=picture, hint_mask=mask)
+    colors = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    guide = Guide((Reference(resize(colors, (96, 96)).clamp(0, 1)),), hints=picture, hint_mask=mask)
     method = SemiInteractive(weights=str(vgg19_path))
     found = color_error(recolor(picture, method, guide), picture)
     points = color_error(recolor(picture, network, Guide(hints=picture, hint_mask=mask)), picture)
-    assert found <= 1.1 * points + 0.2
+    assert found <= points + 0.1
     assert method.provenance()["network"] == network.digest
 
 

@@ -169,7 +169,7 @@ def test_links_that_are_not_matched_yet_change_nothing(network, image):
     recipe = Recipe("reference", references=("r0",))
     box = Region("rectangle", ((130.0, 100.0), (160.0, 130.0)))
     engine.matched[("r0",), ()] = Matched(
-        torch.full((1, 2, *engine.finest.size), 0.1), torch.ones(1, 1, *engine.finest.size), None
+        torch.full((1, 2, *engine.finest.size), 0.1), *(2 * [torch.ones(1, 1, *engine.finest.size)]), None
     )
     linked = replace(marks(), links=(Link(box, box, "a.png"),))
     assert not engine.knows(recipe, linked.links)

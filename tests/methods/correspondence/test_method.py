@@ -11,6 +11,7 @@ from recolor_torch.methods import Correspondence, HistogramTransfer, NetworkColo
 from recolor_torch.methods.correspondence.confidence import Candidates, blend_candidates, regress_chroma
 from recolor_torch.methods.correspondence.features import describe, pad_reflecting, pool_window, working_picture
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
+from recolor_torch.methods.correspondence.mood import in_mood
 from recolor_torch.pipeline import recolor
 
 
@@ -53,6 +54,19 @@ def test_an_unrelated_reference_is_rejected(method, photos):
     chroma = [rgb_to_yuv(x)[:, 1:].abs().mean() for x in results]
     assert chroma[0] < 0.6 * chroma[1]
     assert color_error(results[0], target) < color_error(results[1], target) - 1
+
+
+def test_a_mood_is_the_mean_and_about_the_spread_of_the_references(photos):
+    target, other = (rgb_to_yuv(x) for x in photos)
+    pale = 0.3 * target[:, 1:]
+    moved = in_mood(target[:, :1], pale, (Reference(other),), 1.0)
+    for wanted, before, found in zip(other[0, 1:].flatten(1), pale[0].flatten(1), moved[0].flatten(1)):
+        torch.testing.assert_close(found.mean(), wanted.mean(), atol=1e-4, rtol=0)
+        # A spread that is hardly there is not taken for one, so not all of the way is gone.
+        assert abs(found.std() - wanted.std()) < 0.8 * abs(before.std() - wanted.std())
+    half = in_mood(target[:, :1], pale, (Reference(other), Reference(target, weight=0.0)), 0.5)
+    torch.testing.assert_close(half, 0.5 * (pale + moved))
+    assert in_mood(target[:, :1], pale, (Reference(other, weight=0.0),), 1.0) is pale
 
 
 def test_where_no_reference_is_believed_the_network_colors(method, photos):
