@@ -36,7 +36,11 @@ def folder(tmp_path):
         ("p.csv", b"target,reference\nt.png,~nobody/r.png\n", "line 2: no such file: ~nobody/r.png"),
         ("p.csv", b"target,reference\nt.png," + b"x" * 300 + b".png\n", "line 2: xxx.*: the name is too long"),
         ("p.csv", b"target,reference\nt.png,r.png\nt.png," + b"x" * 140_000, "line 3.*field larger than field limit"),
-        ("p.csv", b"target,reference\n\xff\xfet.png,r.png\n", "it is not UTF-8, byte 17"),
+        (
+            "p.csv",
+            b"target,reference\n\xff\xfet.png,r.png\n",
+            "it is not UTF-8, byte 17; spreadsheets save such a table as CSV UTF-8",
+        ),
         ("p.csv", b"target,reference\nt.png,a\0b\n", "it is not text, byte 24"),
         ("p.csv", b"target,reference\n", "there are no pairs in it"),
         ("p.csv", b"", "there are no pairs in it"),

@@ -87,6 +87,12 @@ def main(argv: list[str]) -> int:
     else:
         words = _with_files(words)
         _check(verb, words)
+        if not any(word.partition("=")[0] in ("-c", "--config", "--model", "--print_config") for word in words):
+            example = "methods/histogram" if verb == "predict" else "train/unet"
+            raise UsageError(
+                f"Say what to run: --config {example}, another config of the package, or a file of your own. "
+                f"recolor {verb} --help has examples."
+            )
         say_start()
     from recolor_torch.cli.lightning_run import run
 

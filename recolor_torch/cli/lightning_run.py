@@ -19,6 +19,7 @@ from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import GramTransferModule
 from recolor_torch.lit.datamodule import PictureDataModule
+from recolor_torch.lit.progress import label_progress
 from recolor_torch.lit.together import StopTogether
 from recolor_torch.lit.writer import PictureWriter
 from recolor_torch.paths import show_path
@@ -44,6 +45,7 @@ class RecolorCLI(LightningCLI):
         if alone and wanted["num_nodes"] == 1:
             forget_launcher()
         trainer = super().instantiate_trainer(**kwargs)
+        label_progress(trainer)
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         predicts = self.subcommand == "predict" and isinstance(self.datamodule, PictureDataModule)
         if predicts and not any(isinstance(c, BasePredictionWriter) for c in callbacks):

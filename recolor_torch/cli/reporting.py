@@ -26,7 +26,7 @@ class Reporter:
         total: targets to do.
         as_json: print each line of the record.
         slow: the method tells how much of a batch is done.
-        once: notes that all targets have, which are said with the first.
+        once: notes that all targets have, which are said with the first; those of references are too.
     """
 
     def __init__(
@@ -54,7 +54,8 @@ class Reporter:
             for note in entry["notes"]:
                 if self.console.quiet or note in self.said:
                     continue
-                if note in self.once:
+                shared = any(note.startswith(f"{show_path(r['path'])}: ") for r in entry["references"])
+                if note in self.once or shared:
                     self.said.add(note)
                     sys.stderr.write(printable(note) + "\n")
                 else:

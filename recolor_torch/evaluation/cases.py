@@ -10,6 +10,7 @@ import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, is_file, is_folder
+from recolor_torch.pictures.opening import picture_suffixes
 from recolor_torch.run.targets import find_targets
 from recolor_torch.text import parse_json, read_text
 
@@ -58,8 +59,8 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
     """The cases of a folder or a manifest, sorted by name.
 
     A folder with ``manifest.json`` is that manifest; of another folder every picture is a photograph whose own
-    colours are the truth. A manifest is JSON with a list under ``pictures``, ``pairs``, ``cases`` or ``photos``, of
-    entries with the keys (other manifests' words in brackets)
+    colours are the truth; a picture is a folder with that one. A manifest is JSON with a list under ``pictures``,
+    ``pairs``, ``cases`` or ``photos``, of entries with the keys (other manifests' words in brackets)
 
     - ``target`` (``gray``; ``file``: a photograph whose own colours are the truth),
     - ``truth`` (``ground_truth``), or ``"has_ground_truth": true`` where the target has its own true colours,
@@ -70,7 +71,7 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
     Paths are relative to the manifest.
 
     Args:
-        data: the folder or the manifest.
+        data: the folder, the manifest, or a picture.
         groups: only cases of these groups.
         count: a random sample of this many.
         seed: of that sample.
@@ -80,7 +81,8 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
             is left of it. A picture that is missing or broken is no error yet.
     """
     path = as_path(data)
-    if is_folder(path) and not is_file(path / MANIFEST):
+    one = path.suffix.lower() in picture_suffixes() and is_file(path)
+    if one or (is_folder(path) and not is_file(path / MANIFEST)):
         cases = [
             Case(t.relative.with_suffix("").as_posix(), t.path, t.path, group=_top(t.relative), label=_top(t.relative))
             for t in find_targets([str(path)])

@@ -16,7 +16,7 @@ from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import ALIKE, Given, Sources, align, correlation
 from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import Reference
-from recolor_torch.pictures.read import read_picture
+from recolor_torch.pictures.guidance import read_reference, read_visible, reference_notes
 from recolor_torch.resize import resize, resize_hints, working_size
 
 # References that a shot is matched with, and that are kept in memory.
@@ -88,7 +88,7 @@ class Guide:
     stems: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._cache: OrderedDict[Path, Tensor] = OrderedDict()
+        self._cache: OrderedDict[Path, Reference] = OrderedDict()
         first = self.guidance.first_number
         self.numbered: dict[int, Path] = {}
         for path in self.guidance.references:
@@ -136,7 +136,7 @@ class Guide:
         """
         found: Given | None = None
         if frame in self.numbered:
-            chroma, alike = align(self._read(self.numbered[frame]).to(luminance), luminance)
+            chroma, alike = align(self._read(self.numbered[frame], luminance).image, luminance)
             if alike >= ALIKE:
                 found = Given(chroma, torch.ones_like(luminance), True)
             else:
@@ -166,37 +166,47 @@ class Guide:
         if self.guidance.find is not None and not inside:
             paths += self.guidance.find(middle.expand(-1, 3, -1, -1))
         if not inside and len(paths) > MOST_TRIED:
-            paths = sorted(paths, key=lambda p: -_look_alike(self._read(p), middle))[:MOST_TRIED]
+            paths = sorted(paths, key=lambda p: -_look_alike(self._read(p).image, middle))[:MOST_TRIED]
         if len(inside) > MOST_REFERENCES:
             step = len(inside) / MOST_REFERENCES
             inside = [inside[int(i * step)] for i in range(MOST_REFERENCES)]
         chosen = inside
         if not inside and len(paths) > 1:
-            scores = {path: sources.score(middle, Reference(self._read(path).to(middle))) for path in paths}
+            scores = {path: sources.score(middle, self._read(path, middle)) for path in paths}
             best = max(scores.values())
             chosen = sorted((p for p in paths if scores[p] >= FITS * best), key=lambda p: -scores[p])[:MOST_REFERENCES]
         elif not inside:
             chosen = paths
-        return tuple(Reference(self._read(path).to(middle)) for path in chosen), [path.name for path in chosen]
+        return tuple(self._read(path, middle) for path in chosen), [path.name for path in chosen]
 
     def full_chroma(self, frame: int, size: tuple[int, int]) -> Tensor | None:
         """The chroma of a frame that is given whole and in full size, (1, 2, H, W); None for others."""
         path = self.numbered.get(frame)
         if path is None or frame in self.hinted:
             return None
-        image = read_picture(path).image
+        image = read_visible(path)
         return rgb_to_yuv(image)[:, 1:] if tuple(image.shape[-2:]) == size else None
 
-    def _read(self, path: Path) -> Tensor:
-        """A reference in YUV at about the working size; the last few stay in memory."""
+    def _read(self, path: Path, like: Tensor | None = None) -> Reference:
+        """A reference in YUV at about the working size, what can be seen of it; the last few stay in memory.
+
+        Args:
+            path: the picture.
+            like: a tensor of the device and type that are wanted.
+        """
         if path not in self._cache:
-            image = read_picture(path).image
-            size = working_size(image.shape[-2], image.shape[-1], max(self.size))
-            self._cache[path] = rgb_to_yuv(resize(image, size).clamp(0, 1))
+            found = read_reference(path)
+            self.notes += [note for note in reference_notes(path) if note not in self.notes]
+            size = working_size(found.image.shape[-2], found.image.shape[-1], max(self.size))
+            mask = None if found.mask is None else resize(found.mask, size).clamp(0, 1)
+            self._cache[path] = Reference(rgb_to_yuv(resize(found.image, size).clamp(0, 1)), mask)
             if len(self._cache) > KEPT_REFERENCES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(path)
-        return self._cache[path]
+        kept = self._cache[path]
+        if like is None:
+            return kept
+        return Reference(kept.image.to(like), None if kept.mask is None else kept.mask.to(like))
 
 
 def _look_alike(reference: Tensor, middle: Tensor) -> float:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from recolor_torch.pictures.cms import convert_with_cms
 from recolor_torch.pictures.depth import divide_by_alpha, is_deep, raw_mode, read_16_bits, spread
+from recolor_torch.pictures.hdr import avif_profile, is_avif, note_gain_map
 from recolor_torch.pictures.heif import heif_profile, is_deep_heif, is_heif, read_deep_heif
 from recolor_torch.pictures.info import PictureInfo, is_turned, read_info
 from recolor_torch.pictures.metadata import (
@@ -80,8 +81,9 @@ def decode(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Decode
             orientation, exif = read_exif(image)
             info = read_info(image, path, orientation)
             notes: list[str] = []
-            profile = _profile(image, notes)
+            profile = _profile(path, image, notes)
             texts = read_texts(image) if info.format != "PNG" else NO_TEXTS
+            texts = replace(texts, xmp=note_gain_map(path, image, texts.xmp, notes))
         if exif and describes_its_file(exif):  # words of a program on pages and value ranges, which the result lacks
             exif = without_description(exif)
         frames = getattr(image, "n_frames", 1)
@@ -108,8 +110,10 @@ def decode(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Decode
         return Decoded(info, pixels, alpha, profile, had_profile, exif, dpi, texts, tuple(notes))
 
 
-def _profile(image: Any, notes: list[str]) -> bytes | None:
+def _profile(path: Any, image: Any, notes: list[str]) -> bytes | None:
     profile = read_profile(image)
+    if is_avif(image):
+        return avif_profile(path, profile, notes)
     if image.format == "PNG":
         return png_profile(image, profile, notes)
     return heif_profile(image, profile, notes) if is_heif(image) else profile

@@ -118,7 +118,7 @@ def _pictures_in(folder: Path, skip: Path | None, search: Search) -> list[Path]:
             inner = here / name
             if name.lower() in _LITTER or name.startswith("."):
                 search.pass_over(
-                    "small copies that programs keep" if name.lower() in _LITTER else "hidden folders", inner
+                    "small copies and trash that programs keep" if name.lower() in _LITTER else "hidden folders", inner
                 )
             elif inner.is_symlink():
                 search.pass_over("linked folders: name them to have them", inner)

@@ -15,6 +15,7 @@ from recolor_torch.guide import Reference
 from recolor_torch.paths import show_path
 from recolor_torch.pictures.decode import MAX_PIXELS
 from recolor_torch.pictures.opening import PictureError
+from recolor_torch.pictures.ranges import ROUNDED
 from recolor_torch.pictures.read import Picture, Scan, read_picture
 from recolor_torch.strips import Rows, strips
 
@@ -82,14 +83,26 @@ def read_reference(path: Path, mask: Path | None = None, max_pixels: int = MAX_P
     Raises:
         PictureError: a file cannot be read, the mask has another size, or nothing counts.
     """
-    return _reference(path, mask, max_pixels, (_stamp(path), mask and _stamp(mask)))
+    return _reference(path, mask, max_pixels, (_stamp(path), mask and _stamp(mask)))[0]
+
+
+def reference_notes(path: Path, mask: Path | None = None, max_pixels: int = MAX_PIXELS) -> tuple[str, ...]:
+    """What was assumed on reading a reference that changes its colors, a sentence each, which names the file.
+
+    Args:
+        path, mask, max_pixels: as for ``read_reference``, which has just been called.
+    """
+    return _reference(path, mask, max_pixels, (_stamp(path), mask and _stamp(mask)))[1]
 
 
 @lru_cache(maxsize=8)
-def _reference(path: Path, mask: Path | None, max_pixels: int, _stamps: object) -> Reference:
-    image, counts = visible(read_picture(path, max_pixels))
+def _reference(path: Path, mask: Path | None, max_pixels: int, _stamps: object) -> tuple[Reference, tuple[str, ...]]:
+    picture = read_picture(path, max_pixels)
+    # That 16 bits are enough for a reference needs no word.
+    notes = tuple(f"{show_path(path)}: {note}" for note in picture.notes if not note.endswith(ROUNDED.format("")))
+    image, counts = visible(picture)
     if mask is None:
-        return Reference(image, counts)
+        return Reference(image, counts), notes
     values = read_mask(mask, max_pixels)
     height, width = image.shape[-2:]
     if values.shape[-2:] != image.shape[-2:]:
@@ -102,7 +115,7 @@ def _reference(path: Path, mask: Path | None, max_pixels: int, _stamps: object) 
         raise PictureError(
             f"{show_path(mask)}: the mask is white nowhere, so that nothing of {show_path(path)} counts."
         )
-    return Reference(image, counts)
+    return Reference(image, counts), notes
 
 
 def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> Tensor:

@@ -15,7 +15,7 @@ from recolor_torch.files import file_hash
 from recolor_torch.guide import Guide, Link, Reference
 from recolor_torch.hints.read import read_hints
 from recolor_torch.paths import failure, show_path
-from recolor_torch.pictures.guidance import read_mask, read_reference
+from recolor_torch.pictures.guidance import read_mask, read_reference, reference_notes
 from recolor_torch.pictures.read import Picture, PictureError, Scan, probe, read_picture
 from recolor_torch.resize import resize
 from recolor_torch.run.large import LARGE, LargeResult, LargeTarget, is_large, load_large
@@ -191,7 +191,8 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
         raise PictureError(f"{show_path(job.target)}: {job.problem}.")
     if job.info is not None and (picture.info.width, picture.info.height) != (job.info.width, job.info.height):
         raise PictureError(f"{show_path(job.target)}: the file changed while it was being read.")
-    references = _references(job, max_pixels)
+    references, told = _references(job, max_pixels)
+    picture = replace(picture, notes=(*picture.notes, *told))
     with _SHARED:
         mask = None if job.target_mask is None else read_mask(job.target_mask, max_pixels)
     target_mask = None if mask is None else resize(mask, picture.image.shape[-2:]).clamp(0, 1)
@@ -211,15 +212,20 @@ def _load(job: Job, max_pixels: int) -> _Loaded:
 def _load_large(job: Job, max_pixels: int) -> LargeTarget:
     if job.problem:
         raise PictureError(f"{job.target}: {job.problem}.")
-    return load_large(job, _references(job, max_pixels), max_pixels)
+    references, told = _references(job, max_pixels)
+    large = load_large(job, references, max_pixels)
+    return replace(large, scan=replace(large.scan, notes=(*large.scan.notes, *told)))
 
 
-def _references(job: Job, max_pixels: int) -> tuple[Reference, ...]:
+def _references(job: Job, max_pixels: int) -> tuple[tuple[Reference, ...], tuple[str, ...]]:
+    """The references of a job, and what was assumed on reading them."""
+    references, notes = [], []
     with _SHARED:
-        return tuple(
-            replace(read_reference(path, mask, max_pixels), weight=weight, found=job.found)
-            for path, mask, weight in zip(job.references, job.reference_masks, job.weights)
-        )
+        for path, mask, weight in zip(job.references, job.reference_masks, job.weights):
+            found = read_reference(path, mask, max_pixels)
+            notes += reference_notes(path, mask, max_pixels)
+            references.append(replace(found, weight=weight, found=job.found))
+    return tuple(references), tuple(notes)
 
 
 @lru_cache(maxsize=100_000)

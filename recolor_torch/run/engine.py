@@ -88,17 +88,19 @@ def color_run(
         ThreadPoolExecutor(WRITERS) as pool,
     ):
         writing: deque[list[Future[dict[str, Any]]]] = deque()
-        for batch in read_ahead(batches, run.loading.workers):
-            results = color_batch(method, batch, run.coloring, place)
-            while len(writing) >= WRITERS:
+        try:
+            for batch in read_ahead(batches, run.loading.workers):
+                results = color_batch(method, batch, run.coloring, place)
+                while len(writing) >= WRITERS:
+                    note(writing.popleft())
+                writing.append([pool.submit(writer.write, result) for result in results])
+                large = batch.large is not None and is_large(batch.large.job)
+                while writing and large:  # one such picture is held at a time
+                    note(writing.popleft())
+                del results, batch
+        finally:  # what was handed over before an interruption is written too, and counts
+            while writing:
                 note(writing.popleft())
-            writing.append([pool.submit(writer.write, result) for result in results])
-            large = batch.large is not None and is_large(batch.large.job)
-            while writing and large:  # one such picture is held at a time
-                note(writing.popleft())
-            del results, batch
-        while writing:
-            note(writing.popleft())
     return counts
 
 

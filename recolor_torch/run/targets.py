@@ -16,6 +16,7 @@ from recolor_torch.text import parse_json, read_text, short
 
 # Columns of a table that a message names.
 MOST_NAMED = 8
+_JSON = (".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,12 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of a table that are not blank, by column, and where each is, in words."""
     try:
         text = read_text(path)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        way_out = "; spreadsheets save such a table as CSV UTF-8" if path.suffix.lower() not in _JSON else ""
+        raise UsageError(f"Cannot read the pairs {show_path(path)}: {_reason(error)}{way_out}.") from error
+    except OSError as error:
         raise UsageError(f"Cannot read the pairs {show_path(path)}: {_reason(error)}.") from error
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+    if path.suffix.lower() in _JSON:
         yield from _json_rows(path, text)
     else:
         yield from _csv_rows(path, text)

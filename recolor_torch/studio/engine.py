@@ -30,7 +30,7 @@ from recolor_torch.studio.raster import Raster, Reduction
 LEAST_SIDE = 144
 # Largest error of the solves, in 8-bit levels of chroma: of coarse answers, which are seen for a moment, and at rest.
 # The estimate of the error is cautious, and three times as much is kept: the true one stays below a third of these.
-MOVING_TOLERANCE, COARSE_TOLERANCE, FINAL_TOLERANCE = 9.0, 5.0, 0.8
+MOVING_TOLERANCE, COARSE_TOLERANCE, FINAL_TOLERANCE = 9.0, 5.0, 0.4
 # Automatic proposals, by number: settings of the network's method that differ from its defaults.
 PROPOSALS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Most likely", {}),

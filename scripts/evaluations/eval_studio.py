@@ -1,6 +1,6 @@
 """Pictures colored by hand through the studio's page, beside the automatic result and the truth.
 
-    python scripts/evaluations/eval_studio.py DATA OUT [--strokes FILE] [--chromium PATH]
+    python -m scripts.evaluations.eval_studio DATA OUT [--strokes FILE] [--chromium PATH]
 
 DATA holds the pictures that ``studio_strokes.json`` names; their color is dropped first and is the truth. A browser
 paints each stroke with the mouse and presses Export. Written are the results, a sheet for each picture (gray with

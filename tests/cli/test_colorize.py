@@ -48,6 +48,17 @@ def test_a_gray_picture_becomes_coloured(recolor, folder, entries):
     assert entry["error"] is None
 
 
+def test_what_was_assumed_of_a_reference_is_said_once_and_recorded_always(recolor, folder, entries):
+    values = np.stack(np.meshgrid(np.linspace(0, 1.02, 20), np.linspace(1, 0, 16)), -1).mean(-1)
+    Image.fromarray(values.astype(np.float32)).save("bright.tif")
+    code, _, err = recolor("colorize", "in", "-r", "bright.tif", "-o", "out")
+    assert code == 0
+    said = [line for line in err.splitlines() if "bright.tif" in line]
+    assert len(said) == 1
+    assert said[0].startswith("bright.tif: Values reach 1.01; what is over 1 was read as white.")
+    assert all(said[0] in entry["notes"] for entry in entries("out"))
+
+
 def test_a_folder_keeps_its_tree_and_is_done_once(recolor, folder, entries):
     assert recolor("colorize", "in", "-r", "ref.jpg", "-o", "out")[0] == 0
     names = sorted(p.relative_to(folder / "out").as_posix() for p in (folder / "out").rglob("*") if p.is_file())

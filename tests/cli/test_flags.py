@@ -79,6 +79,8 @@ MISTAKES = [
     ("fit --config train/unet --data.source [a]", "Did you mean --data.sources?"),
     ("fit --config train/unet --trainer.max_step 3", "Did you mean --trainer.max_steps?"),
     ("predict --config methods/levin --data.target [a]", "Did you mean --data.targets?"),
+    ("predict --data.targets [a]", "Say what to run: --config methods/histogram,"),
+    ("fit", "Say what to run: --config train/unet,"),
     ("predict --confg methods/levin", "Did you mean --config?"),
     ("validate --config train/unet --ckpt last.ckpt", "Did you mean --ckpt_path?"),
 ]

@@ -20,6 +20,7 @@ def test_a_folder_is_photographs_that_are_their_own_truth(tmp_path):
     assert all(case.target == case.truth for case in cases)
     assert [case.group for case in cases] == ["", "", "", "sea"]
     assert [case.name for case in find_cases(tmp_path, ["sea"])] == ["sea/c"]
+    assert [(c.name, c.truth) for c in find_cases(tmp_path / "a.jpg")] == [("a", tmp_path / "a.jpg")]
 
 
 def test_the_sample_depends_on_the_seed_alone(tmp_path):

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("av")
 from film.clips import make_clip
 
 from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames
 from recolor_torch.film.coloring import plan_parts
-from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.guidance import FilmGuidance, Guide
 from recolor_torch.film.planes import planes_to_chroma
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import Sources
@@ -125,6 +126,20 @@ def test_a_reference_that_is_not_its_frame_is_said(clip, tmp_path):
     assert any("ref_0004.png does not look like frame 3" in note for note in report.notes)
 
 
+def test_colors_of_a_reference_that_nobody_sees_do_not_count(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    read = []
+    for hidden in (0, 255):
+        pixels[:, 30:] = (hidden, 255 - hidden, hidden, 0)
+        Image.fromarray(pixels).save(tmp_path / f"{hidden}.png")
+        guide = Guide(FilmGuidance(references=(tmp_path / f"{hidden}.png",)), 24, 25.0, (32, 48))
+        read.append(guide.fitting(Shot(0, 24), torch.rand(1, 1, 32, 48), Sources(None))[0][0])
+    torch.testing.assert_close(read[0].image, read[1].image, atol=0, rtol=0)
+    assert read[0].mask is not None
+    assert float(read[0].mask[..., :20].min()) > 0.9 > 0.1 > float(read[0].mask[..., -20:].max())
+
+
 def test_long_shots_are_cut_after_given_frames():
     parts = plan_parts([Shot(0, 250), Shot(250, 260)], [20, 90, 150], longest=100)
     assert [(p.start, p.end, p.opens) for p in parts] == [
@@ -174,7 +189,7 @@ import sys
 from pathlib import Path
 from recolor_torch.film import FilmSettings, colorize_film
 from recolor_torch.film import coloring
-from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.guidance import FilmGuidance, Guide
 from recolor_torch.film.sources import Sources
 plan = coloring.plan_parts
 coloring.plan_parts = lambda shots, exact: plan(shots, exact, 4)

@@ -109,12 +109,14 @@ class Signalled(Recolorizer):
 def test_a_run_that_is_ended_leaves_whole_files_and_goes_on(run, tmp_path):
     run = replace(run, loading=Loading(batch_size=1, workers=0))
     before = signal.getsignal(signal.SIGTERM)
+    told = []
     with pytest.raises(KeyboardInterrupt):
-        do(run, Signalled())
+        do(run, Signalled(), on_entry=told.append)
     assert signal.getsignal(signal.SIGTERM) is before
     done = {name for name, line in lines(tmp_path / "out").items() if line["status"] == "done"}
     assert done == set(made(tmp_path / "out"))
     assert 1 <= len(done) <= 2
+    assert {entry["output"] for entry in told if entry["status"] == "done"} == done
     assert do(run)["done"] == 7 - len(done)  # the other method's results are another recipe, and are kept
 
 

@@ -73,6 +73,8 @@ class App {
     this.recipe = { ...this.recipe, kind: "automatic", sample: 0, references: [] };
     history.replaceState(null, "", `#${index + 1}`);
     $("name").textContent = this.desk.pictures[index].name;
+    $("state").textContent = $("status").textContent = "";
+    delete document.body.dataset.answer;
     this.busy("Opening …", false);
     this.showPictures();
     this.redraw();
@@ -138,7 +140,7 @@ class App {
     this.painter.setChroma(header.width, header.height, half);
     this.last = header;
     const name = header.final ? "" : " …";
-    $("status").textContent = `${header.side} px · ${header.ms < 950 ? `${header.ms} ms` : `${(header.ms / 1000).toFixed(1)} s`}${name}`;
+    $("status").textContent = header.ms < 20 ? `${header.side} px${name}` : `${header.side} px · ${header.ms < 950 ? `${header.ms} ms` : `${(header.ms / 1000).toFixed(1)} s`}${name}`;
     document.body.dataset.frames = 1 + Number(document.body.dataset.frames ?? 0);
     document.body.dataset.answer = `${header.seq}${header.final ? "!" : ""}`;
     this.redraw();
