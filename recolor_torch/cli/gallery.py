@@ -125,7 +125,7 @@ the distance instead: right for pictures of one scene, beside the point for pict
     results, failed = _answer(gallery, targets, args)
     if args.output:
         _write_sheet(args.output, results, args.k)
-        print(f"{len(results)} targets, in {show_path(args.output)}", file=sys.stderr)
+        print(f"{len(results)} target{'' if len(results) == 1 else 's'}, in {show_path(args.output)}", file=sys.stderr)
     return 3 if failed else 0
 
 

@@ -7,19 +7,21 @@ import numpy as np
 import torch
 import yaml
 from jsonargparse import Namespace
+from rich.console import Console
 
 import recolor_torch
 from recolor_torch.cli.evaluating import protocol_from
 from recolor_torch.cli.given import build
 from recolor_torch.cli.method_text import method_parts, parse_value
+from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.cases import find_cases
 from recolor_torch.evaluation.metrics import METRICS
 from recolor_torch.evaluation.protocols import Prepared, Protocol, prepare
-from recolor_torch.evaluation.tuning import Tuned, default_space, mean_score, read_space, tune
+from recolor_torch.evaluation.tuning import Tuned, combinations, default_space, mean_score, read_space, tune
 from recolor_torch.files import write_bytes_atomically
-from recolor_torch.methods import METHODS, Recolorizer, find_method
+from recolor_torch.methods import METHODS, Recolorizer, find_method, method_name
 from recolor_torch.paths import as_path, show_path
 from recolor_torch.pictures import PictureError
 
@@ -32,7 +34,6 @@ def tune_method(args: Namespace) -> int:
     space = {key: what for key, what in space.items() if key not in fixed}
     if not space:
         raise UsageError(f"{name} has no setting whose type lists values: name some, as --param NAME=LOW..HIGH.")
-    clear_start()
 
     def make(settings: dict[str, Any]) -> Recolorizer:
         return build(name, {**fixed, **settings}, args)
@@ -41,12 +42,20 @@ def tune_method(args: Namespace) -> int:
     pictures, failures = _pictures(args, make({}), protocol)
     development, held_out = _halves(pictures, args.seed)
 
+    clear_start()
+    out, bar = sys.stdout, progress_bar(Console(stderr=True), not args.quiet)
+    task = bar.add_task("Trying settings", total=min(args.trials, combinations(space)) + 1)
+
     def say(settings: dict[str, Any], value: float | None) -> None:
+        bar.advance(task)
         if not args.quiet:
             text = ", ".join(f"{k}={v}" for k, v in settings.items()) or "as they are"
-            print(f"{'not possible' if value is None else f'{value:.4f}'}  {text}", flush=True)
+            # On a terminal a line goes above the bar; into a file it goes past it.
+            file = sys.stdout if out.isatty() else out
+            print(f"{'not possible' if value is None else f'{value:.4f}'}  {text}", file=file, flush=True)
 
-    tuned = tune(make, space, development, args.metric, args.trials, args.seed, args.offer, say)
+    with bar:
+        tuned = tune(make, space, development, args.metric, args.trials, args.seed, args.offer, say)
     before = mean_score(make({}), held_out, args.metric, args.seed, args.offer)
     after = mean_score(make(tuned.settings), held_out, args.metric, args.seed, args.offer)
     lines = _verdict(args, name, tuned, len(development), len(held_out), before, after)
@@ -80,7 +89,7 @@ def _pictures(args: Namespace, method: Recolorizer, protocol: Protocol) -> tuple
             continue  # without the guidance that the method needs
     if len(pictures) < 2:
         raise UsageError(
-            f"{args.data}: a search takes two pictures or more with true colours and what {type(method).__name__} "
+            f"{args.data}: a search takes two pictures or more with true colours and what {method_name(method)} "
             f"needs, and there are {len(pictures)}. {' '.join(failures)}".strip()
         )
     return pictures, failures

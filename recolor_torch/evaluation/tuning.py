@@ -180,18 +180,18 @@ def tune(
     study = optuna.create_study(
         direction="minimize" if better == "lower" else "maximize", sampler=_sampler(optuna, space, trials, seed)
     )
-    study.optimize(objective, n_trials=min(trials, _size(space)))
+    study.optimize(objective, n_trials=min(trials, combinations(space)))
     return tuned
 
 
 def _sampler(optuna: Any, space: Space, trials: int, seed: int) -> Any:
-    if _size(space) <= trials:
+    if combinations(space) <= trials:
         grid = {name: list(range(len(what.values))) for name, what in space.items() if isinstance(what, Choices)}
         return optuna.samplers.GridSampler(grid, seed=seed)
     return optuna.samplers.TPESampler(seed=seed)
 
 
-def _size(space: Space) -> int:
+def combinations(space: Space) -> int:
     """How many combinations there are; as good as infinite with a range."""
     return math.prod(len(what.values) if isinstance(what, Choices) else 10**9 for what in space.values())
 

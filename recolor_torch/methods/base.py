@@ -157,8 +157,10 @@ class Recolorizer(nn.Module):
         if text is None:
             return
         if not self.takes_text:
+            from recolor_torch.methods import method_name  # the registration, which imports this module
+
             raise ValueError(
-                f"{type(self).__name__} does not read a text: network, correspondence and semi_interactive do."
+                f"{method_name(self)} does not read a text: network, correspondence and semi_interactive do."
             )
         parse(text)
 
