@@ -71,7 +71,6 @@ def test_order_distance_is_that_of_all_pairs():
 
 
 def test_order_distance_of_a_monotonic_table_is_zero(rgb):
-    assert (order_distance((rgb * 3).floor() / 3, rgb.mul(255).round().div(255)) >= 0).all()
     levels = rgb.mul(255).round().div(255)
     assert (order_distance((levels * 3).floor() / 3, levels) == 0).all()
     assert (order_distance(1 - levels, levels) > 0).all()

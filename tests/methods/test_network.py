@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.color.ab import ab_to_chroma
-from recolor_torch.color.bins import ab_bins, annealed_mean
+from recolor_torch.color.bins import ab_bins
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.guide import Guide
 from recolor_torch.methods import LevinColorization
@@ -90,15 +90,18 @@ def test_an_empty_mask_is_no_hint(build, image):
     torch.testing.assert_close(method(yuv, empty), method(yuv, Guide()))
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.05])
-def test_the_distribution_by_its_temperature(build, image, temperature):
-    yuv = rgb_to_yuv(image)
+@pytest.mark.parametrize(("temperature", "share"), [(1.0, 0.6), (0.5, 0.6**2 / (0.6**2 + 0.4**2)), (0.01, 1.0)])
+def test_the_distribution_by_its_temperature(build, image, temperature, share):
     method = build(head="distribution", temperature=temperature)
-    out = method(yuv, Guide())[:, 1:]
-    ab = annealed_mean(method.estimate(yuv[:, :1]).logits, temperature)
-    ab = torch.nn.functional.interpolate(ab, size=(40, 56), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(out, ab_to_chroma(yuv[:, :1], ab))
-    assert not torch.allclose(out, build()(yuv, Guide())[:, 1:], atol=1e-2)
+    method.prepare()
+    last, shares = method.loaded.distribution[-1], torch.full((313,), 1e-12)
+    shares[[40, 200]] = torch.tensor([0.6, 0.4])  # the same two colors everywhere
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data.copy_(shares.log() + method.loaded.log_weights)
+    first, second = ab_bins()[[40, 200]]
+    yuv = rgb_to_yuv(image)
+    ab = (share * first + (1 - share) * second).view(1, 2, 1, 1).expand(2, -1, 40, 56)
+    torch.testing.assert_close(method(yuv, Guide())[:, 1:], ab_to_chroma(yuv[:, :1], ab), atol=1e-4, rtol=0)
 
 
 def test_samples_differ_and_are_on_a_sheet(build, image):

@@ -1,4 +1,5 @@
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from recolor_torch.run.targets import Target, find_targets
 
 def picture(path: Path, width: int = 8, height: int = 6) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(abs(hash(path.name)) % 1000)
+    rng = np.random.default_rng(crc32(path.name.encode()))
     Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
     return path
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv, yuv_to_rgb
+from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.guide import Reference
 from recolor_torch.methods.gram.lbfgs import ProjectedAdam, ProjectedLBFGS, _inverse_times
 from recolor_torch.methods.gram.region import ChromaRegion, RgbBox
@@ -45,8 +45,13 @@ def test_gradients_are_pulled_back(device):
     outer = seeded(1, 3, 3, 4, seed=3).to(device)
     (expected,) = torch.autograd.grad((region.to_rgb(x) * outer).sum(), x)
     torch.testing.assert_close(region.pull_back(outer), expected)
-    rgb = yuv_to_rgb(torch.cat((region.y, 0.1 * x.detach()), 1)).clamp(0, 1)
-    torch.testing.assert_close(region.to_rgb(region.from_rgb(rgb)) - rgb, torch.zeros_like(rgb), atol=0.2, rtol=0)
+
+
+def test_chroma_in_the_gamut_comes_back_from_its_picture(device):
+    region = ChromaRegion(seeded(1, 1, 3, 4).to(device))
+    chroma = region.project((seeded(1, 2, 3, 4) - 0.5).to(device))
+    torch.testing.assert_close(region.from_rgb(region.to_rgb(chroma)), chroma)
+    assert chroma.abs().amax() > 0.1
 
 
 def quadratic(n=40, condition=100.0):
@@ -195,5 +200,4 @@ def test_shuffling_keeps_the_pixels_and_moves_them(rgb):
 def test_references_come_to_the_size_of_the_target(rgb):
     fitted = fit_reference(Reference(rgb[:1], mask=torch.ones_like(rgb[:1, :1])), 12 * 16)
     assert fitted.image.shape[-2:] == fitted.mask.shape[-2:] == (12, 16)
-    assert fit_reference(Reference(rgb[:1]), 10**6).image is not None
     assert fit_reference(Reference(rgb[:1]), 10**6).image.shape == rgb[:1].shape
