@@ -3,10 +3,38 @@
 Shape and dtype only, but for ``require_all``: reading values waits for the device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def one_or_many(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of pictures, (B, C, H, W), take one, (C, H, W), as well; what comes back has no B then.
+
+    Example:
+        >>> one_or_many(lambda x: x.mean((2, 3)))(torch.ones(3, 4, 5))
+        tensor([1., 1., 1.])
+    """
+
+    @wraps(function)
+    def either(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not (args and isinstance(args[0], Tensor) and args[0].ndim == 3):
+            return function(*args, **kwargs)
+        named = {name: _as_batch(x) for name, x in kwargs.items()}
+        found: Any = function(*[_as_batch(x) for x in args], **named)  # type: ignore[arg-type]
+        return found[0] if found.ndim else found  # type: ignore[no-any-return]
+
+    return either
+
+
+def _as_batch(x: Any) -> Any:
+    return x[None] if isinstance(x, Tensor) and x.ndim == 3 else x
 
 
 def check_float(x: Tensor, name: str) -> None:

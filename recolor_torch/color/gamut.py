@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 from recolor_torch.color.yuv import chroma_to_rgb_offset
 
 
+@one_or_many
 def fit_gamut(luminance: Tensor, chroma: Tensor) -> Tensor:
     r"""The sRGB image with this luminance whose chroma is scaled down, pixel by pixel, until it fits.
 

@@ -5,11 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 _SQRT3 = math.sqrt(3.0)
 
 
+@one_or_many
 def rgb_to_hsi(image: Tensor) -> Tensor:
     r"""sRGB to hue, saturation and intensity.
 
@@ -52,6 +53,7 @@ def rgb_to_hsi(image: Tensor) -> Tensor:
     return torch.cat([hue, saturation, intensity], dim=1)
 
 
+@one_or_many
 def hsi_to_rgb(hsi: Tensor) -> Tensor:
     """Hue, saturation and intensity to sRGB, the inverse of :func:`rgb_to_hsi`. Nothing is clipped.
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 from recolor_torch.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ else:
     kc = LazyModule("kornia.color")
 
 
+@one_or_many
 def rgb_to_lab(image: Tensor) -> Tensor:
     """sRGB to CIE Lab.
 
@@ -31,6 +32,7 @@ def rgb_to_lab(image: Tensor) -> Tensor:
     return kc.rgb_to_lab(image)
 
 
+@one_or_many
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """CIE Lab to sRGB, clipped to [0, 1] as kornia does.
 

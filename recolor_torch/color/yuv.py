@@ -7,7 +7,7 @@ is this pair.
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 """Weights of the channels in luminance (ITU-R BT.601)."""
@@ -16,6 +16,7 @@ U_SCALE = 0.5 / (1 - BLUE)
 V_SCALE = 0.5 / (1 - RED)
 
 
+@one_or_many
 def rgb_to_luminance(image: Tensor) -> Tensor:
     r"""Luminance :math:`Y = 0.299 R + 0.587 G + 0.114 B` of an image.
 
@@ -33,6 +34,7 @@ def rgb_to_luminance(image: Tensor) -> Tensor:
     return _luminance(image)
 
 
+@one_or_many
 def rgb_to_yuv(image: Tensor) -> Tensor:
     r"""sRGB to YUV (report, eq. 1).
 
@@ -62,6 +64,7 @@ def rgb_to_yuv(image: Tensor) -> Tensor:
     return torch.cat([y, u, v], dim=1)
 
 
+@one_or_many
 def yuv_to_rgb(yuv: Tensor) -> Tensor:
     r"""YUV to sRGB, the exact inverse of :func:`rgb_to_yuv` (report, eq. 4). Nothing is clipped.
 
@@ -79,6 +82,7 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
     return yuv[:, :1] + chroma_to_rgb_offset(yuv[:, 1:])
 
 
+@one_or_many
 def chroma_to_rgb_offset(chroma: Tensor) -> Tensor:
     """What chroma adds to a gray pixel: the RGB of (0, U, V). Its own luminance is 0.
 

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 
+@one_or_many
 def blockiness(x: Tensor, period: int) -> Tensor:
     r"""Mean absolute step across the lines of a grid, over that elsewhere; about 1 where there is no grid.
 

@@ -3,9 +3,10 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 
+@one_or_many
 def amplify_contrast(luminance: Tensor, gain: float = 2.0, tiles: int = 8, spread: float = 0.2) -> Tensor:
     r"""Raise the contrast where a picture has little of it.
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 from recolor_torch.filters.stationary import stationary_bands
 
 # Standard deviation of white noise of 1 in the detail bands of the Haar transform, the finest first: the norms of the
@@ -21,6 +21,7 @@ _NORMAL_MEDIAN = 0.6745
 _LEAST, _FULL = 2.5 / 255, 6.0 / 255
 
 
+@one_or_many
 def measure_noise(luminance: Tensor) -> Tensor:
     r"""Standard deviation of the noise of gray pictures.
 
@@ -58,6 +59,7 @@ def measure_noise(luminance: Tensor) -> Tensor:
     return (0.5 * (whole + torch.minimum(medians, whole))) / (6 * _NORMAL_MEDIAN)
 
 
+@one_or_many
 def denoise(luminance: Tensor, noise: Tensor | None = None, levels: int = 4) -> Tensor:
     r"""A copy of gray pictures without their grain, of the strength that was measured.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size
+from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size, one_or_many
 from recolor_torch.filters.smoothing import Border, gauss_filter
 from recolor_torch.filters.soft_histogram import soft_cdf
 from recolor_torch.lazy import LazyModule
@@ -33,6 +33,7 @@ _NOISE = 0.002
 _SAMPLE = 1 << 20
 
 
+@one_or_many
 def edge_filter(x: Tensor, kernel: EdgeKernel = "cross", border: Border = "replicate") -> Tensor:
     """Filter with one of the report's four edge kernels; the answer has both signs.
 
@@ -56,6 +57,7 @@ def edge_filter(x: Tensor, kernel: EdgeKernel = "cross", border: Border = "repli
     return kf.filter2d(x, weights, border)
 
 
+@one_or_many
 def edge_probability(
     luminance: Tensor,
     detector: EdgeDetector = "sobel",
@@ -110,6 +112,7 @@ def edge_probability(
     return (response / scale).clamp_max(1)
 
 
+@one_or_many
 def edge_free(edges: Tensor, threshold: float, softness: float = 0.0) -> Tensor:
     """Mask of the pixels that lie on no edge: 1 where ``edges`` < ``threshold``.
 

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 Border = Literal["constant", "reflect", "replicate", "circular"]
 Axis = Literal["down", "across"]
 
 
+@one_or_many
 def difference(x: Tensor, axis: Axis) -> Tensor:
     r"""Central difference along an axis, :math:`\partial a = (a_{i+1} - a_{i-1}) / 2`.
 
@@ -29,6 +30,7 @@ def difference(x: Tensor, axis: Axis) -> Tensor:
     return (before + after) / 2
 
 
+@one_or_many
 def second_difference(x: Tensor, axis: Axis) -> Tensor:
     r"""Second difference along an axis, :math:`a_{i+1} - 2 a_i + a_{i-1}`; as ``difference`` at borders.
 
@@ -40,6 +42,7 @@ def second_difference(x: Tensor, axis: Axis) -> Tensor:
     return after - before
 
 
+@one_or_many
 def laplacian(x: Tensor) -> Tensor:
     """Five-point Laplacian: the sum of both second differences.
 
@@ -61,6 +64,7 @@ def _steps(x: Tensor, axis: Axis) -> tuple[Tensor, Tensor]:
     return F.pad(step, (1, 0)), F.pad(step, (0, 1))
 
 
+@one_or_many
 def mean_filter(x: Tensor, radius: int = 1, border: Border = "replicate") -> Tensor:
     """Mean of the (2 radius + 1)² pixels around each pixel.
 
@@ -77,6 +81,7 @@ def mean_filter(x: Tensor, radius: int = 1, border: Border = "replicate") -> Ten
     return _separable(x, torch.full((2 * radius + 1,), 1 / (2 * radius + 1), dtype=x.dtype, device=x.device), border)
 
 
+@one_or_many
 def gauss_filter(x: Tensor, radius: int = 2, beta: float = 0.5, border: Border = "replicate") -> Tensor:
     r"""Gauss filter :math:`\alpha \exp(-\beta (s^2 + t^2))` for s, t from -radius to radius, with the sum 1.
 

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_image, check_same_size
+from recolor_torch.checks import check_image, check_same_size, one_or_many
 from recolor_torch.color import rgb_to_luminance
 
 
+@one_or_many
 def content_loss(features: Tensor, target: Tensor, weight: float = 1.0) -> Tensor:
     r"""Mean squared difference of weighted features, :math:`\frac{1}{chw} \sum (w\,F - w\,F^*)^2`, for each sample.
 
@@ -31,6 +32,7 @@ def content_loss(features: Tensor, target: Tensor, weight: float = 1.0) -> Tenso
     return gap.square().mean((1, 2, 3)) * weight**2
 
 
+@one_or_many
 def luminance_loss(image: Tensor, target: Tensor, weight: float = 1.0) -> Tensor:
     r"""Mean squared difference of weighted luminance, :math:`\frac{1}{hw} \sum (w\,Y - w\,Y^*)^2`, for each sample.
 

@@ -3,9 +3,10 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.checks import check_image
+from recolor_torch.checks import check_image, one_or_many
 
 
+@one_or_many
 def total_variation(image: Tensor, weight: float = 1.0, eps: float = 1e-3) -> Tensor:
     r"""Mean length of the weighted gradient, :math:`\frac{1}{chw} \sum \sqrt{|w\,\nabla x|^2 + \varepsilon^2}`.
 

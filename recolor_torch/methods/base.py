@@ -61,7 +61,9 @@ class Recolorizer(nn.Module):
         self.on_progress: Callable[[float], None] | None = None
 
     def __call__(self, image: Tensor, guide: Guide) -> Tensor:
-        """``forward``; pictures of 16 bits a number are computed in float32 and come back in their type."""
+        """``forward``; one picture, (3, H, W), comes back so; of 16 bits a number it is computed in float32."""
+        if image.ndim == 3:
+            return self(image[None], guide)[0]
         if image.dtype in HALF:
             return in_float32(super().__call__, image, guide)
         return super().__call__(image, guide)

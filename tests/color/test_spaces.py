@@ -123,7 +123,12 @@ def test_unknown_space_lists_the_known(rgb):
 
 @pytest.mark.parametrize("function", [rgb_to_yuv, rgb_to_hsi, rgb_to_lab, yuv_to_rgb, hsi_to_rgb, lab_to_rgb])
 def test_wrong_input_is_named(function):
-    with pytest.raises(ValueError, match=r"must have shape \(B, 3, H, W\), got \(3, 8, 8\)"):
-        function(torch.zeros(3, 8, 8))
+    with pytest.raises(ValueError, match=r"must have shape \(B, 3, H, W\), got \(8, 8\)"):
+        function(torch.zeros(8, 8))
     with pytest.raises(TypeError, match="must be a floating point tensor, got torch.uint8"):
         function(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("function", [rgb_to_yuv, rgb_to_hsi, rgb_to_lab, rgb_to_luminance, yuv_to_rgb, hsi_to_rgb])
+def test_one_picture_goes_without_a_batch(rgb, function):
+    assert torch.equal(function(rgb[0]), function(rgb[:1])[0])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size
+from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size, one_or_many
 from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
 from recolor_torch.energies.weights import Kernel
 from recolor_torch.guide import Guide
@@ -22,6 +22,7 @@ Spread = Callable[..., Tensor]
 """``spread_chroma``, or what stands in for it: luminance, hints and mask, with prior, confidence and tolerance."""
 
 
+@one_or_many
 def spread_chroma(
     luminance: Tensor,
     hints: Tensor,
