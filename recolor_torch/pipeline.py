@@ -77,6 +77,7 @@ def recolor(
     check_choice(target, "target", ("gray", "color"))
     method, own = (build_method(method), True) if isinstance(method, str) else (method, False)
     method.require(guide)
+    method.expect(bool(guide.references), guide.hints is not None)
     keep = method.kept(keep)
     _check_guide(guide, image)
     method.notes = []
@@ -128,6 +129,7 @@ def recolor_strips(
         What gives rows of the result, sRGB in [0, 1].
     """
     method.require(guide)
+    method.expect(bool(guide.references), guide.hints is not None)
     method.notes = []
     keep = method.kept(keep)
     size = working_size(*full, method.working_side(max_side))

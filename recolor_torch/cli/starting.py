@@ -33,6 +33,7 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
     try:
         method.require_kinds(references, hints)
         method.require_text(args.text)
+        method.expect(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
     code = _color_films(films, method, args, device, single, start) if films else 0

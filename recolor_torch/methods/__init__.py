@@ -1,12 +1,10 @@
 """Methods by name. ``METHODS`` is the registration: the command line, the configs and the contract tests read it."""
 
-import os
-import sys
-from importlib import import_module
 from typing import Any
 
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.by_path import method_by_path
 from recolor_torch.methods.correspondence import Correspondence
 from recolor_torch.methods.gram import GramTransfer
 from recolor_torch.methods.histogram import HistogramTransfer
@@ -74,18 +72,7 @@ def find_method(name: str) -> type[Recolorizer]:
     """
     if name in METHODS:
         return METHODS[name]
-    module, _, attribute = name.rpartition(".")
-    if not module:
-        raise ValueError(f"Unknown method {name!r}. Known methods: {', '.join(sorted(METHODS))}; or module.Class.")
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"Unknown method {name!r}: {error}. Known methods: {', '.join(sorted(METHODS))}.") from error
-    if not (isinstance(found, type) and issubclass(found, Recolorizer)):
-        raise ValueError(f"{name} is no method: it must be a class derived from recolor_torch.Recolorizer.")
-    return found
+    return method_by_path(name, METHODS)
 
 
 def choose_method(references: bool, hints: bool) -> str:

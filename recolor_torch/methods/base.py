@@ -2,11 +2,15 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
+from recolor_torch.color import from_rgb, to_rgb
 from recolor_torch.color.tables import ChromaTable
+from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide
 from recolor_torch.precision import HALF, in_float32
 from recolor_torch.strips import Rows
@@ -16,7 +20,40 @@ if TYPE_CHECKING:
     from recolor_torch.methods.words import Painted
 
 Space = Literal["rgb", "yuv", "lab"]
+Trust = Literal["low", "normal", "high"]
 Table = Callable[[Tensor, Tensor | None], Tensor]
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """What a method that makes a prior of references may be told; one that loads no network has no use for it.
+
+    Args:
+        weights, download, vgg_preprocessing: where VGG-19 comes from.
+        several: search references together, or take the one that fits best.
+        trust: how far a reference is believed where nothing matches closely.
+    """
+
+    weights: str | None = None
+    download: bool = False
+    vgg_preprocessing: Preprocessing | None = None
+    several: Literal["all", "best"] = "all"
+    trust: Trust = "normal"
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What references say of a picture.
+
+    Args:
+        chroma: U and V, (B, 2, H, W).
+        confidence: in that, (B, 1, H, W), [0, 1].
+        belief: share of the references in it, (B, 1, H, W), [0, 1]; None where a method does not say.
+    """
+
+    chroma: Tensor
+    confidence: Tensor
+    belief: Tensor | None = None
 
 
 class Recolorizer(nn.Module):
@@ -37,6 +74,7 @@ class Recolorizer(nn.Module):
     the last bit, or the pictures belong together. Without it ``recolor`` hands them over one by one, because kernels of
     convolutions, products and transcendental functions round by the size of the batch.
     ``follows_links`` says that the method reads ``Guide.links``.
+    ``says_belief`` says that ``transferred`` tells how far the references are believed.
     ``stages`` is filled, where ``keep_stages`` is set, with intermediate results worth a look: sRGB
     images by name, or the text of files; ``--save-stages`` writes them.
     ``notes`` has for each picture of the last batch what a person should know of it, a sentence each, or is empty.
@@ -50,6 +88,7 @@ class Recolorizer(nn.Module):
     single: ClassVar[bool] = False
     follows_links: ClassVar[bool] = False
     takes_text: ClassVar[bool] = False
+    says_belief: ClassVar[bool] = False
     sequence: bool = False
 
     def __init__(self) -> None:
@@ -102,6 +141,32 @@ class Recolorizer(nn.Module):
         """
         return None
 
+    @classmethod
+    def for_transfer(cls, settings: TransferSettings) -> "Recolorizer":  # noqa: ARG003  subclasses read it
+        """The method with these of its settings."""
+        return cls()
+
+    def transferred(self, image: Tensor, guide: Guide) -> Transferred:
+        """What the method makes of a gray picture by references alone, as a prior: its whole result, surely.
+
+        Args:
+            image: YUV, (B, 3, H, W), of which luminance is read.
+            guide: its references, in YUV, and its links are read.
+        """
+        own = self.references_alone(guide)
+        gray = torch.cat((image[:, :1], torch.zeros_like(image[:, 1:])), 1)
+        colored = self(from_rgb(to_rgb(gray, "yuv"), self.space), own)
+        chroma = from_rgb(to_rgb(colored, self.space), "yuv")[:, 1:]
+        return Transferred(chroma, torch.ones_like(chroma[:, :1]))
+
+    def references_alone(self, guide: Guide) -> Guide:
+        """The references of a guide in YUV in the method's space, and the links if it follows them."""
+        references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), self.space)) for r in guide.references)
+        own = replace(guide, references=references, hints=None, hint_mask=None, text=None)
+        if self.follows_links:
+            return own
+        return replace(own, references=tuple(r for r in references if r.weight > 0), links=())
+
     def memory_per_pixel(self, hints: bool) -> int:
         """``bytes_per_pixel`` for a target with hints, or without."""
         return self.bytes_per_pixel
@@ -120,6 +185,9 @@ class Recolorizer(nn.Module):
     def provenance(self) -> dict[str, str]:
         """What the result depends on beside the settings, such as ``{"weights": digest}``, for the run record."""
         return {}
+
+    def expect(self, references: bool, hints: bool) -> None:
+        """Take in what the next guides hold; called before ``prepare`` where that is known, and before each picture."""
 
     def reset(self) -> None:
         """Forget what earlier batches left behind; called before a run. Most methods have no memory."""

@@ -1,6 +1,5 @@
 """A reference's colours where they fit, or a network's, corrected by a person's strokes."""
 
-import inspect
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -8,15 +7,15 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_choice, check_image
-from recolor_torch.color import fit_gamut, from_rgb, to_rgb
+from recolor_torch.color import fit_gamut, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.base import Recolorizer
-from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
+from recolor_torch.methods.base import Recolorizer, TransferSettings
 from recolor_torch.methods.held_out import hold_out
 from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.transfers import find_transfer
 from recolor_torch.methods.words import paint_words
 
 # How strongly the prior holds, where the hints have the choice; first of all, propagation of the hints alone.
@@ -133,53 +132,46 @@ class SemiInteractive(Recolorizer):
         self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self._method: Recolorizer | None = None
         self._network = NetworkColorization()
-        self._alone = False
+        self._lacks_references = False
 
     def require_kinds(self, references: bool, hints: bool) -> None:
-        """Hints are needed; where there is no reference, the network stands in for it from now on."""
+        """Hints are needed; where there is no reference, the network stands in for it."""
         super().require_kinds(True, hints)
-        self._alone = not references
+
+    def expect(self, references: bool, hints: bool) -> None:
+        """Without a reference it is the network that is prepared."""
+        self._lacks_references = not references
 
     def _transfer(self) -> Recolorizer:
         """The reference method, made at its first use."""
         if self._method is None:
-            self._method = self._make("correspondence" if self.transfer == "auto" else self.transfer)
+            cls = find_transfer("correspondence" if self.transfer == "auto" else self.transfer)
+            sources = self.weights, self.download, self.vgg_preprocessing
+            self._method = cls.for_transfer(TransferSettings(*sources, self.several))
         return self._method
-
-    def _make(self, name: str) -> Recolorizer:
-        from recolor_torch.methods import METHODS, build_method  # this module is one of them
-
-        if name in METHODS and METHODS[name].needs != ("reference",):
-            raise ValueError(f"transfer must be a method that needs a reference alone, got {name!r}.")
-        takes = inspect.signature(METHODS[name]).parameters if name in METHODS else {}
-        names = ("weights", "download", "vgg_preprocessing", "several")
-        passed = {name: getattr(self, name) for name in names}
-        return build_method(name, **{k: v for k, v in passed.items() if k in takes})
 
     def prepare(self) -> None:
         """Load what the reference method needs, or the network in its place."""
-        if self._alone or self._beside_network():
+        if self._by_network(self._lacks_references):
             self._network.prepare()
-        if not self._by_network():
-            self._transfer().prepare()
+            return
+        self._transfer().prepare()
+        if self._lacks_references or self._transfer().says_belief:
+            self._network.prepare()
 
     def bare(self) -> Recolorizer:
         """What makes the prior: the reference method, or the network in its place."""
-        return self._network if self._alone else self._transfer()
+        return self._network if self._lacks_references else self._transfer()
 
-    def _by_network(self) -> bool:
-        """Whether the prior is the network's own estimate."""
-        return self._alone and self.transfer == "auto"
-
-    def _beside_network(self) -> bool:
-        """Whether the prior is a reference's and the network's, by what the hints say of both."""
-        return not self._alone and isinstance(self._transfer(), Correspondence)
+    def _by_network(self, alone: bool) -> bool:
+        """Whether the prior is the network's own estimate, which it can be without references."""
+        return alone and self.transfer == "auto"
 
     def provenance(self) -> dict[str, str]:
         """The class of the method that makes the prior, and what that depends on."""
         self.prepare()
-        network = {"network": self._network.digest} if self._alone else {}
-        if self._by_network():
+        network = {"network": self._network.digest} if self._lacks_references else {}
+        if self._by_network(self._lacks_references):
             return {"transfer": type(self._network).__name__, **network}
         method = self._transfer()
         return {"transfer": type(method).__name__, **method.provenance(), **network}
@@ -190,8 +182,8 @@ class SemiInteractive(Recolorizer):
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)
         luminance, chroma = image[:, :1], hints[:, 1:]
-        judged = None
-        if self._by_network():
+        judged, by_network = None, self._by_network(not guide.references)
+        if by_network:
             prior, confidence = self._network.prior(luminance, chroma, mask)
         else:
             (prior, confidence), belief = self._prior(image, guide)
@@ -208,7 +200,7 @@ class SemiInteractive(Recolorizer):
             self.take(painted)
         if judged is not None:
             result = color_judged(self._network, luminance, chroma, mask, judged)
-        elif self.strength is None and self._by_network():  # it knows the hints, so they cannot judge it
+        elif self.strength is None and by_network:  # it knows the hints, so they cannot judge it
             result = self._network.combine(luminance, chroma, mask, prior, confidence)
         else:
             if self.strength is None:
@@ -225,27 +217,15 @@ class SemiInteractive(Recolorizer):
 
     def _prior(self, image: Tensor, guide: Guide) -> tuple[Prior, Tensor | None]:
         """What the reference method says; where the network stands beside it also the belief in that, (B, 1, H, W)."""
-        pictures = guide.references
-        if self._alone:
+        alone = not guide.references
+        if alone:
             made, _ = self._network.prior(image[:, :1])
-            pictures = (Reference(torch.cat((image[:, :1], made), 1)),)
+            guide = replace(guide, references=(Reference(torch.cat((image[:, :1], made), 1)),))
         method = self._transfer()
         method.keep_stages = self.keep_stages
         method.stages.clear()
-        references = tuple(replace(r, image=from_rgb(to_rgb(r.image, "yuv"), method.space)) for r in pictures)
-        own = replace(guide, references=references, hints=None, hint_mask=None)
-        if not method.follows_links:
-            own = replace(own, references=tuple(r for r in references if r.weight > 0), links=())
-        if isinstance(method, Correspondence):
-            found = method.believe(image, own)
-            confidence, belief = found.confidence, None if self._alone else found.belief
-            chroma = propagate_estimate(image[:, :1], found.chroma, confidence, tolerance=method.tolerance)
-        else:
-            gray = image * torch.tensor([1.0, 0.0, 0.0], dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-            colored = method(from_rgb(to_rgb(gray, "yuv"), method.space), own)
-            chroma = from_rgb(to_rgb(colored, method.space), "yuv")[:, 1:]
-            confidence, belief = torch.ones_like(chroma[:, :1]), None
+        found = method.transferred(image, guide)
         if self.keep_stages:
             self.stages |= method.stages
-            self.stages |= {f"reference_{i}": to_rgb(r.image, "yuv") for i, r in enumerate(pictures, start=1)}
-        return (chroma, confidence), belief
+            self.stages |= {f"reference_{i}": to_rgb(r.image, "yuv") for i, r in enumerate(guide.references, start=1)}
+        return (found.chroma, found.confidence), None if alone else found.belief

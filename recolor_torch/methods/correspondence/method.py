@@ -1,7 +1,7 @@
 """Colour from a reference, carried to where it belongs: dense correspondence of deep features of gray pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -15,7 +15,7 @@ from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19,
 from recolor_torch.filters import denoise
 from recolor_torch.guide import Guide, Reference, total_weight
 from recolor_torch.linalg.solve import full_precision, solve
-from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.base import Recolorizer, Transferred, TransferSettings, Trust
 from recolor_torch.methods.correspondence.confidence import Candidates, Estimate, blend_candidates, confidence_of
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
@@ -26,8 +26,6 @@ from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import ColorUNet
 from recolor_torch.precision import exact_convolutions
-
-Trust = Literal["low", "normal", "high"]
 
 # Odds against a reference by the name of the trust in it: those of a person's own, and of one that a gallery found.
 REJECTIONS: dict[str, tuple[float, float]] = {"low": (3.0, 6.0), "normal": (1.0, 3.0), "high": (0.2, 1.0)}
@@ -68,21 +66,6 @@ def propagate_estimate(
     return checked(solve(energy, atol=tolerance / 255, start=chroma), tolerance)
 
 
-@dataclass(frozen=True)
-class Transferred:
-    """What references say of a picture.
-
-    Args:
-        chroma: before it is spread, filled where no reference is believed, (B, 2, H, W).
-        confidence: in that, (B, 1, H, W), [0, 1].
-        belief: share of the references in it, (B, 1, H, W), [0, 1].
-    """
-
-    chroma: Tensor
-    confidence: Tensor
-    belief: Tensor
-
-
 class Correspondence(Recolorizer):
     """Colors from references, each to where it belongs: places are matched by deep features of the gray pictures.
 
@@ -118,6 +101,7 @@ class Correspondence(Recolorizer):
     takes_text = True
     needs = ("reference",)
     follows_links = True
+    says_belief = True
     bytes_per_pixel = 400
     # Chroma solved at this size and enlarged is as good as chroma solved in full, see LevinColorization.
     largest_side: ClassVar[int] = 1024
@@ -160,6 +144,19 @@ class Correspondence(Recolorizer):
     def network(self) -> NetworkColorization:
         """The network that fills, and whose encoder gives the features of meaning."""
         return self._network[0]
+
+    @classmethod
+    def for_transfer(cls, settings: TransferSettings) -> "Correspondence":
+        """The method with these of its settings."""
+        s = settings
+        sources = {"weights": s.weights, "download": s.download, "vgg_preprocessing": s.vgg_preprocessing}
+        return cls(several=s.several, trust=s.trust, **sources)  # type: ignore[arg-type]
+
+    def transferred(self, image: Tensor, guide: Guide) -> Transferred:
+        """``believe``, spread; see ``Recolorizer.transferred``."""
+        found = self.believe(image, self.references_alone(guide))
+        chroma = propagate_estimate(image[:, :1], found.chroma, found.confidence, tolerance=self.tolerance)
+        return replace(found, chroma=chroma)
 
     def prepare(self) -> None:
         """Find and read the weights: VGG-19 as far as conv_5, and the colorization network.

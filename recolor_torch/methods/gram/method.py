@@ -10,7 +10,7 @@ from recolor_torch.checks import check_choice, check_image, check_mask
 from recolor_torch.color import from_rgb, to_rgb
 from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.base import Recolorizer, TransferSettings
 from recolor_torch.methods.gram.descent import Algorithm
 from recolor_torch.methods.gram.objective import LossWeights, Match, network_precision
 from recolor_torch.methods.gram.solver import Beginning, GramSolver, Pace
@@ -115,6 +115,12 @@ class GramTransfer(Recolorizer):
         # Not a submodule: the weights belong to no checkpoint.
         self._networks: dict[tuple[torch.device, torch.dtype], VGG19] = {}
         _ = self.solver  # checks the settings
+
+    @classmethod
+    def for_transfer(cls, settings: TransferSettings) -> "GramTransfer":
+        """The method with these of its settings."""
+        s = settings
+        return cls(weights=s.weights, download=s.download, vgg_preprocessing=s.vgg_preprocessing)
 
     @property
     def losses(self) -> LossWeights:
