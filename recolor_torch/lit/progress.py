@@ -21,6 +21,10 @@ class LabeledProgressBar(RichProgressBar):
                 columns.append(column)
         return columns
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        # Where the steps are limited and the epochs are not, Lightning writes "Epoch 0/-2".
+        return super()._get_train_description(current_epoch).removesuffix("/-2")
+
 
 def label_progress(trainer: pl.Trainer) -> None:
     """Put the bar in the place of Lightning's own; one that the user chose stays."""

@@ -219,7 +219,8 @@ def _load_large(job: Job, max_pixels: int) -> LargeTarget:
 
 def _references(job: Job, max_pixels: int) -> tuple[tuple[Reference, ...], tuple[str, ...]]:
     """The references of a job, and what was assumed on reading them."""
-    references, notes = [], []
+    references: list[Reference] = []
+    notes: list[str] = []
     with _SHARED:
         for path, mask, weight in zip(job.references, job.reference_masks, job.weights):
             found = read_reference(path, mask, max_pixels)

@@ -26,6 +26,9 @@ def test_the_times_have_words():
     assert "so far," in line
     assert line.index("so far,") < line.index("left")
     assert "•" not in line
+    trainer.fit_loop.max_epochs = -1
+    bar._trainer = trainer
+    assert bar._get_train_description(3) == "Epoch 3"
 
 
 def test_a_bar_of_the_users_own_stays():
