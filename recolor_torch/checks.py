@@ -27,8 +27,8 @@ def one_or_many(function: Callable[P, R]) -> Callable[P, R]:
         if not (args and isinstance(args[0], Tensor) and args[0].ndim == 3):
             return function(*args, **kwargs)
         named = {name: _as_batch(x) for name, x in kwargs.items()}
-        found: Any = function(*[_as_batch(x) for x in args], **named)  # type: ignore[arg-type]
-        return found[0] if found.ndim else found  # type: ignore[no-any-return]
+        found: Any = function(*[_as_batch(x) for x in args], **named)
+        return found[0] if found.ndim else found
 
     return either
 

@@ -44,6 +44,17 @@ def make_parser(own: dict[str, type] | None = None, only: str | None = None) -> 
     """
     usage = "recolor colorize TARGET... -o OUT [-r PICTURE]... [-m METHOD] [--METHOD.SETTING VALUE]..."
     parser = Parser(prog="recolor colorize", description=DESCRIPTION, usage=usage, main=MAIN)
+    _add_what(parser)
+    _add_how(parser)
+    _add_where(parser)
+    for name, cls in {**known_methods(), **(own or {})}.items() if only is None else [(only, known_methods()[only])]:
+        parser.add_class_arguments(cls, name)
+    parser.add_class_arguments(outline("recolor_torch.film.settings", "FilmSettings"), "film", skip={"strength"})
+    return parser
+
+
+def _add_what(parser: Parser) -> None:
+    """What is colored, and what the colors come from."""
     add = parser.add_argument
     add("targets", nargs="*", metavar="TARGET", help="files, folders (with all below them) or globs")
     add("--list", type=str, metavar="FILE", help="text file with a target a line")
@@ -79,6 +90,11 @@ def make_parser(own: dict[str, type] | None = None, only: str | None = None) -> 
         metavar="WORDS",
         help="colors for things in the picture, as 'red dress, green lawn, blond hair'",
     )
+
+
+def _add_how(parser: Parser) -> None:
+    """How, and on what device."""
+    add = parser.add_argument
     add("--sequence", action="store_true", help="targets are frames of a clip, which are coloured as a film")
     add(
         "--target",
@@ -107,6 +123,11 @@ def make_parser(own: dict[str, type] | None = None, only: str | None = None) -> 
         choices=["torchvision", "caffe", "caffe-bgr"],
         help="how VGG-19's input is made, where the weights' file does not say",
     )
+
+
+def _add_where(parser: Parser) -> None:
+    """Where results go, and what is said of them."""
+    add = parser.add_argument
     add("--suffix", type=str, default="", help="put between an output's name and its extension, as _colour")
     add(
         "--ext",
@@ -125,10 +146,6 @@ def make_parser(own: dict[str, type] | None = None, only: str | None = None) -> 
     add("-q", "--quiet", action="store_true", help="print errors alone")
     add("--json", action="store_true", help="print the record of each target as a line of JSON")
     add("--shots", type=str, metavar="FILE", help="CSV of a film's shots, in place of those that are found")
-    for name, cls in {**known_methods(), **(own or {})}.items() if only is None else [(only, known_methods()[only])]:
-        parser.add_class_arguments(cls, name)
-    parser.add_class_arguments(outline("recolor_torch.film.settings", "FilmSettings"), "film", skip={"strength"})
-    return parser
 
 
 def main(argv: list[str]) -> int:
