@@ -20,7 +20,7 @@ from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.protocols import Protocol
 from recolor_torch.evaluation.recognition import Classifier
 from recolor_torch.evaluation.report import headline, write_report
-from recolor_torch.evaluation.run import Judges, Outcome, evaluate, recognized_in_truth, set_distances
+from recolor_torch.evaluation.run import Judges, Scored, evaluate, recognized_in_truth, set_distances
 from recolor_torch.methods import METHODS, Recolorizer
 from recolor_torch.paths import as_path, show_path
 
@@ -84,7 +84,7 @@ def _judges(args: Namespace) -> tuple[Judges, list[str]]:
 
 
 def _together(
-    cases: list[Case], outcome: Outcome, out: Path, protocol: Protocol, judges: Judges, notes: list[str]
+    cases: list[Case], outcome: Scored, out: Path, protocol: Protocol, judges: Judges, notes: list[str]
 ) -> dict[str, Any]:
     """What is known of all pictures together, for the summary; notes for the page."""
     found: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
     return methods
 
 
-def _refuse_nothing(outcome: Outcome, methods: dict[str, Recolorizer], cases: list[Case]) -> None:
+def _refuse_nothing(outcome: Scored, methods: dict[str, Recolorizer], cases: list[Case]) -> None:
     """A method that was judged on nothing, though pictures could be read, was asked for in vain."""
     if outcome.failures:
         return

@@ -18,7 +18,7 @@ from recolor_torch.paths import as_path, show_path
 if TYPE_CHECKING:
     from recolor_torch.features import VggWeights
     from recolor_torch.gallery import DescriptorSpec
-    from recolor_torch.gallery.plan import Found
+    from recolor_torch.gallery.plan import FoundFile
     from recolor_torch.gallery.upkeep import Embed, Outcome
 
 _LAYERS = (
@@ -151,7 +151,7 @@ def _weights(args: Namespace, depth: int) -> "VggWeights":
 def _embed(args: Namespace, weights: "VggWeights | None" = None) -> "Embed":
     """What computes descriptors; Lightning and the weights are loaded only when there is something to compute."""
 
-    def embed(folder: Path, spec: "DescriptorSpec", files: "list[Found]") -> bool:
+    def embed(folder: Path, spec: "DescriptorSpec", files: "list[FoundFile]") -> bool:
         accelerator, devices = lightning_device(args.device)
         options: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
         if args.devices > 1:
@@ -164,7 +164,7 @@ def _embed(args: Namespace, weights: "VggWeights | None" = None) -> "Embed":
 def _embed_with_progress(
     folder: Path,
     spec: "DescriptorSpec",
-    files: "list[Found]",
+    files: "list[FoundFile]",
     weights: "VggWeights",
     args: Namespace,
     options: dict[str, Any],

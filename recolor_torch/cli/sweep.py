@@ -13,7 +13,7 @@ from recolor_torch.paths import show_path
 
 if TYPE_CHECKING:
     from recolor_torch.cli.given import Given
-    from recolor_torch.cli.trial import Trial
+    from recolor_torch.cli.trial import TrialPicture
     from recolor_torch.plots.sheets import Label
 
 DESCRIPTION = """Show what settings do: a sheet with a result for each value, or for each pair of values of two.
@@ -101,12 +101,12 @@ def _label(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key}={'null' if value is None else value}" for key, value in settings.items())
 
 
-def _best(trials: "list[Trial]") -> "Trial | None":
+def _best(trials: "list[TrialPicture]") -> "TrialPicture | None":
     judged = [trial for trial in trials if trial.metrics is not None and "ciede2000" in trial.metrics]
     return min(judged, key=lambda trial: trial.metrics["ciede2000"]) if judged else None  # type: ignore[index]
 
 
-def _rows(given: "Given", trials: "list[Trial]", columns: int) -> "list[list[Label]]":
+def _rows(given: "Given", trials: "list[TrialPicture]", columns: int) -> "list[list[Label]]":
     inputs = list(given.panels().items())
     cells = [(trial.label, trial.picture) for trial in trials]
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]

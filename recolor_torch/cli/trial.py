@@ -20,7 +20,7 @@ from recolor_torch.plots.sheets import message_panel
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialPicture:
     """A method's result on a target, or why there is none.
 
     Args:
@@ -60,7 +60,7 @@ class Trial:
         return f"{name}: {', '.join(rest)}"
 
 
-def run_trials(given: Given, methods: Mapping[str, Recolorizer], args: Namespace) -> list[Trial]:
+def run_trials(given: Given, methods: Mapping[str, Recolorizer], args: Namespace) -> list[TrialPicture]:
     """Each method on the target; what keeps one from working is said in its place.
 
     Args:
@@ -81,7 +81,7 @@ def run_trials(given: Given, methods: Mapping[str, Recolorizer], args: Namespace
     return trials
 
 
-def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> Trial:
+def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> TrialPicture:
     torch.manual_seed(args.seed)
     try:
         method.prepare()
@@ -91,11 +91,11 @@ def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> Trial
         seconds = time.perf_counter() - start
     except (ValueError, ArithmeticError, WeightsMissing) as error:
         said = error if isinstance(error, WeightsMissing) else UsageError(f"{name}: {error}")
-        return Trial(name, message_panel(str(error), given.target), error=said)
-    return Trial(name, result, seconds, score(result, given.truth, given.target))
+        return TrialPicture(name, message_panel(str(error), given.target), error=said)
+    return TrialPicture(name, result, seconds, score(result, given.truth, given.target))
 
 
-def refuse_nothing(trials: list[Trial]) -> None:
+def refuse_nothing(trials: list[TrialPicture]) -> None:
     """Raise the first error where no trial has a result."""
     if all(trial.error is not None for trial in trials):
         assert trials[0].error is not None

@@ -6,12 +6,12 @@ from typing import Any
 
 from recolor_torch.evaluation.metrics import METRICS
 from recolor_torch.evaluation.protocols import Protocol
-from recolor_torch.evaluation.run import GRAY, Outcome, Row, file_of, folder_of
+from recolor_torch.evaluation.run import GRAY, Scored, ScoredRow, file_of, folder_of
 from recolor_torch.evaluation.table import MAIN, summarize, to_csv, used_metrics
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.plots.error_map import TOP, color_table
 from recolor_torch.plots.figures import write_figure
-from recolor_torch.plots.page import Cell, Column, Link, Page, Panel
+from recolor_torch.plots.page import Cell, Column, Page, PageLink, Panel
 from recolor_torch.plots.score_plots import plot_groups, plot_speed, plot_spread
 
 EXTREMES = 3
@@ -21,7 +21,7 @@ _DIGITS = {"ssim": 3, "lpips": 3, "colorfulness": 1, "colorfulness_abs": 1, "col
 _GROUPS_SHOWN = 12
 
 
-def write_report(out: Path, outcome: Outcome, about: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
+def write_report(out: Path, outcome: Scored, about: dict[str, Any], protocol: Protocol) -> dict[str, Any]:
     """Write everything but the pictures of single cases, which ``evaluate`` has written.
 
     Args:
@@ -73,7 +73,7 @@ def _mean(part: dict[str, Any], metric: str) -> float | None:
     return part["metrics"][metric]["mean"] if metric in part["metrics"] else None
 
 
-def _write_plots(out: Path, rows: list[Row], results: dict[str, Any]) -> dict[str, str]:
+def _write_plots(out: Path, rows: list[ScoredRow], results: dict[str, Any]) -> dict[str, str]:
     """Plots by caption: their files, relative to the page."""
     (out / "plots").mkdir(exist_ok=True)
     title = f"mean {METRICS[MAIN].title} of a picture"
@@ -99,7 +99,7 @@ def _write_plots(out: Path, rows: list[Row], results: dict[str, Any]) -> dict[st
     return plots
 
 
-def _page(rows: list[Row], summary: dict[str, Any], metrics: list[str], plots: dict[str, str]) -> Page:
+def _page(rows: list[ScoredRow], summary: dict[str, Any], metrics: list[str], plots: dict[str, str]) -> Page:
     page = Page(f"Evaluation: {summary['data']}")
     page.text(headline(summary))
     for note in summary["notes"]:
@@ -183,7 +183,7 @@ def _group_table(page: Page, results: dict[str, Any], groups: list[str]) -> None
     page.table(columns, table)
 
 
-def _extremes(page: Page, rows: list[Row]) -> None:
+def _extremes(page: Page, rows: list[ScoredRow]) -> None:
     judged = [row for row in rows if MAIN in row.metrics and row.method != GRAY]
     if not judged:
         return
@@ -205,7 +205,7 @@ def _extremes(page: Page, rows: list[Row]) -> None:
                 page.strip(_panels(row))
 
 
-def _panels(row: Row) -> list[Panel]:
+def _panels(row: ScoredRow) -> list[Panel]:
     folder, name = folder_of(row.case), file_of(row.method)
     shown = row.metrics[MAIN]
     return [
@@ -222,10 +222,10 @@ def _given_panels(folder: str, given: dict[str, str]) -> list[Panel]:
     return [Panel(f"{folder}/{files[kind]}", words) for kind, words in given.items()]
 
 
-def _every_picture(page: Page, rows: list[Row], methods: list[str]) -> None:
+def _every_picture(page: Page, rows: list[ScoredRow], methods: list[str]) -> None:
     page.section("Every picture", "pictures")
     page.text(f"{METRICS[MAIN].title} of each picture and method; the name leads to the pictures.", "note")
-    by_case: dict[str, dict[str, Row]] = {}
+    by_case: dict[str, dict[str, ScoredRow]] = {}
     for row in rows:
         by_case.setdefault(row.case.name, {})[row.method] = row
     cases = {name: next(iter(own.values())).case for name, own in by_case.items()}
@@ -233,7 +233,7 @@ def _every_picture(page: Page, rows: list[Row], methods: list[str]) -> None:
     for name, own in by_case.items():
         numbers = [own[m].metrics.get(MAIN) if m in own else None for m in methods]
         certain = "yes" if cases[name].certain else "no"
-        table.append([Link(name, f"#picture-{name}"), cases[name].group, certain, *numbers])
+        table.append([PageLink(name, f"#picture-{name}"), cases[name].group, certain, *numbers])
     page.table([Column("picture"), Column("group"), Column("certain colour"), *map(Column, methods)], table)
     for name, own in by_case.items():
         folder = folder_of(cases[name])

@@ -36,7 +36,7 @@ PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoredRow:
     """A method's result on a case.
 
     Args:
@@ -85,10 +85,10 @@ NO_JUDGES = Judges()
 
 
 @dataclass
-class Outcome:
+class Scored:
     """All rows, sorted by case and then in the order of the methods, and what failed, a sentence each."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ScoredRow] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     computed: int = 0
 
@@ -101,7 +101,7 @@ def evaluate(
     judges: Judges = NO_JUDGES,
     device: torch.device | str = "cpu",
     progress: Callable[[str], None] = lambda name: None,
-) -> Outcome:
+) -> Scored:
     """Colour every case with every method that its guidance suffices for, measure, and write pictures and the record.
 
     What ``out`` has already, from the same pixels, settings and seed, is not done again: a run that was stopped at
@@ -126,7 +126,7 @@ def evaluate(
         method.to(device).prepare()
     known = record.load(out)
     photographs = tuple(case.target for case in cases if case.truth == case.target)
-    outcome = Outcome()
+    outcome = Scored()
     for case in cases:
         try:
             prepared = prepare(case, protocol, photographs)
@@ -142,7 +142,7 @@ def evaluate(
     return outcome
 
 
-def set_distances(outcome: Outcome, out: Path, features: DeepFeatures) -> dict[str, dict[str, Any]]:
+def set_distances(outcome: Scored, out: Path, features: DeepFeatures) -> dict[str, dict[str, Any]]:
     """By method: the Fréchet distance of its results to the true pictures, and of how many. Needs two pictures.
 
     Pictures are read from the report, so that those of an earlier run count too.
@@ -228,7 +228,7 @@ class _Worker:
         known: dict[str, list[dict[str, Any]]],
         judges: Judges,
         device: torch.device | str,
-        outcome: Outcome,
+        outcome: Scored,
     ) -> None:
         self.case, self.prepared, self.out, self.known = case, prepared, out, known
         self.judges, self.device, self.outcome = judges, device, outcome
@@ -244,7 +244,7 @@ class _Worker:
         if found is None:
             metrics = self._score(self.prepared.target)
             found = self._record(GRAY, settings, self.folder / "target.png", metrics, None)
-        self.outcome.rows.append(Row(self.case, GRAY, {}, found["metrics"], None))
+        self.outcome.rows.append(ScoredRow(self.case, GRAY, {}, found["metrics"], None))
 
     def run(self, label: str, method: Recolorizer, settings: dict[str, Any], protocol: Protocol) -> None:
         """The row of a method, unless its guidance is not there."""
@@ -263,7 +263,7 @@ class _Worker:
             except Exception as error:  # noqa: BLE001 # a method that fails on one picture is named, and the rest goes on
                 self.outcome.failures.append(f"{label} on {failure(self.case.target, error)}")
                 return
-        self.outcome.rows.append(Row(self.case, label, given, found["metrics"], found["seconds"]))
+        self.outcome.rows.append(ScoredRow(self.case, label, given, found["metrics"], found["seconds"]))
 
     def _compute(
         self, label: str, method: Recolorizer, settings: dict[str, Any], seed: int, guide: Any, file: Path

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from recolor_torch.evaluation.metrics import METRICS
-from recolor_torch.evaluation.run import GRAY, Row
+from recolor_torch.evaluation.run import GRAY, ScoredRow
 
 MAIN = "ciede2000"
 """The metric by which pictures are ranked."""
 
 
-def to_csv(rows: Iterable[Row]) -> str:
+def to_csv(rows: Iterable[ScoredRow]) -> str:
     """All rows as CSV; the seconds, which no two runs share, are the last column."""
     rows = list(rows)
     names = used_metrics(rows)
@@ -28,13 +28,13 @@ def to_csv(rows: Iterable[Row]) -> str:
     return file.getvalue()
 
 
-def used_metrics(rows: Iterable[Row]) -> list[str]:
+def used_metrics(rows: Iterable[ScoredRow]) -> list[str]:
     """The metrics that any row has, in the order of ``METRICS``."""
     present = {name for row in rows for name in row.metrics}
     return [name for name in METRICS if name in present]
 
 
-def summarize(rows: list[Row]) -> dict[str, Any]:
+def summarize(rows: list[ScoredRow]) -> dict[str, Any]:
     """Means by method: over all pictures, by group, and over those with a certain colour in life.
 
     Returns:
@@ -48,7 +48,7 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
         seconds = [row.seconds for row in own if row.seconds is not None]
         groups = sorted({row.case.group for row in own if row.case.group})
 
-        def part(keep: Callable[[Row], bool], own: list[Row] = own) -> dict[str, Any]:
+        def part(keep: Callable[[ScoredRow], bool], own: list[ScoredRow] = own) -> dict[str, Any]:
             return _part([row for row in own if keep(row)], gray)
 
         summary[method] = {
@@ -61,7 +61,7 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
     return summary
 
 
-def _part(rows: list[Row], gray: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _part(rows: list[ScoredRow], gray: dict[str, dict[str, float]]) -> dict[str, Any]:
     metrics = {}
     for name in METRICS:
         values = [row.metrics[name] for row in rows if name in row.metrics]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from recolor_torch.energies.temporal import Belief
 from recolor_torch.files import write_atomically
-from recolor_torch.film.guidance import FilmGuidance, Guide
-from recolor_torch.film.joining import Carried, ShotColors
+from recolor_torch.film.guidance import FilmGuidance, FilmGuide
+from recolor_torch.film.joining import CarriedChroma, ShotColors
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import MATCH_EVERY, NETWORK_EVERY, Sources
@@ -135,7 +135,7 @@ def color_film(
         PictureError: a reference or hints cannot be read.
     """
     size = working_size(*film.size, side)
-    guide = Guide(guidance, film.frames, film.rate, size, stems=film.stems)
+    guide = FilmGuide(guidance, film.frames, film.rate, size, stems=film.stems)
     parts = plan_parts(shots, guide.exact_frames())
     report = FilmReport(film.frames, len(parts), notes=guide.notes)
     work = _Worker(film, sources, guide, sink, folder, size, torch.device(device))
@@ -187,7 +187,7 @@ class _Worker:
         self,
         film: Frames,
         sources: Sources,
-        guide: Guide,
+        guide: FilmGuide,
         sink: Sink,
         folder: Path,
         size: tuple[int, int],
@@ -283,18 +283,18 @@ class _Meter:
             self.on_progress(Progress((self.done + self.skipped) / self.frames, rate, max(left, 0.0)))
 
 
-def _save(path: Path, carried: Carried) -> None:
+def _save(path: Path, carried: CarriedChroma) -> None:
     tensors = {"luminance": carried.luminance.cpu()}
     for name, belief in carried.beliefs.items():
         tensors |= {f"{name}.chroma": belief.chroma.cpu(), f"{name}.precision": belief.precision.cpu()}
     save_tensors(path, tensors)
 
 
-def _load(path: Path, device: torch.device) -> Carried:
+def _load(path: Path, device: torch.device) -> CarriedChroma:
     tensors = {k: v.to(device) for k, v in torch.load(path, weights_only=True).items()}
     names = {key.partition(".")[0] for key in tensors if "." in key}
     beliefs = {n: Belief(tensors[f"{n}.chroma"], tensors[f"{n}.precision"]) for n in names}
-    return Carried(tensors["luminance"], beliefs)
+    return CarriedChroma(tensors["luminance"], beliefs)
 
 
 class WorkFolder:

@@ -15,7 +15,7 @@ from recolor_torch.film.encoding import Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
 from recolor_torch.film.reader import FilmFile
-from recolor_torch.film.scan import Scan, load_scan, save_scan, scan_film
+from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sinks import FilmSink
 from recolor_torch.film.sources import Sources
@@ -38,7 +38,7 @@ class FilmPlan:
 
     info: FilmInfo
     encoding: Encoding
-    scan: Scan
+    scan: FilmScan
     working_size: tuple[int, int]
     memory: int
     disk: int
@@ -59,7 +59,7 @@ def plan_film(path: Path, output: Path, sources: Sources, guidance: FilmGuidance
     return replace(plan, seconds=len(plan.scan.times) * seconds_a_frame(sources, plan.working_size, references))
 
 
-def _plan(info: FilmInfo, encoding: Encoding, scan: Scan, settings: FilmSettings) -> FilmPlan:
+def _plan(info: FilmInfo, encoding: Encoding, scan: FilmScan, settings: FilmSettings) -> FilmPlan:
     size = working_size(*info.upright, settings.side)
     pixels, work = info.width * info.height, size[0] * size[1]
     longest = min(400, max((len(s) for s in scan.shots), default=1))

@@ -13,7 +13,7 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.errors import UsageError
 from recolor_torch.film.shots import Shot
-from recolor_torch.film.sources import ALIKE, Given, Sources, align, correlation
+from recolor_torch.film.sources import ALIKE, GivenFrames, Sources, align, correlation
 from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import Reference
 from recolor_torch.pictures.guidance import read_reference, read_visible, reference_notes
@@ -68,7 +68,7 @@ def frame_of_name(path: Path, rate: float, first: int) -> int | None:
 
 
 @dataclass
-class Guide:
+class FilmGuide:
     """Looks up what is given for a shot and for a frame, at the working size.
 
     Args:
@@ -126,7 +126,7 @@ class Guide:
         """Frames whose colors are given as a whole or by strokes."""
         return sorted({*self.numbered, *self.hinted})
 
-    def given(self, frame: int, picture: Callable[[], Tensor], luminance: Tensor) -> Given | None:
+    def given(self, frame: int, picture: Callable[[], Tensor], luminance: Tensor) -> GivenFrames | None:
         """What is given for a frame.
 
         Args:
@@ -134,11 +134,11 @@ class Guide:
             picture: makes the frame in full size, sRGB (1, 3, H, W), for strokes that are drawn on it.
             luminance: of the frame at the working size.
         """
-        found: Given | None = None
+        found: GivenFrames | None = None
         if frame in self.numbered:
             chroma, alike = align(self._read(self.numbered[frame], luminance).image, luminance)
             if alike >= ALIKE:
-                found = Given(chroma, torch.ones_like(luminance), True)
+                found = GivenFrames(chroma, torch.ones_like(luminance), True)
             else:
                 name = self.numbered.pop(frame).name
                 self.notes.append(
@@ -156,7 +156,7 @@ class Guide:
             mask = mask[:, :1].to(luminance)
             if found is not None:
                 strokes = torch.where(mask > 0.5, strokes, found.chroma)
-            found = Given(strokes, torch.ones_like(mask) if found is not None else mask, found is not None)
+            found = GivenFrames(strokes, torch.ones_like(mask) if found is not None else mask, found is not None)
         return found
 
     def fitting(self, shot: Shot, middle: Tensor, sources: Sources) -> tuple[tuple[Reference, ...], list[str]]:

@@ -30,7 +30,7 @@ SPATIAL = 3e4
 
 
 @dataclass(frozen=True)
-class Estimate:
+class FrameEstimate:
     """What a source says of a frame.
 
     Args:
@@ -44,11 +44,11 @@ class Estimate:
     weight: Tensor
 
 
-Estimates = dict[str, Estimate]
+Estimates = dict[str, FrameEstimate]
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedChroma:
     """What a frame hands to the next: its luminance, and each source's belief, with the claim as a third channel."""
 
     luminance: Tensor
@@ -74,7 +74,7 @@ class ShotColors:
     """
 
     def __init__(
-        self, folder: Path, size: tuple[int, int], sources: tuple[str, ...], before: Carried | None = None
+        self, folder: Path, size: tuple[int, int], sources: tuple[str, ...], before: CarriedChroma | None = None
     ) -> None:
         self.sources, self.last, self.count = sources or SOURCES[:1], before, 0
         self._said: list[tuple[str, ...]] = []
@@ -102,7 +102,7 @@ class ShotColors:
             if t:
                 self._pass(t - 1, self.last, back, tie_back)
         beliefs = {name: join_both(predicted.get(name), _belief(own.get(name))) for name in self.sources}
-        self.last = Carried(luminance, {name: b for name, b in beliefs.items() if b is not None})
+        self.last = CarriedChroma(luminance, {name: b for name, b in beliefs.items() if b is not None})
         self._said.append(tuple(own))
         if own:
             self._own.put(t, self._pack({name: _belief(e) for name, e in own.items()}, luminance))
@@ -141,7 +141,7 @@ class ShotColors:
         """The settled chroma of a frame of the part, (1, 2, H, W), float32 on the CPU."""
         return self._chroma.get(frame)
 
-    def _pass(self, t: int, carried: Carried, back: Tensor, tie: Tensor) -> None:
+    def _pass(self, t: int, carried: CarriedChroma, back: Tensor, tie: Tensor) -> None:
         self._passed.put(t, carried.luminance, back, tie.log(), self._pack(carried.beliefs, carried.luminance))
 
     def _pack(self, beliefs: Mapping[str, Belief | None], like: Tensor) -> Tensor:
@@ -194,5 +194,5 @@ def mean_of_sources(luminance: Tensor, beliefs: Mapping[str, Belief]) -> tuple[T
     return mean / total.clamp(min=LEAST), (total / SPATIAL).clamp(max=100)
 
 
-def _belief(e: Estimate | None) -> Belief | None:
+def _belief(e: FrameEstimate | None) -> Belief | None:
     return None if e is None else Belief(torch.cat((e.chroma, e.claim / CLAIM), 1), e.weight)

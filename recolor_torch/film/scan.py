@@ -17,7 +17,7 @@ WHOLE = 0.9
 
 
 @dataclass(frozen=True)
-class Scan:
+class FilmScan:
     """What a film holds.
 
     Args:
@@ -31,7 +31,7 @@ class Scan:
     shots: list[Shot]
 
 
-def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int], None] | None = None) -> Scan:
+def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int], None] | None = None) -> FilmScan:
     """Decode a film once.
 
     Args:
@@ -55,18 +55,18 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
     if last < WHOLE * info.seconds:
         raise FilmError(f"{show(info.path)}: the file is cut short; {last:.1f} of {info.seconds:.1f} s can be read.")
     small = torch.stack(thumbs)
-    return Scan(times, small, find_shots(small) if shots is None else read_shots(shots, len(times)))
+    return FilmScan(times, small, find_shots(small) if shots is None else read_shots(shots, len(times)))
 
 
-def save_scan(path: Path, scan: Scan) -> None:
+def save_scan(path: Path, scan: FilmScan) -> None:
     """Keep a scan for a later run."""
     shots = [(s.start, s.end, s.begins) for s in scan.shots]
     save_tensors(path, {"times": scan.times, "thumbs": scan.thumbs, "shots": shots})
 
 
-def load_scan(path: Path) -> Scan | None:
+def load_scan(path: Path) -> FilmScan | None:
     """A scan that an earlier run kept, or None."""
     if not path.exists():
         return None
     found = torch.load(path, weights_only=True)
-    return Scan(found["times"], found["thumbs"], [Shot(*s) for s in found["shots"]])
+    return FilmScan(found["times"], found["thumbs"], [Shot(*s) for s in found["shots"]])

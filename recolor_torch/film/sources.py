@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color import from_rgb, to_rgb
-from recolor_torch.film.joining import Estimate, Estimates, relate
+from recolor_torch.film.joining import Estimates, FrameEstimate, relate
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
 from recolor_torch.methods.correspondence.confidence import HALF_ERROR
@@ -31,7 +31,7 @@ LARGEST_SHIFT = 0.03
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenFrames:
     """Colors that are given for a frame, at the working size.
 
     Args:
@@ -69,7 +69,12 @@ class Sources:
         return tuple(name for name, there in has.items() if there)
 
     def say(
-        self, index: int, luminance: Tensor, references: tuple[Reference, ...], given: Given | None, last: bool = False
+        self,
+        index: int,
+        luminance: Tensor,
+        references: tuple[Reference, ...],
+        given: GivenFrames | None,
+        last: bool = False,
     ) -> Estimates:
         """Estimates of a frame.
 
@@ -86,7 +91,7 @@ class Sources:
         ask_match = due[MATCH_EVERY] and (self.other is not None or (self.match is not None and bool(references)))
         if self.network is not None and (due[NETWORK_EVERY] or ask_match or given is not None):
             guess = self.network.prior(luminance)
-            found["guessed"] = Estimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
+            found["guessed"] = FrameEstimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
         if ask_match:
             found["matched"] = self._match(luminance, references, guess)
         if given is not None:
@@ -102,7 +107,7 @@ class Sources:
 
     def _match(
         self, luminance: Tensor, references: tuple[Reference, ...], guess: tuple[Tensor, Tensor] | None
-    ) -> Estimate:
+    ) -> FrameEstimate:
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
         if self.other is not None:
             pictures = tuple(Reference(to_rgb(r.image, "yuv"), r.mask, r.weight) for r in references)
@@ -110,20 +115,20 @@ class Sources:
             colored = self.other(from_rgb(to_rgb(image, "yuv"), self.other.space), guide)
             chroma = from_rgb(to_rgb(colored, self.other.space), "yuv")[:, 1:]
             ones = torch.ones_like(luminance)
-            return Estimate(chroma, 1e4 * ones, ones)
+            return FrameEstimate(chroma, 1e4 * ones, ones)
         assert self.match is not None
         prior, trust = guess if guess is not None else (None, None)
         guide = Guide(references=references, prior=prior, confidence=trust)
         chroma, sure = self.match.estimate(image, guide)
         sure = sure.clamp(1e-3, 0.999)
         claim = MATCH_CLAIM * 2 / (HALF_ERROR**2 * (1 / sure - 1))
-        return Estimate(chroma, claim, sure)
+        return FrameEstimate(chroma, claim, sure)
 
-    def _given(self, luminance: Tensor, given: Given, guess: tuple[Tensor, Tensor] | None) -> Estimate:
+    def _given(self, luminance: Tensor, given: GivenFrames, guess: tuple[Tensor, Tensor] | None) -> FrameEstimate:
         known = (given.mask > 0.5).to(luminance)
         if given.whole:
             precision = SPREAD + GIVEN * known
-            return Estimate(given.chroma, precision, GIVEN * known + 1e-6)
+            return FrameEstimate(given.chroma, precision, GIVEN * known + 1e-6)
         if guess is not None and self.network is not None:
             guess = self.network.prior(luminance, given.chroma, given.mask)
             chroma = self.network.combine(luminance, given.chroma, given.mask, *guess)
@@ -133,7 +138,7 @@ class Sources:
         reach = spread_chroma(luminance, ones, given.mask, pull=REACH_PULL, tolerance=2.0).clamp(0, 1)
         # Without a network nothing else is known, so strokes count wherever they reach at all.
         weight = SPREAD * reach.pow(3 if self.network is not None else 1) + GIVEN * known
-        return Estimate(chroma, weight, weight.clamp(min=1e-6 if self.network is not None else 1.0))
+        return FrameEstimate(chroma, weight, weight.clamp(min=1e-6 if self.network is not None else 1.0))
 
 
 def align(reference: Tensor, luminance: Tensor) -> tuple[Tensor, float]:

@@ -9,7 +9,7 @@ from recolor_torch.gallery.files import check_whole, writer_lock
 from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header
 from recolor_torch.gallery.pending import Skipped
-from recolor_torch.gallery.plan import Plan
+from recolor_torch.gallery.plan import Upkeep
 from recolor_torch.gallery.raw import RawFile
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
 from recolor_torch.gallery.table import Row
@@ -44,7 +44,7 @@ def merge_galleries(folder: Path, shards: Sequence[Path], *, factory: str | None
     with writer_lock(folder):
         if exists(folder / NAME):
             raise UsageError(f"{folder} is a gallery already; name a new folder.")
-        plan, sources = Plan(), []
+        plan, sources = Upkeep(), []
         known: set[str] = set()
         passed: dict[str, Skipped] = {}
         files: list[RawFile] = []

@@ -11,7 +11,7 @@ _Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file as a look through the folders saw it.
 
     Args:
@@ -28,7 +28,7 @@ class Found:
 
 
 @dataclass
-class Plan:
+class Upkeep:
     """The next state of the gallery, as far as it is known.
 
     Args:
@@ -42,7 +42,7 @@ class Plan:
     """
 
     rows: list[Row] = field(default_factory=list)
-    embed: list[Found] = field(default_factory=list)
+    embed: list[FoundFile] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     gone: list[Row] = field(default_factory=list)
     moved: int = 0
@@ -60,13 +60,13 @@ class Plan:
         return sum(row.id >= 0 and row.raw_file < 0 for row in self.rows)
 
 
-def make_plan(
+def plan_upkeep(
     rows: Iterable[Row],
     skipped: Iterable[Skipped],
-    found: Iterable[Found],
+    found: Iterable[FoundFile],
     checkpoints: Sequence[Checkpoint],
     hash_of: Callable[[str], bytes | None],
-) -> Plan:
+) -> Upkeep:
     """Compare the gallery with what is on the disk.
 
     A file with the size and time it had is taken to be as it was. Of others the bytes are compared where a picture
@@ -87,8 +87,8 @@ def make_plan(
     for k, checkpoint in enumerate(checkpoints):
         computed |= {_key(row): replace(row, raw_file=-1 - k) for row in checkpoint.rows}
         failed |= {_key(s): s for s in checkpoint.skipped}
-    plan = Plan(sources=checkpoints)
-    left: list[Found] = []
+    plan = Upkeep(sources=checkpoints)
+    left: list[FoundFile] = []
     seen = set()
     for file in found:
         seen.add(file.path)
@@ -113,7 +113,7 @@ def make_plan(
 
 
 def _compare_bytes(
-    plan: Plan, left: list[Found], old: dict[str, Row], seen: set[str], hash_of: Callable[[str], bytes | None]
+    plan: Upkeep, left: list[FoundFile], old: dict[str, Row], seen: set[str], hash_of: Callable[[str], bytes | None]
 ) -> None:
     by_size: dict[int, list[Row]] = {}
     for row in old.values():
@@ -138,6 +138,6 @@ def _compare_bytes(
             plan.embed.append(file)
 
 
-def _key(file: Row | Skipped | Found) -> _Key:
+def _key(file: Row | Skipped | FoundFile) -> _Key:
     """A file with these three as they were is taken to be as it was."""
     return file.path, file.size, file.mtime

@@ -24,7 +24,7 @@ from recolor_torch.gallery.fixed import fixed_whitening
 from recolor_torch.gallery.header import GalleryDamaged, Header, read_header, write_header
 from recolor_torch.gallery.index import write_index
 from recolor_torch.gallery.pending import Skipped, clear_pending
-from recolor_torch.gallery.plan import Plan
+from recolor_torch.gallery.plan import Upkeep
 from recolor_torch.gallery.raw import RawStore, places_to_rewrite
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening
@@ -139,7 +139,7 @@ def clear_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-def commit(state: State, plan: Plan, header: Header, *, refit: bool = False) -> Header:
+def commit(state: State, plan: Upkeep, header: Header, *, refit: bool = False) -> Header:
     """Make the plan's rows the gallery, under the writer's lock.
 
     Args:
@@ -242,7 +242,7 @@ def _words_of(row: Row) -> tuple[str, str]:
     return row.path, row.text
 
 
-def _is_same(state: State, plan: Plan) -> bool:
+def _is_same(state: State, plan: Upkeep) -> bool:
     if plan.gone or plan.moved or plan.refreshed or any(row.id < 0 or row.raw_file < 0 for row in plan.rows):
         return False
     return sorted(plan.skipped, key=repr) == sorted(state.skipped, key=repr)

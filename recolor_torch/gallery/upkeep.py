@@ -15,7 +15,7 @@ from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header, read_header, write_header
 from recolor_torch.gallery.index import check_factory, suggest_factory
 from recolor_torch.gallery.pending import Skipped, read_checkpoints
-from recolor_torch.gallery.plan import Found, Plan, make_plan
+from recolor_torch.gallery.plan import FoundFile, Upkeep, plan_upkeep
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_to_write
 from recolor_torch.paths import exists, is_file, show_path
 from recolor_torch.pictures import folders
@@ -23,7 +23,7 @@ from recolor_torch.pictures import folders
 AUTO = "auto"
 LOG = logging.getLogger("recolor_torch")
 
-Embed = Callable[[Path, DescriptorSpec, list[Found]], bool]
+Embed = Callable[[Path, DescriptorSpec, list[FoundFile]], bool]
 """Reads pictures, computes their descriptors and writes checkpoints; returns whether it was interrupted."""
 
 
@@ -162,12 +162,12 @@ def remove_pictures(folder: Path, names: Sequence[str]) -> Outcome:
             else:
                 said = {s.path: (s.size, s.mtime) for s in passed} | {r.path: (r.size, r.mtime) for r in inside}
                 skipped += [Skipped(p, *at, "it was removed from the gallery", True) for p, at in said.items()]
-        plan = Plan(rows, skipped=skipped, gone=gone)
+        plan = Upkeep(rows, skipped=skipped, gone=gone)
         header = commit(state, plan, replace(state.header, sources=sources))
         return Outcome(header, gone=len(gone), skipped=skipped)
 
 
-def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = ()) -> list[Found]:
+def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = ()) -> list[FoundFile]:
     """The pictures below the sources of a gallery as they are now.
 
     Args:
@@ -178,7 +178,7 @@ def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = (
     Raises:
         UsageError: a source does not exist, or is a folder without pictures.
     """
-    files: dict[str, Found] = {}
+    files: dict[str, FoundFile] = {}
     by_name = {relative(folder, name) for name in named}
     for source in sources:
         place = str(absolute(folder, source))
@@ -195,7 +195,7 @@ def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = (
                 status = os.stat(target)
             except OSError:  # it went while we looked
                 continue
-            files.setdefault(path, Found(path, status.st_size, status.st_mtime_ns, path in by_name))
+            files.setdefault(path, FoundFile(path, status.st_size, status.st_mtime_ns, path in by_name))
     return list(files.values())
 
 
@@ -218,11 +218,11 @@ def _without_lost_files(state: State, sources: tuple[str, ...]) -> tuple[str, ..
     return tuple(s for s in sources if s not in lost or s not in pictures)
 
 
-def _out_of_reach(state: State, found: Sequence[Found]) -> list[Found]:
+def _out_of_reach(state: State, found: Sequence[FoundFile]) -> list[FoundFile]:
     """Pictures of the gallery that are not found, in folders that are empty or may not be read, as they were."""
     there = {file.path for file in found}
     closed: dict[Path, str | None] = {}
-    kept: dict[Path, list[Found]] = {}
+    kept: dict[Path, list[FoundFile]] = {}
     for row in state.table:
         if row.path in there:
             continue
@@ -232,7 +232,7 @@ def _out_of_reach(state: State, found: Sequence[Found]) -> list[Found]:
         if place not in closed:
             closed[place] = _why_nothing(place)
         if closed[place] is not None:
-            kept.setdefault(place, []).append(Found(row.path, row.size, row.mtime))
+            kept.setdefault(place, []).append(FoundFile(row.path, row.size, row.mtime))
     for place, files in kept.items():
         what = "its one picture stays" if len(files) == 1 else f"its {len(files)} pictures stay"
         LOG.warning(f"{show_path(place)} {closed[place]}: {what} in the gallery; --prune drops them.")
@@ -248,7 +248,7 @@ def _why_nothing(place: Path) -> str | None:
     return "is empty (a disk that is not there?)" if empty else None
 
 
-def _settle_moves(state: State, plan: Plan, away: Sequence[str]) -> None:
+def _settle_moves(state: State, plan: Upkeep, away: Sequence[str]) -> None:
     """Raise where pictures of a folder that is gone are not among what was named."""
     for source in away:
         left = [row for row in plan.gone if row.path == source or row.path.startswith(f"{source}/")]
@@ -305,7 +305,7 @@ def _is_there(folder: Path, source: str) -> bool:
     return exists(absolute(folder, source)) or any(sign in source for sign in "*?[")
 
 
-def _plan(state: State, base: Header, found: list[Found]) -> Plan:
+def _plan(state: State, base: Header, found: list[FoundFile]) -> Upkeep:
     folder = state.folder
 
     def hash_of(path: str) -> bytes | None:
@@ -314,7 +314,7 @@ def _plan(state: State, base: Header, found: list[Found]) -> Plan:
         except OSError:
             return None
 
-    return make_plan(state.table, state.skipped, found, read_checkpoints(folder, base.spec), hash_of)
+    return plan_upkeep(state.table, state.skipped, found, read_checkpoints(folder, base.spec), hash_of)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from recolor_torch.linalg.phases import PhaseOperator
 from recolor_torch.linalg.system import GridSystem
 
 
-class Engine(Protocol):
+class SolverEngine(Protocol):
     """An operator, an approximation of its inverse, and the way into their layout and back."""
 
     def enter(self, rhs: Tensor, transposed: bool) -> Tensor:
@@ -30,7 +30,7 @@ class Engine(Protocol):
         ...
 
 
-def build_engine(system: GridSystem, method: str) -> Engine:
+def build_engine(system: GridSystem, method: str) -> SolverEngine:
     """The engine of a system.
 
     Raises:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.linalg.direct import solve_direct
-from recolor_torch.linalg.engines import Engine, build_engine
+from recolor_torch.linalg.engines import SolverEngine, build_engine
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
 from recolor_torch.linalg.probes import Probes
@@ -87,7 +87,7 @@ class GridSolver:
             system = system.to(torch.device("cpu"))
         self.system = system.to(torch.float64) if self.hard or self.method == "direct" else system
         self.effort = effort
-        self.engine: Engine | None = None
+        self.engine: SolverEngine | None = None
         self.iterations: dict[tuple[bool, torch.Size], ConjugateGradients | GMRES] = {}
 
     def improve(self, x: Tensor, atol: float) -> Solution:
@@ -185,7 +185,7 @@ class GridSolver:
         out = torch.zeros_like(rhs) if out is None else out
         return out, [p.reported for p in progress], krylov.steps, sorted(failed)
 
-    def _iteration(self, engine: Engine, rhs: Tensor, transposed: bool) -> ConjugateGradients | GMRES:
+    def _iteration(self, engine: SolverEngine, rhs: Tensor, transposed: bool) -> ConjugateGradients | GMRES:
         """The iteration at its start; where it is recorded, that of the last right-hand side of this shape."""
         key = (transposed, rhs.shape)
         if (kept := self.iterations.get(key)) is not None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from recolor_torch.features import VggWeights
 from recolor_torch.gallery.descriptor import Descriptor, DescriptorSpec
 from recolor_torch.gallery.pending import Skipped, write_checkpoint
-from recolor_torch.gallery.plan import Found
+from recolor_torch.gallery.plan import FoundFile
 from recolor_torch.gallery.table import Row
 from recolor_torch.lit.gallery_batches import GalleryBatch, GalleryDataModule
 from recolor_torch.lit.together import StopTogether
@@ -120,7 +120,7 @@ class CheckpointWriter(Callback):
 def embed_pictures(
     folder: Path,
     spec: DescriptorSpec,
-    files: list[Found],
+    files: list[FoundFile],
     weights: VggWeights,
     *,
     batch_size: int = 16,

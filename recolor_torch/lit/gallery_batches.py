@@ -16,7 +16,7 @@ from recolor_torch.files import file_hash
 from recolor_torch.gallery.descriptor import prepare
 from recolor_torch.gallery.gallery import absolute
 from recolor_torch.gallery.pending import Skipped
-from recolor_torch.gallery.plan import Found
+from recolor_torch.gallery.plan import FoundFile
 from recolor_torch.gallery.table import Row
 from recolor_torch.pictures.captions import captions
 from recolor_torch.pictures.decode import MAX_PIXELS
@@ -57,7 +57,7 @@ class GalleryDataset(Dataset[GalleryBatch]):
     """
 
     def __init__(
-        self, folder: Path, files: Sequence[Found], side: int, batch_size: int = 16, max_pixels: int = MAX_PIXELS
+        self, folder: Path, files: Sequence[FoundFile], side: int, batch_size: int = 16, max_pixels: int = MAX_PIXELS
     ) -> None:
         self.folder = folder
         # Without files there is one batch of none: Lightning skips what has no batch, hooks included, and the other
@@ -108,7 +108,7 @@ class GalleryDataModule(pl.LightningDataModule):
     """
 
     folder: Path
-    files: Sequence[Found]
+    files: Sequence[FoundFile]
     side: int
     batch_size: int = 16
     workers: int = -1

@@ -21,7 +21,7 @@ _HINTS = 3
 _HEAD_CHANNELS = 32  # of an attention head
 
 
-class Decoded(NamedTuple):
+class DecodedFeatures(NamedTuple):
     """Features of the decoder: at 1/4 of the side, at 1/2 for the mean chroma, and at 1/2 for the vivid one."""
 
     quarter: Tensor
@@ -123,7 +123,7 @@ class ColorUNet(nn.Module):
         x = torch.cat((luminance_to_unit(luminance), _given(luminance, hints, mask)), 1)
         return pad_to_multiple(x, STRIDE, LEAST_STRIDES)
 
-    def decode(self, x: Tensor, frozen: bool = False) -> Decoded:
+    def decode(self, x: Tensor, frozen: bool = False) -> DecodedFeatures:
         """The features that the heads read, of what ``input`` gives; ``frozen`` keeps the encoder from learning."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             features = self.encoder(x)
@@ -136,7 +136,7 @@ class ColorUNet(nn.Module):
         quarter = self.ups[2](eighth, features[1], pyramid[2])
         half = self.ups[3](quarter, features[0], pyramid[1])
         y = self.vivid_ups[0](eighth, features[1], pyramid[2])
-        return Decoded(quarter, half, self.vivid_ups[1](y, features[0], pyramid[1]))
+        return DecodedFeatures(quarter, half, self.vivid_ups[1](y, features[0], pyramid[1]))
 
     def semantics(self, luminance: Tensor) -> list[Tensor]:
         """What the encoder sees in pictures without hints: features at 1/8, 1/16 and 1/32 of the side.

@@ -18,7 +18,7 @@ _IPTC_ROOM = _SEGMENT - len(_PHOTOSHOP) - 13
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedFacts:
     """What goes into the new file beside the pixels.
 
     Args:
@@ -32,11 +32,11 @@ class Carried:
     notes: tuple[str, ...] = ()
 
 
-def carry(like: Picture | Scan | None, format: str, software: str | None = None) -> Carried:
+def carry(like: Picture | Scan | None, format: str, software: str | None = None) -> CarriedFacts:
     """What a file of ``format`` (Pillow's name) takes over from ``like``, and what it cannot hold."""
     exif = with_software(None if like is None else like.exif, software)
     if like is None:
-        return Carried(exif)
+        return CarriedFacts(exif)
     notes = []
     if like.info.bits == 16 and format not in DEEP:
         notes.append(f"16 bits a channel became 8: {format} holds no more.")
@@ -55,7 +55,7 @@ def carry(like: Picture | Scan | None, format: str, software: str | None = None)
     homeless += lost
     if homeless:
         notes.append(f"Lost, because {format} has no place for it: {_list(homeless)}.")
-    return Carried(exif, texts, tuple(notes))
+    return CarriedFacts(exif, texts, tuple(notes))
 
 
 def _texts(texts: Texts, format: str) -> tuple[Texts, list[str]]:

@@ -21,7 +21,7 @@ from torch import Tensor
 from recolor_torch.checks import check_float
 from recolor_torch.files import write_atomically
 from recolor_torch.paths import show_path
-from recolor_torch.pictures.carry import DEEP, OPAQUE, Carried, carry, photoshop_segment
+from recolor_torch.pictures.carry import DEEP, OPAQUE, CarriedFacts, carry, photoshop_segment
 from recolor_torch.pictures.cms import convert_with_cms, srgb_profile
 from recolor_torch.pictures.decode import decode
 from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm
@@ -279,7 +279,7 @@ def _write_with_pillow(
     format: str,
     pixels: np.ndarray | Raster,
     icc: bytes | None,
-    carried: Carried,
+    carried: CarriedFacts,
     dpi: tuple[float, float] | None,
     lossless: bool,
 ) -> None:

@@ -65,14 +65,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Link:
+class PageLink:
     """A cell that leads somewhere."""
 
     text: str
     target: str
 
 
-Cell = str | float | int | Link | None
+Cell = str | float | int | PageLink | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Page:
         if level == 2:
             self._sections.append((title, anchor))
 
-    def links(self, links: Sequence[Link]) -> None:
+    def links(self, links: Sequence[PageLink]) -> None:
         """Links in a line."""
         line = " ".join(f'<a href="{_link(link.target, "#/")}">{_text(link.text)}</a>' for link in links)
         self._parts.append(f'<nav class="note">{line}</nav>')
@@ -199,7 +199,7 @@ def _best(cells: Sequence[Cell], column: Column) -> float | None:
 def _cell(cell: Cell, column: Column, best: float | None) -> str:
     if cell is None:
         return '<td data-value="">–</td>'
-    if isinstance(cell, Link):
+    if isinstance(cell, PageLink):
         target = "#" + _link(cell.target[1:]) if cell.target.startswith("#") else _link(cell.target)
         return f'<td class="text" data-value="{_text(cell.text)}"><a href="{target}">{_text(cell.text)}</a></td>'
     if isinstance(cell, str):

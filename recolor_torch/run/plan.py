@@ -18,7 +18,7 @@ from recolor_torch.run import record
 from recolor_torch.run.description import Guidance
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.linked import link_names, linked_files
-from recolor_torch.run.recipe import Kept, other_recipe
+from recolor_torch.run.recipe import KeptResult, other_recipe
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
 
@@ -73,7 +73,7 @@ class Plan:
 
     jobs: list[Job] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[KeptResult] = field(default_factory=list)
     closed: list[Path] = field(default_factory=list)
 
 
@@ -315,14 +315,14 @@ def kept_sentences(plan: Plan) -> list[str]:
     return [s.replace(": it is kept; --overwrite replaces them", ": it is kept; --overwrite replaces it") for s in said]
 
 
-def _kept(lines: list[dict[str, Any]], job: Job, facts: dict[str, Any]) -> Kept | None:
+def _kept(lines: list[dict[str, Any]], job: Job, facts: dict[str, Any]) -> KeptResult | None:
     """Why an output that is there is left as it is; None where it is this run's to make."""
     done = [line for line in lines if line.get("status") == "done"]
     if not _is_ours(lines, job):
         reason = "was changed after it was made" if done else "was not made by a run recorded beside it"
-        return Kept(job.output, job.target, reason, changed=True)
+        return KeptResult(job.output, job.target, reason, changed=True)
     clause = other_recipe(done[-1], planned_line(job, facts))
-    return None if clause is None else Kept(job.output, job.target, clause, changed=False)
+    return None if clause is None else KeptResult(job.output, job.target, clause, changed=False)
 
 
 def planned_line(job: Job, facts: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ CORRECTIONS = {("network", "network"), ("correspondence", "semi_interactive")}
 _ALIKE = ("target_color", "keep", "strength", "max_side")
 
 
-class Kept(NamedTuple):
+class KeptResult(NamedTuple):
     """An output that is left as it is.
 
     Attributes:

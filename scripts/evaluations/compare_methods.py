@@ -26,7 +26,7 @@ from recolor_torch.errors import WeightsMissing
 from recolor_torch.evaluation.cases import find_cases
 from recolor_torch.evaluation.protocols import Protocol, points_of, random_numbers
 from recolor_torch.evaluation.report import write_report
-from recolor_torch.evaluation.run import GRAY, Outcome, evaluate
+from recolor_torch.evaluation.run import GRAY, Scored, evaluate
 from recolor_torch.evaluation.table import MAIN
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import METHODS, Recolorizer, build_method
@@ -63,7 +63,7 @@ def ready(names: list[str]) -> tuple[dict[str, Recolorizer], list[str]]:
 
 def judge(
     args: argparse.Namespace, data: str, groups: list[str], methods: dict[str, Recolorizer], notes: list[str]
-) -> tuple[Outcome, dict[str, Any]]:
+) -> tuple[Scored, dict[str, Any]]:
     """The report of one of the two sets."""
     protocol = Protocol(args.side, "none", args.points, args.seed)
     out = args.out / data
@@ -130,7 +130,7 @@ def needs(method: Recolorizer) -> str:
 
 
 def table(
-    outcome: Outcome, methods: dict[str, Recolorizer], speed: dict[str, dict[str, float]], args: argparse.Namespace
+    outcome: Scored, methods: dict[str, Recolorizer], speed: dict[str, dict[str, float]], args: argparse.Namespace
 ) -> str:
     """The comparison in Markdown, best first; the first line is gray."""
     rows = [row for row in outcome.rows if MAIN in row.metrics]

@@ -32,7 +32,7 @@ from recolor_torch.color.difference import ciede2000
 from recolor_torch.film import probe_film, read_frames
 from recolor_torch.film.joining import ShotColors, relate
 from recolor_torch.film.planes import planes_to_chroma
-from recolor_torch.film.sources import Given, Sources
+from recolor_torch.film.sources import GivenFrames, Sources
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, LevinColorization, NetworkColorization, Reference
 from recolor_torch.pictures import read_picture
@@ -150,7 +150,7 @@ def by_film(clip: Clip, given: str) -> dict[int, Tensor]:
                 own = None
                 if t in frames:
                     whole = torch.ones_like(here)
-                    own = Given(clip.truth[t : t + 1], mask[t : t + 1] if hinted else whole, not hinted)
+                    own = GivenFrames(clip.truth[t : t + 1], mask[t : t + 1] if hinted else whole, not hinted)
                 colors.forward(here, sources.say(t, here, references, own, t == clip.frames - 1))
             for _ in colors.backward():
                 pass

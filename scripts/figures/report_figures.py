@@ -18,7 +18,7 @@ import torch
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.pictures import PictureError
 from recolor_torch.plots.figures import write_figure
-from recolor_torch.plots.page import Link, Page, Panel
+from recolor_torch.plots.page import Page, PageLink, Panel
 from scripts.figures import FIGURES, Entry, Pictures
 
 TITLE = "Figures of the report, remade"
@@ -114,7 +114,7 @@ def main() -> int:
     page = Page(TITLE)
     page.text(INTRODUCTION)
     page.text(LEFT_OUT, "note")
-    page.links([Link(str(n), f"#f{n}") for n in wanted])
+    page.links([PageLink(str(n), f"#f{n}") for n in wanted])
     codes, chapter = [], None
     for n in wanted:
         first = max(start for start in CHAPTERS if start <= n)

@@ -13,7 +13,7 @@ from film.clips import make_clip
 
 from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames
 from recolor_torch.film.coloring import plan_parts
-from recolor_torch.film.guidance import FilmGuidance, Guide
+from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.planes import planes_to_chroma
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import Sources
@@ -133,7 +133,7 @@ def test_colors_of_a_reference_that_nobody_sees_do_not_count(tmp_path):
     for hidden in (0, 255):
         pixels[:, 30:] = (hidden, 255 - hidden, hidden, 0)
         Image.fromarray(pixels).save(tmp_path / f"{hidden}.png")
-        guide = Guide(FilmGuidance(references=(tmp_path / f"{hidden}.png",)), 24, 25.0, (32, 48))
+        guide = FilmGuide(FilmGuidance(references=(tmp_path / f"{hidden}.png",)), 24, 25.0, (32, 48))
         read.append(guide.fitting(Shot(0, 24), torch.rand(1, 1, 32, 48), Sources(None))[0][0])
     torch.testing.assert_close(read[0].image, read[1].image, atol=0, rtol=0)
     assert read[0].mask is not None

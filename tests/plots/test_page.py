@@ -10,7 +10,7 @@ import torch
 
 from recolor_torch.pictures import write_picture
 from recolor_torch.plots.error_map import TOP, paint_errors
-from recolor_torch.plots.page import Column, Link, Page, Panel
+from recolor_torch.plots.page import Column, Page, PageLink, Panel
 from recolor_torch.plots.score_plots import plot_groups, plot_speed, plot_spread
 
 
@@ -42,7 +42,7 @@ def page():
     page = Page("A <title> & more")
     page.section("Numbers", "numbers")
     columns = [Column("name"), Column("error", "lower", 2, "in <units>"), Column("quality", "higher", 1)]
-    page.table(columns, [["b", 2.004, 7.0], ["a", 2.001, None], [Link("ä #1", "#a b"), 12.5, 8.0]])
+    page.table(columns, [["b", 2.004, 7.0], ["a", 2.001, None], [PageLink("ä #1", "#a b"), 12.5, 8.0]])
     page.strip([Panel("pictures/a b#1.png", "x < y"), Panel(None, "no weights")], anchor="a b", fold="more")
     return page
 

@@ -114,7 +114,7 @@ def confidence_of(error: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Blend:
     """What is believed of the chroma of each location.
 
     Args:
@@ -133,7 +133,7 @@ class Estimate:
         return self.shares[..., :3].sum(2)
 
 
-def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Estimate:
+def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Blend:
     """Mix the candidates by the evidence.
 
     The shares are a softmax of linear functions of the evidence, and the expected error is the exponential of
@@ -151,4 +151,4 @@ def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Estimate
     shares = (logits + odds.log()).softmax(2)
     chroma = (shares[..., :3, None] * candidates.chroma).sum(2)
     line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)
-    return Estimate(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares)
+    return Blend(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.guide import Link
-from recolor_torch.methods.correspondence.confidence import HALF_ERROR, Candidates, Estimate
+from recolor_torch.methods.correspondence.confidence import HALF_ERROR, Blend, Candidates
 from recolor_torch.methods.correspondence.search import Places, follow_link
 
 # Expected error of a linked region, in units of U and V: a person chose it.
@@ -30,8 +30,8 @@ def searched_together(weights: Sequence[float], links: Sequence[Link], each: boo
 
 
 def follow_links(
-    estimate: Estimate, links: Sequence[Link], groups: Sequence[Sequence[int]], places: Sequence[Places], matches: int
-) -> Estimate:
+    estimate: Blend, links: Sequence[Link], groups: Sequence[Sequence[int]], places: Sequence[Places], matches: int
+) -> Blend:
     """An estimate that follows links where they lead; a later one comes before an earlier one.
 
     Args:
@@ -49,13 +49,13 @@ def follow_links(
         chroma = torch.where(inside > 0, found, chroma)
         shares = torch.where(inside > 0, certain, shares)
         error = torch.where(inside[..., 0] > 0, LINK_ERROR, error)
-    return Estimate(chroma, error, shares)
+    return Blend(chroma, error, shares)
 
 
-def nothing_known(places: Places) -> tuple[Candidates, Estimate]:
+def nothing_known(places: Places) -> tuple[Candidates, Blend]:
     """Where no reference colors the whole picture: all is left for another source."""
     batch, count = places.near_target.shape[:2]
     zero: Tensor = places.chroma.new_zeros(batch, count, 4)
     zero[..., 3] = 1
     candidates = Candidates(zero.new_zeros(batch, count, 3, 2), zero.new_zeros(batch, count, 8))
-    return candidates, Estimate(zero.new_zeros(batch, count, 2), torch.full_like(zero[..., 0], HALF_ERROR), zero)
+    return candidates, Blend(zero.new_zeros(batch, count, 2), torch.full_like(zero[..., 0], HALF_ERROR), zero)

@@ -16,7 +16,7 @@ from recolor_torch.filters import denoise
 from recolor_torch.guide import Guide, Reference, total_weight
 from recolor_torch.linalg.solve import full_precision, solve
 from recolor_torch.methods.base import Recolorizer, Transferred, TransferSettings, Trust
-from recolor_torch.methods.correspondence.confidence import Candidates, Estimate, blend_candidates, confidence_of
+from recolor_torch.methods.correspondence.confidence import Blend, Candidates, blend_candidates, confidence_of
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
 from recolor_torch.methods.correspondence.mood import in_mood
@@ -251,7 +251,7 @@ class Correspondence(Recolorizer):
                 self.stages["references.txt"] = _say_errors(found)
         return Transferred(chroma, confidence, belief)
 
-    def _believed(self, places: Places, references: list[Reference]) -> tuple[Candidates, Estimate]:
+    def _believed(self, places: Places, references: list[Reference]) -> tuple[Candidates, Blend]:
         candidates = find_candidates(places, self.matches)
         return candidates, blend_candidates(candidates, self._rejection(references))
 
@@ -286,14 +286,14 @@ class Correspondence(Recolorizer):
         return torch.lerp(rest, guide.prior.expand_as(rest), guide.confidence.clamp(0, 1))
 
 
-def _say_errors(found: list[tuple[Candidates, Estimate]]) -> str:
+def _say_errors(found: list[tuple[Candidates, Blend]]) -> str:
     """A line a picture: the expected error of each reference, in 8-bit levels, the chosen one marked."""
     errors = torch.stack([255 * e.error.mean(1) for _, e in found], 1).tolist()
     lines = [[f"{x:.1f}{'*' if x == min(row) else ''}" for x in row] for row in errors]
     return "\n".join("\t".join(line) for line in lines) + "\n"
 
 
-def _least_error(found: list[tuple[Candidates, Estimate]]) -> tuple[Candidates, Estimate]:
+def _least_error(found: list[tuple[Candidates, Blend]]) -> tuple[Candidates, Blend]:
     """For each sample the candidates and the estimate with the least mean expected error."""
     if len(found) == 1:
         return found[0]
@@ -304,7 +304,7 @@ def _least_error(found: list[tuple[Candidates, Estimate]]) -> tuple[Candidates, 
         return stacked[best, torch.arange(best.shape[0], device=best.device)]
 
     candidates = Candidates(pick([c.chroma for c, _ in found]), pick([c.evidence for c, _ in found]))
-    estimate = Estimate(
+    estimate = Blend(
         pick([e.chroma for _, e in found]), pick([e.error for _, e in found]), pick([e.shares for _, e in found])
     )
     return candidates, estimate
