@@ -348,6 +348,7 @@ class Engine:
                 result = propagate_estimate(luminance, found.chroma, found.confidence, tolerance=method.tolerance)
         except Interrupted as error:
             raise Cancelled from error
+        assert found.belief is not None
         self.matched[key] = Matched(result, found.confidence, found.belief, linked_region(guide.links, luminance))
         for old in list(self.matched)[:-MOST_MATCHED]:
             self.matched.pop(old, None)

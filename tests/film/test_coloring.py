@@ -189,7 +189,7 @@ import sys
 from pathlib import Path
 from recolor_torch.film import FilmSettings, colorize_film
 from recolor_torch.film import coloring
-from recolor_torch.film.guidance import FilmGuidance, Guide
+from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.sources import Sources
 plan = coloring.plan_parts
 coloring.plan_parts = lambda shots, exact: plan(shots, exact, 4)
