@@ -1,7 +1,7 @@
 """A reference's colours where they fit, or a network's, corrected by a person's strokes."""
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.base import Recolorizer, TransferSettings
+from recolor_torch.methods.base import Recolorizer, TransferSettings, Trust
 from recolor_torch.methods.held_out import hold_out
 from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
 from recolor_torch.methods.levin import Spread, given, spread_chroma
@@ -99,6 +99,8 @@ class SemiInteractive(Recolorizer):
             reference that is missing.
         several: with ``correspondence`` and several references, ``all`` searches them together and ``best`` takes the
             one that fits best.
+        trust: with ``correspondence``, how far a reference is believed where nothing matches closely: low, normal or
+            high, for one of the same kind whose mood is wanted.
         strength: how fast corrections of the prior fade (0 leaves the prior out); chosen by cross-validation on the
             hints without it, but for the network's own estimate, which has its trust.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
@@ -120,6 +122,7 @@ class SemiInteractive(Recolorizer):
         self,
         transfer: str = "auto",
         several: Literal["all", "best"] = "all",
+        trust: Trust = "normal",
         strength: float | None = None,
         tolerance: float = 0.5,
         weights: str | None = None,
@@ -128,7 +131,9 @@ class SemiInteractive(Recolorizer):
     ) -> None:
         super().__init__()
         check_choice(several, "several", ("all", "best"))
-        self.transfer, self.several, self.strength, self.tolerance = transfer, several, strength, tolerance
+        check_choice(trust, "trust", get_args(Trust))
+        self.transfer, self.several, self.trust = transfer, several, trust
+        self.strength, self.tolerance = strength, tolerance
         self.weights, self.download, self.vgg_preprocessing = weights, download, vgg_preprocessing
         self._method: Recolorizer | None = None
         self._network = NetworkColorization()
@@ -147,7 +152,7 @@ class SemiInteractive(Recolorizer):
         if self._method is None:
             cls = find_transfer("correspondence" if self.transfer == "auto" else self.transfer)
             sources = self.weights, self.download, self.vgg_preprocessing
-            self._method = cls.for_transfer(TransferSettings(*sources, self.several))
+            self._method = cls.for_transfer(TransferSettings(*sources, self.several, self.trust))
         return self._method
 
     def prepare(self) -> None:

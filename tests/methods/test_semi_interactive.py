@@ -58,6 +58,12 @@ def test_a_wrong_reference_falls_back_to_the_network(scene, network, vgg19_path)
     assert method.provenance()["network"] == network.digest
 
 
+def test_trust_reaches_the_reference_method():
+    assert SemiInteractive(trust="high").bare().trust == "high"
+    with pytest.raises(ValueError, match="Unknown trust 'blind'"):
+        SemiInteractive(trust="blind")
+
+
 def test_without_strength_it_is_levin(scene):
     luminance, chroma, mask = parts(scene)
     off = torch.zeros(1, 1, 1, 1)
