@@ -12,9 +12,10 @@ from recolor_torch.methods.held_out import CELLS, hold_out
 from recolor_torch.methods.levin import Spread, spread_chroma
 from recolor_torch.methods.network import TRUST_SIDE, NetworkColorization
 
-# Log odds for a reference by the mean belief that its matches have: 0 at the second number. Chosen on the tune half of
-# the pairs, where right references have a belief of 0.62 to 1 and wrong ones of 0.02 to 0.45, and one of 0.78.
-BELIEF_ODDS, EVEN_BELIEF = 10.0, 0.55
+# Log odds for a reference by the mean belief that its matches have: 0 at the second number. On the tune half of the
+# pairs right references have a belief of 0.62 to 1, wrong ones of 0.02 to 0.45, and one of 0.78. Half as steep, a
+# single point cost up to 0.29 of CIEDE2000 on a right one, in place of 0.01, and the mean over both was as good.
+BELIEF_ODDS, EVEN_BELIEF = 20.0, 0.5
 # Hinted places are counted up to so many; they are not independent, so their evidence grows with the root of the count.
 MOST_PLACES = 12
 # The longer side at which hints are held out.
@@ -74,7 +75,7 @@ def judge(
 ) -> Tensor:
     r"""How far references are believed beside the network, (B, 1, H, W).
 
-    The log odds are :math:`10\,(b - 0.55) + \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of the matches, e the mean
+    The log odds are :math:`20\,(b - 0.5) + \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of the matches, e the mean
     error at hints that are held out, of what an estimate that knows none and the other hints make of them (n of the
     network, r of the references), and k how many separate places are hinted, up to 12. Few hints cannot tell a wrong
     reference from a right one, so the matches speak first. Without hints the references are all that counts.

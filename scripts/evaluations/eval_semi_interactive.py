@@ -1,13 +1,13 @@
 r"""Color error of a reference corrected by true points, against the reference alone and the points alone.
 
     python -m scripts.evaluations.eval_semi_interactive PAIRS [--half tune|report|all] [--side 256] \
-        [--weights VGG] [--points 1 5 10 20 50] [--every 1]
+        [--weights VGG] [--points 1 5 10 20 50] [--start 0] [--every 1]
 
 PAIRS is a folder with ``manifest.json``, see eval_correspondence.py. Patches of 4 x 4 pixels (at 256 on the longer
 side) at random places of the target carry its true colors; those of a smaller number are among those of a larger one.
 The reference is the pair's own, then that of a pair half the list away; ``points`` is the network corrected by the
-points, as ``recolor colorize --hints`` does it. ``--every 2`` takes every second pair. Mean CIEDE2000 to the target's
-own colors.
+points, as ``recolor colorize --hints`` does it. ``--start 1 --every 2`` takes every second pair from the second on.
+Mean CIEDE2000 to the target's own colors.
 """
 
 import argparse
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--half", choices=["tune", "report", "all"], default="report")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--points", type=int, nargs="+", default=[1, 5, 10, 20, 50])
+    parser.add_argument("--start", type=int, default=0, help="leave out so many pairs")
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
     parser.add_argument("--weights", help="VGG-19 weights, else RECOLOR_VGG19 or torchvision's")
     parser.add_argument("--transfer", default="auto")
@@ -67,7 +68,7 @@ def main() -> None:
     network = NetworkColorization()
     for which in ("right", "wrong"):
         pairs = load_pairs(args.pairs, args.half, args.side, ["video", "multi_view"], which == "wrong")
-        for i, (entry, truth, reference) in enumerate(pairs[:: args.every]):
+        for i, (entry, truth, reference) in enumerate(pairs[args.start :: args.every]):
             gray = rgb_to_luminance(truth).expand(-1, 3, -1, -1)
             method, pictures = OnePrior(args.transfer), (Reference(reference),)
             nothing = torch.zeros_like(gray[:, :1])

@@ -40,7 +40,7 @@ def test_one_place_is_compared_with_what_knows_none(known, network):
     aside = torch.tensor([0.05, 0.0]).view(1, 2, 1, 1)
     found = share_of(network, known, chroma + aside, chroma + 2 * aside, 0.6)
     # Nothing else is shown, so the errors are those of the estimates, each with 0.004 more.
-    odds = 10 * (0.6 - 0.55) + torch.tensor(0.104 / 0.054).log()
+    odds = 20 * (0.6 - 0.5) + torch.tensor(0.104 / 0.054).log()
     torch.testing.assert_close(found, odds.sigmoid().expand_as(mask))
 
 
