@@ -167,8 +167,8 @@ class LargeResult:
                 total += float(_chroma_length(band).sum(dtype=torch.float64))
             if not np.isfinite(total):
                 raise NotNumbers(f"{self.target}: the result has values that are not numbers.")
+            self.colorfulness = total / (self.size[1] * bottom)
             yield band
-        self.colorfulness = total / (self.size[0] * self.size[1])
 
     def _painted(self, table: ChromaTable) -> Iterator[np.ndarray]:
         step, seen, total = max(1, isqrt(self.size[0] * self.size[1] // LOOKED_AT)), 0, 0.0
@@ -178,8 +178,8 @@ class LargeResult:
                 few = band[::step, ::step, :3].permute(2, 0, 1)[None] / 255
                 total += float(_chroma_length(few).sum(dtype=torch.float64))
                 seen += few[0, 0].numel()
+            self.colorfulness = total / max(seen, 1)  # before the band goes: who has the last asks for no more
             yield band.numpy()[..., :3]
-        self.colorfulness = total / max(seen, 1)
 
 
 def paints(coloring: Coloring, method: Recolorizer) -> bool:

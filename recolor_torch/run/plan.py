@@ -15,12 +15,15 @@ from recolor_torch.paths import exists, is_folder, show_path
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
-from recolor_torch.run.description import Guidance
+from recolor_torch.run.description import Guidance, Output
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.linked import link_names, linked_files
 from recolor_torch.run.recipe import KeptResult, other_recipe
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
+
+OnStep = Callable[[str, int, int], None]
+"""Told what is done, and with how many of how many."""
 
 
 @dataclass(frozen=True)
@@ -79,30 +82,24 @@ class Plan:
 
 def make_plan(
     targets: list[Target],
-    output: Path,
+    output: Output,
     guidance: Guidance,
     settings: dict[str, Any],
     *,
     single: bool = False,
-    suffix: str = "",
-    ext: str = "auto",
-    overwrite: bool = False,
     max_pixels: int = 1_000_000_000,
     sequence: bool = False,
     bare: dict[str, Any] | None = None,
-    on_step: Callable[[str, int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Plan:
     """Settle names, refuse what must not be done, and leave out what is finished.
 
     Args:
         targets: the pictures.
-        output: a file for one target (``single``), else the folder for all.
+        output: a file for one target (``single``), else the folder for all; what results are called.
         guidance: what all targets share; a target's own references and hints come before it.
         settings: everything else that a result depends on, for the resume rule.
         single: the only target was named as a file, so ``output`` may be a file.
-        suffix: put between the name and its extension.
-        ext: ``auto`` keeps each target's format; png, jpg, webp, tif.
-        overwrite: replace existing files, and do finished targets again.
         max_pixels: pictures with more pixels are not read.
         sequence: the targets are the frames of a clip: each result depends on all of them and on all hints.
         bare: in place of ``settings`` for targets without hints; None where the method takes them as they are.
@@ -112,7 +109,8 @@ def make_plan(
         UsageError: two results would have one name; a result would replace an input; the only result would replace a
             file that the run record does not know; the output cannot be a folder.
     """
-    folder, name = _output_folder(output, single, len(targets))
+    assert output.path is not None
+    folder, name = _output_folder(output.path, single, len(targets))
     cls = METHODS.get(settings.get("method", ""))
     optional = sequence or bare is not None or (cls is not None and "hints" not in cls.needs)
     hints = HintFinder(guidance.hints, targets, optional=optional)
@@ -124,7 +122,7 @@ def make_plan(
         _tell(on_step, "Looking at the targets", done, len(targets))
         info = _probe(target.path, max_pixels)
         look = f"_{target.look}" if target.look else ""
-        relative = Path(name) if name else _named(target.relative, info, look + suffix, ext)
+        relative = Path(name) if name else _named(target.relative, info, look + output.suffix, output.ext)
         facts = None if bare is None or hints.find(target)[0] is not None else bare
         job = _job(target, folder / relative, folder, info, guidance, hints, settings if facts is None else facts)
         jobs.append(job if facts is None else replace(job, facts=facts))
@@ -133,6 +131,25 @@ def make_plan(
     _refuse_collisions(jobs)
     refuse_inputs(jobs)
     known = record.load(folder)
+    plan = _without_finished(jobs, known, settings, output.overwrite, on_step)
+    if single and plan.kept and not known.get(jobs[0].key):
+        raise UsageError(
+            f"{show_path(jobs[0].output)} exists and was not made by a run recorded beside it: "
+            "choose another output, or replace it with --overwrite."
+        )
+    if sequence and plan.jobs:
+        return Plan(jobs, kept=plan.kept)  # a clip is coloured as a whole
+    return plan
+
+
+def _without_finished(
+    jobs: list[Job],
+    known: dict[str, list[dict[str, Any]]],
+    settings: dict[str, Any],
+    overwrite: bool,
+    on_step: OnStep | None,
+) -> Plan:
+    """The jobs that are to be done, those that are finished, and the files that are left as they are."""
     plan = Plan()
     for done, job in enumerate(jobs):
         if known:
@@ -151,17 +168,10 @@ def make_plan(
             plan.skipped.append(job)
         else:
             plan.jobs.append(job)
-    if single and plan.kept and not known.get(jobs[0].key):
-        raise UsageError(
-            f"{show_path(jobs[0].output)} exists and was not made by a run recorded beside it: "
-            "choose another output, or replace it with --overwrite."
-        )
-    if sequence and plan.jobs:
-        return Plan(jobs, kept=plan.kept)  # a clip is coloured as a whole
     return plan
 
 
-def _tell(on_step: Callable[[str, int, int], None] | None, step: str, done: int, total: int) -> None:
+def _tell(on_step: OnStep | None, step: str, done: int, total: int) -> None:
     if on_step is not None:
         on_step(step, done, total)
 

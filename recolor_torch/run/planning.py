@@ -49,13 +49,10 @@ def plan_run(
     names = run.targets.names
     plan = make_plan(
         targets,
-        run.output.path,
+        run.output,
         run.guidance,
         settings,
         single=len(names) == 1 and len(targets) == 1 and is_file(as_path(names[0])) and not run.output.folder,
-        suffix=run.output.suffix,
-        ext=run.output.ext,
-        overwrite=run.output.overwrite,
         max_pixels=run.loading.max_pixels,
         sequence=run.targets.sequence,
         bare=bare,

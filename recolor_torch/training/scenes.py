@@ -58,10 +58,10 @@ class LabeledDataModule(TrainingDataModule):
     learned.
 
     Args:
-        sources: tar files of pictures, and folders.
+        sources, size, side, least, batch_size, epoch, held_out, validated, limit, min_chroma, workers, seed: as of
+            ``TrainingDataModule``.
         labels: CSV file with the columns ``name`` and ``column``.
         column: the column that has the labels.
-        settings: the others of ``TrainingDataModule``.
     """
 
     def __init__(
@@ -69,9 +69,21 @@ class LabeledDataModule(TrainingDataModule):
         sources: list[str],
         labels: str,
         column: str = "label",
-        **settings: Any,
+        size: int = 128,
+        side: int = 160,
+        least: float = 0.5,
+        batch_size: int = 32,
+        epoch: int | None = None,
+        held_out: float = 0.05,
+        validated: int = 200,
+        limit: int | None = None,
+        min_chroma: float = 3.0,
+        workers: int = 0,
+        seed: int = 0,
     ) -> None:
-        super().__init__(sources, **settings)
+        super().__init__(
+            sources, size, side, least, batch_size, epoch, held_out, validated, limit, min_chroma, workers, seed
+        )
         self.labels, self.column = labels, column
         self.numbers: tuple[list[int], list[int]] = ([], [])
 

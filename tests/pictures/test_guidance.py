@@ -13,7 +13,8 @@ from recolor_torch.pictures import PictureError
 from recolor_torch.pictures.guidance import read_mask, read_reference, read_visible
 from recolor_torch.pipeline import recolor
 from recolor_torch.run.batches import BatchDataset
-from recolor_torch.run.plan import Guidance, make_plan
+from recolor_torch.run.description import Guidance, Output
+from recolor_torch.run.plan import make_plan
 from recolor_torch.run.targets import Target
 
 
@@ -94,7 +95,10 @@ def test_a_batch_may_mix_references_with_and_without_alpha(tmp_path):
     targets = [Target(tmp_path / f"{n}.png", tmp_path / f"{n}.png", (r,)) for n, r in zip("ab", refs)]
     (tmp_path / "out").mkdir()
     plan = make_plan(
-        [Target(t.path, t.path.relative_to(tmp_path), t.references) for t in targets], tmp_path / "out", Guidance(), {}
+        [Target(t.path, t.path.relative_to(tmp_path), t.references) for t in targets],
+        Output(tmp_path / "out"),
+        Guidance(),
+        {},
     )
     (batch,) = BatchDataset(plan.jobs, 8, 8.0, 10**6)
     (reference,) = batch.guide.references

@@ -90,12 +90,16 @@ def test_strips_write_what_the_whole_picture_gives(folder, monkeypatch, options)
             assert records[0][name][key] == records[1][name][key], key
 
 
+@pytest.mark.parametrize("pixels", [W * 7, W * H])
 @pytest.mark.parametrize("name", ["gray.png", "rgb.webp", "gray.tif", "rgb.jpg"])
-def test_painted_bytes_are_those_of_floats(folder, monkeypatch, name):
+def test_painted_bytes_are_those_of_floats(folder, monkeypatch, name, pixels):
+    monkeypatch.setattr(strips, "__defaults__", (pixels,))
     options = [f"in/{name}", "-r", "ref.png", "-m", "histogram", "--json"]
     assert main(["colorize", *options, "-o", f"bytes/{name}"]) == 0
     monkeypatch.setattr(engine, "paints", lambda *_: False)
     assert main(["colorize", *options, "-o", f"floats/{name}"]) == 0
+    bytes_line, floats_line = (json.loads(Path(f"{out}/run.jsonl").read_text()) for out in ("bytes", "floats"))
+    assert bytes_line["notes"] == floats_line["notes"]
     assert Path(f"bytes/{name}").read_bytes() == Path(f"floats/{name}").read_bytes()
 
 

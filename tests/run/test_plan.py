@@ -9,7 +9,8 @@ from recolor_torch.errors import UsageError
 from recolor_torch.files import file_hash
 from recolor_torch.run import record
 from recolor_torch.run.batches import BatchDataset, group_jobs
-from recolor_torch.run.plan import Guidance, kept_sentences, make_plan
+from recolor_torch.run.description import Guidance, Output
+from recolor_torch.run.plan import kept_sentences, make_plan
 from recolor_torch.run.targets import Target, find_targets
 
 
@@ -29,8 +30,8 @@ def folder(tmp_path):
 
 def plan(folder, out="out", settings=None, names=("in",), **options):
     targets = find_targets([str(folder / n) for n in names])
-    guidance = Guidance((folder / "ref.png",))
-    return make_plan(targets, folder / out, guidance, settings or {"method": "x"}, **options)
+    guidance, single = Guidance((folder / "ref.png",)), options.pop("single", False)
+    return make_plan(targets, Output(folder / out, **options), guidance, settings or {"method": "x"}, single=single)
 
 
 def outputs(jobs, folder):
@@ -202,7 +203,7 @@ def test_pairs_of_different_references_share_a_batch(folder):
         Target(picture(folder / f"t{n}.png"), Path(f"t{n}.png"), (picture(folder / f"r{n}.png", 5, 4),))
         for n in range(3)
     ]
-    jobs = make_plan(targets, folder / "out", Guidance(), {}).jobs
+    jobs = make_plan(targets, Output(folder / "out"), Guidance(), {}).jobs
     (batch,) = [BatchDataset(jobs, 16, 8, 10**9)[0]]
     assert batch.images.shape == (3, 3, 6, 8)
     assert batch.guide.references[0].image.shape == (3, 3, 4, 5)
