@@ -174,9 +174,10 @@ class LargeResult:
         step, seen, total = max(1, isqrt(self.size[0] * self.size[1] // LOOKED_AT)), 0, 0.0
         for top, bottom in strips(*self.size):
             with torch.inference_mode():
-                band = table.paint_bytes(self._scan.stored(top, bottom))
-                few = band[::step, ::step, :3].permute(2, 0, 1)[None] / 255
-                total += float(_chroma_length(few).sum(dtype=torch.float64))
+                stored = self._scan.stored(top, bottom)
+                band = table.paint_bytes(stored)
+                few = (stored[::step, ::step].float() / 255).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
+                total += float(_chroma_length(table.paint(rgb_to_luminance(few))).sum(dtype=torch.float64))
                 seen += few[0, 0].numel()
             self.colorfulness = total / max(seen, 1)  # before the band goes: who has the last asks for no more
             yield band.numpy()[..., :3]

@@ -1,6 +1,6 @@
 """Descriptors of the locations of gray pictures, by which correspondences are found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -96,8 +96,8 @@ def _running_mean(x: Tensor, window: int, dim: int) -> Tensor:
 
 
 def describe(
-    target: Sequence[Tensor],
-    references: Sequence[Sequence[Tensor]],
+    target: Iterable[Tensor],
+    references: Sequence[Iterable[Tensor]],
     weights: Sequence[float] = BLOCK_WEIGHTS,
     sizes: Sequence[int] = BLOCK_SIZES,
 ) -> tuple[Tensor, Tensor]:
@@ -116,12 +116,12 @@ def describe(
     Returns:
         (B, N, D) for the target and (B, M, D) for all references one after another.
     """
-    batch = target[0].shape[0]
     parts_a, parts_b = [], []
     total = sum(w * w for w in weights) ** 0.5
-    for k, (weight, size) in enumerate(zip(weights, sizes)):
-        a = _locations(target[k])
-        b = torch.cat([_locations(r[k]).expand(batch, -1, -1) for r in references], 1)
+    for weight, size, block, *others in zip(weights, sizes, target, *references):
+        a = _locations(block)
+        b = torch.cat([_locations(other).expand(len(block), -1, -1) for other in others], 1)
+        del block, others
         count = a.shape[1] + b.shape[1]
         mean = (a.sum(1, keepdim=True) + b.sum(1, keepdim=True)) / count
         squares = (a - mean).square().sum(1, keepdim=True) + (b - mean).square().sum(1, keepdim=True)
@@ -131,6 +131,12 @@ def describe(
         parts_a.append(a @ basis * (weight / total))
         parts_b.append(b @ basis * (weight / total))
     return torch.cat(parts_a, 2), torch.cat(parts_b, 2)
+
+
+def handed_over(blocks: list[Tensor]) -> Iterator[Tensor]:
+    """The blocks one after the other; nobody keeps those that were taken."""
+    while blocks:
+        yield blocks.pop(0)
 
 
 def _locations(block: Tensor) -> Tensor:

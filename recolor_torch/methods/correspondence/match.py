@@ -100,8 +100,11 @@ def _search(target: Tensor, reference: Tensor, k: int) -> tuple[Tensor, Tensor, 
     width = padded.shape[1]
     rows = GROUP * max(1, CHUNK // (width * GROUP))
     scores, indices, tops = [], [], []
+    # One piece of memory for all: what is kept of each would else lie where the next has no room any more.
+    held = whole.new_empty(min(rows, whole.shape[0]), width)
     for start in range(0, whole.shape[0], rows):
-        s = whole[start : start + rows] @ padded
+        part = whole[start : start + rows]
+        s = torch.mm(part, padded, out=held[: len(part)])
         tops.append(s.view(-1, GROUP, width).amax(1))
         s[:, places:] = -torch.inf
         value, index = _largest(s, k)
