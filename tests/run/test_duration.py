@@ -23,8 +23,8 @@ def test_every_method_has_a_time():
 def test_the_time_grows_with_targets_and_stops_with_the_working_side(jobs):
     ten, one = (estimate_seconds(some, HistogramTransfer(), None) for some in (jobs, jobs[:1]))
     assert ten == pytest.approx(10 * one)
-    assert one == pytest.approx(2 * 0.26 + 0.2)
-    assert estimate_seconds(jobs[:1], LevinColorization(), 1000) == pytest.approx(0.5 * 2.39 + 0.2)
+    assert one == pytest.approx(2 * SECONDS["histogram"] + 0.2)
+    assert estimate_seconds(jobs[:1], LevinColorization(), 1000) == pytest.approx(0.5 * SECONDS["levin"] + 0.2)
     assert estimate_seconds([], LevinColorization(), None) == 0
 
 
@@ -33,7 +33,7 @@ def test_results_that_are_there_say_more_than_the_table(jobs, tmp_path):
     text = "\n".join(json.dumps({**line, "output": f"{n}.png"}) for n in range(3))
     (tmp_path / "run.jsonl").write_text(text + "\n")
     assert estimate_seconds(jobs[:1], LevinColorization(), 2000) == pytest.approx(8 + 0.2)
-    assert estimate_seconds(jobs[:1], HistogramTransfer(), None) == pytest.approx(0.72)
+    assert estimate_seconds(jobs[:1], HistogramTransfer(), None) == pytest.approx(2 * SECONDS["histogram"] + 0.2)
 
 
 def test_words():
