@@ -10,8 +10,8 @@ from recolor_torch.run.plan import Job
 
 # Processor seconds of one core for 1 megapixel, the work at a method's own largest side: medians of three (python -m
 # scripts.evaluations.compare_methods DATA OUT --measure NAME --megapixels 1 --repeats 3). The first four were taken
-# with two copies of the network and tables of bytes, on a busy machine, where levin took 3.73; the others on an idle one,
-# before. Methods of the user's are taken to be as the slowest of those that need no minutes.
+# with two copies of the network and tables of bytes, on a busy machine, where levin took 3.73; the others on an idle
+# one, before. Methods of the user's are taken to be as the slowest of those that need no minutes.
 SECONDS = {
     "histogram": 0.03,
     "network": 1.5,
