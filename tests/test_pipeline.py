@@ -84,7 +84,10 @@ def test_nan_in_a_target_stays_where_it_is(rgb):
 
 @pytest.mark.parametrize("name", ["correspondence", "network", "semi_interactive"])
 def test_methods_of_single_precision_take_float64(name, rgb):
-    """Under ``64-true`` Lightning and the engine widen what they can reach, and the default type with it."""
+    """Under ``64-true`` Lightning and the engine widen what they can reach, and the default type with it.
+
+    Matching is a soft maximum, which magnifies roundings: 2.5e-4 with torch 2.9.
+    """
     image = rgb[:1].double()
     mask = torch.zeros_like(image[:, :1])
     mask[..., 5, 5] = 1
@@ -98,7 +101,7 @@ def test_methods_of_single_precision_take_float64(name, rgb):
     finally:
         torch.set_default_dtype(default)
     assert wide.dtype == torch.float64
-    torch.testing.assert_close(wide.float(), recolor(image.float(), build_method(name), guide), atol=1e-4, rtol=0)
+    torch.testing.assert_close(wide.float(), recolor(image.float(), build_method(name), guide), atol=5e-4, rtol=0)
 
 
 def test_a_picture_without_a_batch_and_a_reference_without_a_guide():

@@ -11,6 +11,7 @@ up by the script, and two steps are made.
 import argparse
 import io
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from recolor_torch.training.data import TrainingDataModule
 
 COLUMNS = ("predict", "train", "adversarial", "gram")
 TWO = "two processes"
+WORKS = "works"
 QUIET = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {"enable_model_summary": True},
@@ -76,7 +78,10 @@ def outcome(column: str, setting: str, folder: Path) -> str:
         return attempt(column, setting, folder)
     command = [sys.executable, __file__, "--cell", column, "--setting", setting, "--folder", str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    return (run.stdout if run.returncode == 0 else run.stderr).strip().splitlines()[-1]
+    if run.returncode:
+        return run.stderr.strip().splitlines()[-1]
+    # A line of each process; the first of those that failed says why.
+    return min(run.stdout.splitlines(), key=lambda line: line == WORKS)
 
 
 def attempt(column: str, setting: str, folder: Path) -> str:
@@ -90,7 +95,7 @@ def attempt(column: str, setting: str, folder: Path) -> str:
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
         finally:
             torch.use_deterministic_algorithms(False)
-    return "works"
+    return WORKS
 
 
 def make_pictures(folder: Path) -> Path:
@@ -170,7 +175,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.cell:
-        print(attempt(args.cell, args.setting, args.folder))
+        os.write(1, f"{attempt(args.cell, args.setting, args.folder)}\n".encode())  # at once: the processes share it
         return
     print("| setting | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (1 + len(COLUMNS)) + "|")
     for setting in SETTINGS:

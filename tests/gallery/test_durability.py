@@ -1,5 +1,6 @@
 """Whatever happens to a writer, the gallery is the old one or the new one; whatever happens to a file is found."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -138,6 +139,34 @@ def test_a_disk_that_is_full_for_the_words_is_no_gallery_without_them(place, gal
     with pytest.raises(OSError, match="No space left"):
         update_gallery(gallery, [], FakeEmbed())
     assert verify(gallery) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit of file sizes is POSIX's")
+def test_a_build_that_meets_a_full_disk_goes_on_when_there_is_space(place):
+    """The system's own refusal at every size, whichever library writes: the kernel lets no file grow beyond it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    embed, stopped = FakeEmbed(40), 0
+    for kilobytes in (0, 1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, hard))
+        try:
+            build_gallery(place / "g", [str(place / "in")], SPEC, embed, factory="Flat")
+            break
+        except OSError as error:
+            stopped += error.errno == errno.EFBIG
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        if (place / "g/gallery.json").exists():
+            assert read_header(place / "g").generation == 0  # of a making that was stopped
+    assert stopped >= 4
+    assert verify(place / "g") == []
+    assert len(contents(place / "g")) == 280
+    again = build_gallery(place / "h", [str(place / "in")], SPEC, FakeEmbed(100), factory="Flat")
+    assert again.added == 280
+    assert contents(place / "g") == contents(place / "h")
+    # What a stopped build had kept was not computed again.
+    assert len(embed.seen) < 280 * stopped
 
 
 @pytest.mark.parametrize("what", ["raw", "table", "whitening", "header"])
