@@ -8,7 +8,16 @@ from typing import Any
 
 from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import ENCODERS, Encoding, set_up
-from recolor_torch.film.opening import FilmError, FilmInfo, file_url, open_film, require_av, show, video_stream
+from recolor_torch.film.opening import (
+    TAG_ERRORS,
+    FilmError,
+    FilmInfo,
+    file_url,
+    open_film,
+    require_av,
+    show,
+    video_stream,
+)
 from recolor_torch.film.parts import Packet, read_part, read_times
 
 # Tags that the muxer writes itself, for the new file.
@@ -35,7 +44,13 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
         with (
             write_atomically(output) as part,
             open_film(info.path) as source,
-            av.open(file_url(part), "w", format=encoding.container, container_options=_REPEATABLE) as target,
+            av.open(
+                file_url(part),
+                "w",
+                format=encoding.container,
+                container_options=_REPEATABLE,
+                metadata_errors=TAG_ERRORS,
+            ) as target,
         ):
             copies, video = _set_up_streams(source, target, info, encoding, notes)
             target.start_encoding()

@@ -29,6 +29,8 @@ _UNSPECIFIED = (2, 3)
 # A film of more lines than the larger of the standard definition formats (PAL) is taken for high definition.
 STANDARD_LINES, STANDARD_COLUMNS = 576, 1024
 
+# Tags are bytes that need not be UTF-8, and come out as they went in.
+TAG_ERRORS = "surrogateescape"
 
 # What FFmpeg reads by its contents, whatever its name is, and follows to other files or into a network.
 LISTS = {"concat", "concatf", "hls", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest", "vobsub"}
@@ -129,7 +131,7 @@ def open_film(path: str | os.PathLike[str]) -> Iterator["av.container.InputConta
         raise FilmError(f"{name}: this is a pipe or a device, and no file.")
     try:
         # Text of other encodings in tags is kept byte for byte.
-        with av.open(file_url(path), metadata_errors="surrogateescape") as container:
+        with av.open(file_url(path), metadata_errors=TAG_ERRORS) as container:
             if set(container.format.name.split(",")) & LISTS:
                 raise FilmError(f"{name}: this is a list of other files, and no film.")
             yield container

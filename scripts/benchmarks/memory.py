@@ -24,6 +24,7 @@ HINTED = ("levin", "poisson", "semi_interactive", "network+hints")
 REFERENCED = ("histogram", "wavelet", "gram", "correspondence", "semi_interactive")
 METHODS = ["histogram", "wavelet", "poisson", "levin", "gram", "correspondence", "network", "network+hints"]
 METHODS += ["semi_interactive"]
+STEPS = {"gram": ["--gram.steps", "3"]}  # its history is whole from the first step: more steps take no more memory
 SIDE = 1000  # of the repeated block
 
 
@@ -99,6 +100,7 @@ def measure(method: str, megapixels: float, bits: int, folder: Path) -> dict:
     size = make_picture(folder / "scan.tif", megapixels, bits)
     name = method.partition("+")[0]
     arguments = ["colorize", "scan.tif", "-m", name, "-o", "result.tif", *guidance(method, folder, size)]
+    arguments += STEPS.get(name, [])
     code, peak = run(COLORIZE, [*arguments, "--overwrite"], folder)
     said = None
     command = [sys.executable, "-m", "recolor_torch", *arguments, "--overwrite", "--dry-run", "--json"]

@@ -59,8 +59,9 @@ def written(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [COLORIZE, PREDICT], ids=["colorize", "predict"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("command", "number"), [(COLORIZE, signal.SIGHUP), (PREDICT, signal.SIGTERM)], ids=["colorize", "predict"]
+)  # both signals go one way; tests/lit/test_together.py has SIGHUP under predict
 def test_a_signal_stops_a_run_that_then_goes_on(folder, command, number):
     process = start(folder, command)
     wait_for_results(folder, process)

@@ -99,6 +99,29 @@ def test_sound_tags_and_chapters_come_out_as_they_went_in(tmp_path):
         assert [s.type for s in b.streams] == [s.type for s in a.streams]
 
 
+def test_tags_that_are_not_utf8_come_out_byte_for_byte(tmp_path):
+    chapters = [{"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": "A_c"}}]
+    make_clip(tmp_path / "in.mkv", tags={"title": "Z_rich", "K_y": "1"}, chapters=chapters)
+    data = (tmp_path / "in.mkv").read_bytes()
+    for text, latin in (
+        (b"Z_rich", b"Z\xfcrich"),
+        (b"K_Y", b"K\xf6Y"),
+        (b"A_c", b"A\xe7c"),
+        (b"DURATION", b"DURA\xffION"),
+    ):
+        assert text in data
+        data = data.replace(text, latin)
+    (tmp_path / "in.mkv").write_bytes(data)
+    for name in ("out.mkv", "out.mp4"):
+        color_all(tmp_path / "in.mkv", tmp_path / name)
+        found = (tmp_path / name).read_bytes()
+        assert b"Z\xfcrich" in found
+        assert b"A\xe7c" in found
+    found = (tmp_path / "out.mkv").read_bytes()
+    assert b"K\xf6Y" in found
+    assert b"DURA\xffION" in found
+
+
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_rotation_and_aspect_survive(tmp_path, rotation, suffix):

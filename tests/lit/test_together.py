@@ -11,7 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 from pictures import save_picture
+from PIL import Image
 
+from recolor_torch.cli import main
 from recolor_torch.lit.together import LOST, ProcessLost, StopTogether
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +73,6 @@ def test_a_helper_that_is_interrupted_waits_for_nobody(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.slow
 def child_of(pid):
     """The one child process that ``pid`` has."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -84,9 +85,13 @@ def child_of(pid):
     raise AssertionError(f"{pid} has no child")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it finds the helper in /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_one_of_two_processes_is_ended(tmp_path, number):
+@pytest.mark.parametrize(
+    ("whom", "number"), [("helper", signal.SIGKILL), ("main", signal.SIGTERM), ("both", signal.SIGHUP)]
+)
+def test_a_run_of_two_processes_is_ended(tmp_path, monkeypatch, whom, number):
+    """One that is killed, a scheduler's word to the first, and a terminal that is closed, which all hear of."""
     for n in range(24):
         save_picture(tmp_path / f"in/{n}.png", 300, 300, seed=n)
     save_picture(tmp_path / "ref.png", 30, 20, seed=99)
@@ -95,16 +100,36 @@ def test_one_of_two_processes_is_ended(tmp_path, number):
     command += ["--data.output", "out", "--data.batch_size", "1", "--trainer.accelerator", "cpu"]
     command += ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
     more = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, "text": True}
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored there too
+    try:
+        running = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, **more
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     until = time.monotonic() + 240
     while not list(tmp_path.glob("out/*.png")) and running.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
-    os.kill(child_of(running.pid), number)
+    if whom == "both":
+        os.killpg(running.pid, number)
+    else:
+        os.kill(running.pid if whom == "main" else child_of(running.pid), number)
     _, err = running.communicate(timeout=120)
-    assert running.returncode in (130, -9), err
-    assert LOST in err
+    assert running.returncode in ((130, -9) if whom == "helper" else (130,)), err
+    assert (LOST if whom == "helper" else "nterrupted") in err
     assert "Traceback" not in err
-    assert subprocess.run(command, capture_output=True, **more).returncode == 0
+    there = sorted(tmp_path.glob("out/*.png"))
+    assert len(there) < 24
+    for path in there:
+        Image.open(path).load()
+    if whom != "helper":  # what is killed leaves its part file, and the next run takes it away
+        assert list(tmp_path.glob("out/.recolor-*")) == []
+    if whom == "helper":
+        assert subprocess.run(command, capture_output=True, **more).returncode == 0
+    else:  # alone, without the cost of two more processes
+        monkeypatch.chdir(tmp_path)
+        assert main([*command[3:-4], "--trainer.devices", "1"]) == 0
     done = [json.loads(line) for line in (tmp_path / "out/run.jsonl").read_text().splitlines()]
     assert {line["output"] for line in done} == {f"{n}.png" for n in range(24)}
     assert len(list(tmp_path.glob("out/*.png"))) == 24
+    assert list(tmp_path.glob("out/.recolor-*")) == []
