@@ -9,8 +9,9 @@ from typing import Any
 
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
+from recolor_torch.cli.progress import Bar
 from recolor_torch.errors import UsageError
 from recolor_torch.film.coloring import Progress as Step
 from recolor_torch.film.door import FilmPlan
@@ -223,7 +224,7 @@ class _Screen:
         self.args = args
         console = Console(stderr=True, quiet=args.quiet)
         columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")]
-        self.progress = Progress(
+        self.progress = Bar(
             *columns, TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), console=console,
             disable=not console.is_terminal or args.quiet,
         )  # fmt: skip

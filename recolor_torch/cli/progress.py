@@ -4,7 +4,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-def progress_bar(console: Console, shown: bool = True) -> Progress:
+class Bar(Progress):
+    """A bar that writes nothing at all where it is off: older versions of rich end with an empty line there."""
+
+    def stop(self) -> None:
+        """Stop the display, if there is one."""
+        if not self.disable:
+            super().stop()
+
+
+def progress_bar(console: Console, shown: bool = True) -> Bar:
     """A bar with what is done, the time since the start and the time that is left, each with its word.
 
     Args:
@@ -20,4 +29,4 @@ def progress_bar(console: Console, shown: bool = True) -> Progress:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    return Progress(*columns, console=console, disable=not shown or not console.is_terminal or console.quiet)
+    return Bar(*columns, console=console, disable=not shown or not console.is_terminal or console.quiet)

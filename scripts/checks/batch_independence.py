@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--hints", type=Path)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--against", type=Path, help="another version of the project, for the time")
+    parser.add_argument("--only-time", action="store_true", help="with --against: measure nothing else")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -142,6 +143,11 @@ def main() -> None:
         first, *others = args.batches
         heads = [f"batches of {n}" for n in others] + ["2 readers", "2 processes", "killed, resumed", "time"]
         heads += [] if args.against is None else ["time against the other"]
+        if args.only_time:
+            print("| method | time against the other |\n| --- | --- |", flush=True)
+            for method in args.methods:
+                print(f"| {method} | {ratio(method, args, root, args.batches[-1])} |", flush=True)
+            return
         print(f"| method | pictures | {' | '.join(heads)} |\n|---|---|{'---|' * len(heads)}", flush=True)
         wrong = 0
         for method in args.methods:
