@@ -20,6 +20,9 @@ from typing import Any
 SECONDS = 30
 MEMORY = 3 << 30
 """Bytes beyond what the process has when it forks."""
+WAITING = 10
+"""A case may wait for so many times its computing time: the machine may be busy, or stop all of this for a while."""
+HANGS = (signal.SIGPROF, signal.SIGALRM)
 FAULTS = ("traceback", "hang", "partial file", "nonsense", "killed")
 
 Case = dict[str, Any]
@@ -36,14 +39,14 @@ class Attack:
             raises as ``AssertionError``.
         refusals: errors that are one sentence for the user.
         keep: the bytes of a case that failed, with a name for them; without it the case is kept as JSON.
-        seconds: after which a case hangs.
+        seconds: of computing, after which a case hangs.
     """
 
     draw: Callable[[random.Random], Case]
     run: Callable[[Case, Path], None]
     refusals: tuple[type[BaseException], ...]
     keep: Callable[[Case], tuple[str, bytes]] | None = None
-    seconds: int = SECONDS
+    seconds: float = SECONDS
 
 
 def outcomes(attack: Attack, cases: list[Case], until: float) -> Iterator[tuple[Case, str, str]]:
@@ -68,11 +71,7 @@ def outcomes(attack: Attack, cases: list[Case], until: float) -> Iterator[tuple[
                 number = int(end.split()[-1])
                 yield (
                     left.pop(0),
-                    *(
-                        ("hang", f"over {attack.seconds} s")
-                        if number == signal.SIGALRM
-                        else ("killed", f"signal {number}")
-                    ),
+                    *(("hang", f"over {attack.seconds} s") if number in HANGS else ("killed", f"signal {number}")),
                 )
         finally:
             shutil.rmtree(root, ignore_errors=True)
@@ -137,8 +136,15 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
+def limit_time(seconds: float) -> None:
+    """Let this fork be killed by one of ``HANGS`` when it has computed, or waited, for too long; 0 ends that."""
+    for number in HANGS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
+
+
 def _child(attack: Attack, cases: Iterable[Case], root: Path, until: float, pipe: Any) -> None:
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     for number, case in enumerate(cases):
@@ -147,9 +153,9 @@ def _child(attack: Attack, cases: Iterable[Case], root: Path, until: float, pipe
             return
         folder = root / str(number)
         folder.mkdir()
-        signal.alarm(attack.seconds)
+        limit_time(attack.seconds)
         outcome = _one(attack, case, folder)
-        signal.alarm(0)
+        limit_time(0)
         if outcome[0] in ("right", "refused") and list(folder.glob("**/.recolor-*")):
             outcome = "partial file", outcome[1]
         pipe.write(json.dumps(outcome)[:60_000] + "\n")

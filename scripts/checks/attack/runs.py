@@ -24,7 +24,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from forks import Attack, Case, die_with_parent
+from forks import HANGS, Attack, Case, die_with_parent, limit_time
 from PIL import Image
 from stores import make_clip
 
@@ -34,7 +34,7 @@ from recolor_torch.pictures.encode import write_png
 
 PICTURES = 6
 LONGEST = 40
-"""Seconds of a command."""
+"""Seconds of computing of a command."""
 STEPS = ("fsync", "replace", "unlink", "write", "open", "mkdir")
 """Functions of ``os`` that change a disk: a step is a call of one of them."""
 OUTPUTS = (".png", ".jpg", ".tif", ".mkv")
@@ -62,7 +62,7 @@ class Done:
         lines = [line for line in self.said.splitlines() if line.strip()]
         last = lines[-1][:400] if lines else ""
         assert "Traceback" not in self.said, f"traceback: {last}"
-        assert self.code != -signal.SIGALRM, f"a hang: {last}"
+        assert -self.code not in HANGS, f"a hang: {last}"
         assert self.code in codes, f"exit code {self.code}: {last}"
         assert self.code == 0 or lines, f"exit code {self.code} without a word"
         assert len(lines) <= 16, f"{len(lines)} lines: {last}"
@@ -95,7 +95,7 @@ def command_in_fork(command: list[str], folder: Path, before: Callable[[], None]
         code = 70
         try:
             die_with_parent()
-            signal.alarm(LONGEST)  # a fork has none of its parent's
+            limit_time(LONGEST)  # a fork has none of its parent's
             os.close(reader)
             _redirect(writer)
             os.chdir(folder)
