@@ -150,6 +150,8 @@ ODD = (None, True, 0, -1, 1e308, float("nan"), 10**40, "", "\ud800", "a\0b", "x"
 def _json_value(data: bytes, rng: random.Random) -> bytes:
     """A value of another type at some place, or a key that is gone."""
     value = json.loads(data)
+    if not isinstance(value, (dict, list)):
+        return json.dumps(rng.choice(ODD)).encode()
     holder = value
     while True:
         keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
