@@ -78,7 +78,7 @@ from recolor_torch.resize import resize
 # torch maps some operators one picture at a time, and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
-# Older compilers break the graph at filters, counts and functions with derivatives of their own; 2.9 was tried.
+# Older compilers break the graph at filters, counts and functions with own derivatives; 2.6 and 2.9 were tried.
 WHOLE = pytest.mark.skipif(
     tuple(map(int, torch.__version__.split(".")[:2])) < (2, 14), reason="one graph takes torch 2.14 or newer"
 )

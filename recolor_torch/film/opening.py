@@ -105,7 +105,10 @@ class FilmInfo:
 
 
 def require_av() -> Any:
-    """The module ``av``.
+    """The module ``av``, with FFmpeg's own messages off.
+
+    Older versions of torchvision turn them on. Then a thread of FFmpeg's that has something to say waits for Python's
+    lock, and Python, when it frees a film, holds that lock and waits for the thread.
 
     Raises:
         UsageError: PyAV is not installed; the sentence says how to get it.
@@ -114,6 +117,7 @@ def require_av() -> Any:
         import av
     except ImportError as error:
         raise UsageError("Films need PyAV: pip install 'recolor-torch[film]' (or pip install av).") from error
+    av.logging.set_level(None)
     return av
 
 
@@ -134,7 +138,10 @@ def open_film(path: str | os.PathLike[str]) -> Iterator["av.container.InputConta
         with av.open(file_url(path), metadata_errors=TAG_ERRORS) as container:
             if set(container.format.name.split(",")) & LISTS:
                 raise FilmError(f"{name}: this is a list of other files, and no film.")
-            yield container
+            try:
+                yield container
+            finally:
+                require_av()  # torchvision may have been imported meanwhile
     except av.error.FFmpegError as error:
         raise FilmError(f"{name}: {_reason(error)}.") from error
     except OSError as error:

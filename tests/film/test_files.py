@@ -16,7 +16,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.film import FilmError, probe_film, read_frames
 from recolor_torch.film.encoding import choose_encoding
 from recolor_torch.film.muxing import mux
-from recolor_torch.film.opening import MATRICES
+from recolor_torch.film.opening import MATRICES, open_film
 from recolor_torch.film.parts import PartWriter
 from recolor_torch.film.planes import chroma_levels, chroma_to_planes, luma_levels, planes_to_chroma
 
@@ -97,6 +97,18 @@ def test_sound_tags_and_chapters_come_out_as_they_went_in(tmp_path):
             (c["start"] * c["time_base"], c["metadata"]) for c in a.chapters()
         ]
         assert [s.type for s in b.streams] == [s.type for s in a.streams]
+
+
+def test_messages_of_ffmpeg_are_off_where_a_film_is_opened_and_closed(tmp_path):
+    """A thread of FFmpeg's that speaks waits for Python, which may be waiting for that thread: a hang."""
+    import av
+
+    make_clip(tmp_path / "in.mkv", frames=2)
+    av.logging.set_level(av.logging.ERROR)  # as torchvision 0.21 to 0.24 do when they are imported
+    with open_film(tmp_path / "in.mkv"):
+        assert av.logging.get_level() is None
+        av.logging.set_level(av.logging.ERROR)
+    assert av.logging.get_level() is None
 
 
 def test_tags_that_are_not_utf8_come_out_byte_for_byte(tmp_path):
