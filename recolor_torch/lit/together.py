@@ -8,6 +8,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from recolor_torch.run.writer import clear_leftovers
+
 LOST = "One of the processes of this run has ended, and so the others end too; the same command goes on from here.\n"
 # What torch says where another process is gone; its errors have no type of their own.
 _WORDS = ("connection closed by peer", "connection reset by peer", "broken pipe", "nccl", "remote process exited")
@@ -58,6 +60,11 @@ class StopTogether(pl.Callback):
         processes = _started(trainer)
         for process in processes:
             process.kill()
+        for process in processes:
+            process.wait()
+        plan = getattr(getattr(trainer, "datamodule", None), "plan", None)
+        if plan is not None:
+            clear_leftovers(plan)  # of pictures that they were writing
         processes.clear()  # Lightning's thread that looks after them would kill this process
         if lost:
             raise KeyboardInterrupt from exception

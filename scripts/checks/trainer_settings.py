@@ -37,7 +37,7 @@ from recolor_torch.training.data import TrainingDataModule
 
 COLUMNS = ("predict", "train", "adversarial", "gram")
 TWO = "two processes"
-WORKS = "works"
+WORKS, TOLD = "works", "outcome: "
 QUIET = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {"enable_model_summary": True},
@@ -81,7 +81,8 @@ def outcome(column: str, setting: str, folder: Path) -> str:
     if run.returncode:
         return run.stderr.strip().splitlines()[-1]
     # A line of each process; the first of those that failed says why.
-    return min(run.stdout.splitlines(), key=lambda line: line == WORKS)
+    told = [line.removeprefix(TOLD) for line in run.stdout.splitlines() if line.startswith(TOLD)]
+    return min(told, key=lambda line: line == WORKS)
 
 
 def attempt(column: str, setting: str, folder: Path) -> str:
@@ -175,7 +176,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.cell:
-        os.write(1, f"{attempt(args.cell, args.setting, args.folder)}\n".encode())  # at once: the processes share it
+        line = f"{TOLD}{attempt(args.cell, args.setting, args.folder)}\n"
+        os.write(1, line.encode())  # at once: the processes share it
         return
     print("| setting | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (1 + len(COLUMNS)) + "|")
     for setting in SETTINGS:

@@ -23,13 +23,17 @@ class Process:
     """A process that has ended with a code, or runs."""
 
     def __init__(self, code):
-        self.code, self.killed = code, False
+        self.code, self.killed, self.waited = code, False, False
 
     def poll(self):
         return self.code
 
     def kill(self):
         self.killed = True
+
+    def wait(self):
+        assert self.killed
+        self.waited = True
 
 
 def trainer(main, codes=(), count=2):
@@ -57,7 +61,7 @@ def test_the_main_process_ends_the_others_and_says_why(capsys, error):
     processes = list(run.strategy.launcher.procs)
     with pytest.raises(KeyboardInterrupt):
         StopTogether().on_exception(run, None, error)
-    assert all(p.killed for p in processes)
+    assert all(p.killed and p.waited for p in processes)
     assert run.strategy.launcher.procs == []  # Lightning's own thread has nothing left to look after
     assert capsys.readouterr().err == LOST
 
@@ -122,8 +126,7 @@ def test_a_run_of_two_processes_is_ended(tmp_path, monkeypatch, whom, number):
     assert len(there) < 24
     for path in there:
         Image.open(path).load()
-    if whom != "helper":  # what is killed leaves its part file, and the next run takes it away
-        assert list(tmp_path.glob("out/.recolor-*")) == []
+    assert list(tmp_path.glob("out/.recolor-*")) == []
     if whom == "helper":
         assert subprocess.run(command, capture_output=True, **more).returncode == 0
     else:  # alone, without the cost of two more processes
