@@ -40,8 +40,9 @@ pictures stay where they are: the gallery keeps some hundred numbers of each.
 
 A build or update that is stopped, by Ctrl-C, kill or a power cut, goes on where it was when the same
 command is given again; until it is done, the gallery answers as it did before. One process at a time
-writes; any number may ask meanwhile. Features come from VGG-19, whose weights are named by --weights
-or RECOLOR_VGG19. recolor gallery ACTION --help has the settings of an action.
+writes; any number may ask meanwhile. Features come from the colorization network, or with --layers from
+VGG-19, whose weights are named by --weights or RECOLOR_VGG19. recolor gallery ACTION --help has the settings
+of an action.
 """
 
 

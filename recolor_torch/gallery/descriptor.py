@@ -19,7 +19,11 @@ POOLINGS: tuple[str, ...] = get_args(Pooling)
 TEXTURE = ("conv_4", "conv_5")
 """The pair of VGG-19 that found the most cropped, mirrored and brightened photographs again."""
 
-LAYERS = TEXTURE
+MEANING = ("encoder_8", "encoder_16", "encoder_32")
+"""What is seen, by the encoder of the colorization network: cropped, mirrored and brightened photographs are found as
+often, and the nearest pictures are of the same kind far more often."""
+
+LAYERS = MEANING
 """Those of new galleries."""
 
 _LEAST_SIDE = 16

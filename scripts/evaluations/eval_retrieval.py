@@ -78,17 +78,18 @@ def finding_again(train: Path, rows: Sequence[Row], weights: str | None, seed: i
         plain = torch.stack([torch.cat([thumbnail(y), thumbnail(y.flip(-1))]) for y in pictures]).numpy()
         plain_asked = {name: torch.cat([thumbnail(y) for y in ys]).numpy() for name, ys in queries.items()}
     whitening = fit_whitening([copies.reshape(-1, copies.shape[-1])])
+    name = " + ".join(spec.layers)
     print(f"{len(rows)} pictures, gray queries, mirrored copies, recall@1 / @5 in %")
-    print(f"{'':34}" + "".join(f"{name:>20}" for name in distortions) + f"{'mean':>16}")
-    for name, base, queried, w in (
+    print(f"{'':46}" + "".join(f"{name:>20}" for name in distortions) + f"{'mean':>16}")
+    for label, base, queried, w in (
         ("16 x 16 thumbnails", plain, plain_asked, None),
-        ("conv_4 + conv_5", copies, asked, None),
-        ("conv_4 + conv_5, whitened to 128", copies, asked, whitening),
+        (name, copies, asked, None),
+        (f"{name}, whitened", copies, asked, whitening),
     ):
         recalls = [recall(base, q, w) for q in queried.values()]
         mean = np.mean(recalls, axis=0)
         cells = "".join(f"{f'{one:.1f} / {five:.1f}':>20}" for one, five in recalls)
-        print(f"{name:<34}{cells}{f'{mean[0]:.2f} / {mean[1]:.2f}':>16}")
+        print(f"{label:<46}{cells}{f'{mean[0]:.2f} / {mean[1]:.2f}':>16}")
 
 
 def recall(base: np.ndarray, queries: np.ndarray, whitening) -> tuple[float, float]:

@@ -29,7 +29,7 @@ def gallery(folder, recolor, random_vgg19, monkeypatch):
     monkeypatch.setenv("RECOLOR_VGG19", str(random_vgg19))
     for n in range(6):
         save_picture(folder / f"photos/{n}.png", seed=n)
-    code, _, err = recolor("gallery", "build", "photos.gallery", "photos", "-q")
+    code, _, err = recolor("gallery", "build", "photos.gallery", "photos", "--layers", "conv_4,conv_5", "-q")
     assert code == 0, err
     return "photos.gallery"
 

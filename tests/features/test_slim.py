@@ -112,7 +112,12 @@ def test_a_gallery_of_slim_features_is_not_asked_with_others(tmp_path, vgg19_pat
     for n in range(4):
         save_picture(tmp_path / f"photos/{n}.png", seed=n)
     gallery = tmp_path / "g"
-    assert main(["gallery", "build", str(gallery), str(tmp_path / "photos"), "--workers", "0"]) == 0
+    assert (
+        main(
+            ["gallery", "build", str(gallery), str(tmp_path / "photos"), "--layers", "conv_4,conv_5", "--workers", "0"]
+        )
+        == 0
+    )
     opened = Gallery.open(gallery)
     picture = read_picture(tmp_path / "photos/2.png").image
     assert opened.query(picture, 1)[0][0].path.name == "2.png"

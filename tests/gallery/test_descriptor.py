@@ -8,7 +8,7 @@ from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import VGG19, VggWeights, find_vgg19
 from recolor_torch.features.layers import CHANNELS, feature_index
 from recolor_torch.gallery import Descriptor, DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import first_layers, prepare
+from recolor_torch.gallery.descriptor import TEXTURE, first_layers, prepare
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +57,12 @@ def test_colour_is_not_looked_at(weights, picture):
 
 
 def test_mirrored_copies_are_descriptors_of_mirrored_pictures(weights, picture):
-    descriptor = Descriptor(weights, make_spec(weights, side=64))
+    descriptor = Descriptor(weights, make_spec(weights, TEXTURE, side=64))
     y = prepare(picture, 64)
     copies = descriptor.copies(y)
     assert copies.shape == (2, 2, 768)
     torch.testing.assert_close(copies[:, 1], descriptor(y.flip(-1)))
-    alone = Descriptor(weights, make_spec(weights, side=64, mirrored=False))
+    alone = Descriptor(weights, make_spec(weights, TEXTURE, side=64, mirrored=False))
     torch.testing.assert_close(alone.copies(y), copies[:, :1])
 
 
@@ -88,13 +88,13 @@ def test_a_file_with_more_layers_has_the_same_spec(weights):
         },
     )
     assert deeper.depth == 6
-    assert make_spec(deeper) == make_spec(weights)
+    assert make_spec(deeper, TEXTURE) == make_spec(weights, TEXTURE)
     assert first_layers(deeper, 5).depth == 5
-    Descriptor(deeper, make_spec(weights))
+    Descriptor(deeper, make_spec(weights, TEXTURE))
 
 
 def test_other_weights_and_settings_are_refused_by_name(weights):
-    spec = make_spec(weights)
+    spec = make_spec(weights, TEXTURE)
     other = dataclasses.replace(weights, scale=2.0)
     with pytest.raises(ValueError, match="made with other features: scale 1.0 there, 2.0 here"):
         Descriptor(other, spec)
@@ -102,7 +102,7 @@ def test_other_weights_and_settings_are_refused_by_name(weights):
     with pytest.raises(ValueError, match="other features: weights [0-9a-f]{12} there, [0-9a-f]{12} here"):
         Descriptor(dataclasses.replace(weights, state=state), spec)
     assert (
-        spec.difference(make_spec(weights, side=80, pooling="max"))
+        spec.difference(make_spec(weights, TEXTURE, side=80, pooling="max"))
         == "pooling mean_std there, max here; side 160 there, 80 here"
     )
     assert spec.difference(spec) == ""
@@ -111,7 +111,7 @@ def test_other_weights_and_settings_are_refused_by_name(weights):
 def test_spec_survives_json(weights):
     import json
 
-    spec = make_spec(weights)
+    spec = make_spec(weights, TEXTURE)
     assert DescriptorSpec.from_json(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
 
 
@@ -134,11 +134,11 @@ def test_shapes_are_checked(weights):
     with pytest.raises(ValueError, match="image must have shape"):
         prepare(torch.rand(3, 8, 8), 64)
     with pytest.raises(ValueError, match="luminance must have shape"):
-        Descriptor(weights, make_spec(weights))(torch.rand(1, 3, 32, 32))
+        Descriptor(weights, make_spec(weights, TEXTURE))(torch.rand(1, 3, 32, 32))
 
 
 def test_on_the_device(weights, picture, device):
-    descriptor = Descriptor(weights, make_spec(weights, side=64))
+    descriptor = Descriptor(weights, make_spec(weights, TEXTURE, side=64))
     y = prepare(picture, 64)
     expected = descriptor(y)
     out = descriptor.to(device)(y.to(device))
@@ -150,7 +150,7 @@ def test_real_features_find_a_crop_before_another_picture(vgg19_path, shared):
     from recolor_torch.pictures import read_picture
 
     found = find_vgg19(vgg19_path, depth=5)
-    descriptor = Descriptor(found, make_spec(found, side=96))
+    descriptor = Descriptor(found, make_spec(found, TEXTURE, side=96))
     pictures = [read_picture(p).image for p in sorted((shared / "data/photos/kodak").glob("*.png"))[:4]]
     rows = F.normalize(torch.cat([descriptor(prepare(x, 96)) for x in pictures]))
     crops = F.normalize(torch.cat([descriptor(prepare(x[..., 40:-40, 60:-60], 96)) for x in pictures]))

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from recolor_torch import examples
 from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.features.weights import NO_VGG
 from recolor_torch.gallery import Descriptor, Gallery, fixed, make_spec
-from recolor_torch.gallery.descriptor import LAYERS, depth_of
+from recolor_torch.gallery.descriptor import LAYERS, depth_of, prepare
 from recolor_torch.gallery.encoder import load_encoder
 from recolor_torch.gallery.fixed import fixed_whitening, save_whitening
 from recolor_torch.gallery.gallery import rebuild_command
 from recolor_torch.gallery.header import Header
 from recolor_torch.gallery.store import State
 from recolor_torch.gallery.whitening import fit_whitening, to_vectors
+from recolor_torch.pictures import read_picture
 
 
 @pytest.fixture
@@ -89,9 +91,11 @@ def test_the_default_features_have_a_whitening_for_small_galleries(monkeypatch):
     whitening = fixed_whitening(spec)
     assert whitening is not None
     assert np.isfinite(whitening.matrix).all()
-    across, down = torch.meshgrid(torch.linspace(0, 6, 96), torch.linspace(0, 6, 72), indexing="xy")
-    pictures = torch.stack([0.5 + 0.5 * torch.sin(k * across + k**2 * down + k) for k in range(6)])[:, None]
+    descriptor = Descriptor(find_vgg19(depth=depth_of(LAYERS)), spec)
+    files = sorted(Path(examples.__file__).parent.glob("*.jpg"))
     with torch.inference_mode():
-        found = to_vectors(Descriptor(find_vgg19(depth=depth_of(LAYERS)), spec)(pictures).numpy(), whitening)
-    unit = found / np.linalg.norm(found, axis=1, keepdims=True)
-    assert (unit @ unit.T)[~np.eye(6, dtype=bool)].max() < 0.9
+        raw = torch.cat([descriptor(prepare(read_picture(f).image.float(), spec.side)) for f in files]).numpy()
+    others = ~np.eye(len(files), dtype=bool)
+    plain, whitened = (to_vectors(raw, w) for w in (None, whitening))
+    assert (plain @ plain.T)[others].min() > 0.8  # without it all pictures look alike
+    assert (whitened @ whitened.T)[others].max() < 0.7

@@ -12,6 +12,7 @@ from pictures import save_picture
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.gallery import Gallery, make_spec
+from recolor_torch.gallery.descriptor import TEXTURE
 from recolor_torch.gallery.index import suggest_factory
 from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import open_state
@@ -142,7 +143,7 @@ def real(tmp_path_factory, request):
     def embed(folder, spec, files):
         return embed_pictures(folder, spec, files, weights, workers=0, batch_size=4, accelerator="cpu")
 
-    spec = make_spec(weights, side=64)
+    spec = make_spec(weights, TEXTURE, side=64)
     build_gallery(place / "g", [str(place / "in")], spec, embed, factory="Flat")
     return place, weights
 

@@ -9,7 +9,7 @@ from pictures import save_picture
 
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, make_spec
-from recolor_torch.gallery.descriptor import prepare
+from recolor_torch.gallery.descriptor import TEXTURE, prepare
 from recolor_torch.gallery.pending import read_checkpoints
 from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.upkeep import build_gallery, find_pictures
@@ -32,7 +32,7 @@ def weights(vgg19_path):
 
 
 def test_descriptors_are_those_of_their_pictures(place, weights):
-    spec = make_spec(weights, side=48)
+    spec = make_spec(weights, TEXTURE, side=48)
     found = find_pictures(place / "g", ["../in"])
     assert not embed_pictures(place / "g", spec, found, weights, workers=0, batch_size=5, accelerator="cpu")
     (checkpoint,) = read_checkpoints(place / "g", spec)
@@ -47,7 +47,7 @@ def test_descriptors_are_those_of_their_pictures(place, weights):
 
 
 def test_an_interrupted_run_keeps_what_it_has_done(place, weights):
-    spec = make_spec(weights, side=48)
+    spec = make_spec(weights, TEXTURE, side=48)
     done = []
 
     def stop_after_two(count, skipped):
@@ -69,7 +69,7 @@ def test_an_interrupted_run_keeps_what_it_has_done(place, weights):
 
 
 def test_checkpoints_come_as_often_as_they_are_wanted(place, weights):
-    spec = make_spec(weights, side=48)
+    spec = make_spec(weights, TEXTURE, side=48)
     found = find_pictures(place / "g", ["../in"])
     writer = CheckpointWriter(place / "g", spec, every=3)
     embed_pictures(place / "g", spec, found, weights, workers=0, batch_size=2, writer=writer, accelerator="cpu")
@@ -78,7 +78,7 @@ def test_checkpoints_come_as_often_as_they_are_wanted(place, weights):
 
 
 def test_other_weights_stop_before_anything_is_written(place, weights):
-    spec = make_spec(weights, side=48)
+    spec = make_spec(weights, TEXTURE, side=48)
     other = type(weights)({k: 2 * v for k, v in weights.state.items()}, weights.scale, weights.mean, weights.std, "x")
     with pytest.raises(ValueError, match="made with other features: weights"):
         embed_pictures(place / "g", spec, find_pictures(place / "g", ["../in"]), other, accelerator="cpu")
@@ -86,7 +86,7 @@ def test_other_weights_stop_before_anything_is_written(place, weights):
 
 
 def test_a_run_without_readable_pictures(place, weights):
-    spec = make_spec(weights, side=48)
+    spec = make_spec(weights, TEXTURE, side=48)
     bad = [f for f in find_pictures(place / "g", ["../in"]) if "bad" in f.path]
     assert not embed_pictures(place / "g", spec, bad, weights, workers=0, accelerator="cpu")
     (checkpoint,) = read_checkpoints(place / "g", spec)
