@@ -142,7 +142,7 @@ class Scan:
         """Rows ``top`` to ``bottom`` as they are stored, (bottom - top, W, 1 or 3); not to be written to."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of an array that cannot be written
-            return torch.from_numpy(self.pixels[top:bottom])
+            return torch.from_numpy(np.ascontiguousarray(self.pixels[top:bottom]))  # a turned picture is a view
 
     @property
     def has_alpha(self) -> bool:
