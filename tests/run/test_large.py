@@ -127,7 +127,7 @@ def test_links_of_a_large_target_are_those_of_a_small_one(folder):
 
 
 def small_references(job):
-    return batches._references(job, 10**9)
+    return batches._references(job, 10**9)[0]
 
 
 def test_a_result_without_color_says_so(folder, monkeypatch, capsys):
