@@ -2,6 +2,7 @@
 
 import sys
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def _settings(name: str, args: Namespace) -> dict[str, Any]:
     for flag in ("weights", "download", "vgg_preprocessing"):
         if args[flag]:
             if flag not in settings and not args.gallery:
-                can = ", ".join(method for method in METHODS if flag in args[method])
+                can = ", ".join(m for m, cls in METHODS.items() if flag in signature(cls).parameters)
                 raise UsageError(f"{name} has no use for --{flag.replace('_', '-')}, which is for {can or 'none yet'}.")
             if flag in settings:
                 settings[flag] = args[flag]
