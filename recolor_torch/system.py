@@ -38,6 +38,9 @@ _NO_MEMORY = (
     "could not create a memory object",  # oneDNN
 )
 
+_NO_REASON = ("error return without exception set", "returned null without setting an exception")
+"""What Python says of a library in C that failed and did not say why: one that got no memory (seen of PyAV)."""
+
 
 def lacks_memory(error: BaseException) -> bool:
     """Whether an error says that there is not enough memory: each library has a type and words of its own for that."""
@@ -46,6 +49,8 @@ def lacks_memory(error: BaseException) -> bool:
     text = str(error).lower()
     if text == "could not create a primitive":  # oneDNN, which says "primitive descriptor" where it knows no way
         return True
+    if isinstance(error, SystemError):
+        return any(words in text for words in _NO_REASON)
     return isinstance(error, (RuntimeError, OSError, ImportError, ValueError)) and any(w in text for w in _NO_MEMORY)
 
 

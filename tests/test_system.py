@@ -45,7 +45,7 @@ def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
     torch = pytest.importorskip("torch")
     errors = [MemoryError(), OSError(12, os.strerror(12)), RuntimeError("std::bad_alloc")]
     errors += [ImportError("lib.so: failed to map segment from shared object"), RuntimeError("can't start new thread")]
-    errors += [RuntimeError("could not create a primitive")]
+    errors += [RuntimeError("could not create a primitive"), SystemError("error return without exception set")]
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
     assert all(map(lacks_memory, [*errors, caught.value]))
@@ -56,6 +56,7 @@ def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
                 OSError(28, os.strerror(28)),
                 RuntimeError("could not create a primitive descriptor"),
                 ImportError("No module x"),
+                SystemError("bad argument to internal function"),
             ],
         )
     )
