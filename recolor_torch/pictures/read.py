@@ -139,10 +139,8 @@ class Scan:
         return self.profile is None and (self.icc is None or parse_profile(self.icc).is_srgb)
 
     def stored(self, top: int, bottom: int) -> Tensor:
-        """Rows ``top`` to ``bottom`` as they are stored, (bottom - top, W, 1 or 3); not to be written to."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of an array that cannot be written
-            return torch.from_numpy(np.ascontiguousarray(self.pixels[top:bottom]))  # a turned picture is a view
+        """Rows ``top`` to ``bottom`` as they are stored, (bottom - top, W, 1 or 3)."""
+        return torch.from_numpy(self.pixels[top:bottom].copy())  # a turned picture is a view with negative strides
 
     @property
     def has_alpha(self) -> bool:

@@ -319,10 +319,10 @@ def _image(raster: Raster) -> Image.Image:
 
 
 def _spaced(band: np.ndarray) -> Image.Image:
-    """RGB of four bytes a pixel, which is how Pillow holds it."""
+    """RGB of four bytes a pixel, which is how Pillow holds it. (``frombuffer`` makes RGBX, which BMP cannot be.)"""
     height, width = band.shape[:2]
     whole = np.lib.stride_tricks.as_strided(band, (height, width, 4))
-    return Image.frombuffer("RGB", (width, height), whole, "raw", "RGBX", 0, 1)
+    return Image.frombytes("RGB", (width, height), whole, "raw", "RGBX")
 
 
 def _cannot_write(path: str | os.PathLike[str], error: Exception) -> str:

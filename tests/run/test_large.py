@@ -91,9 +91,18 @@ def test_strips_write_what_the_whole_picture_gives(folder, monkeypatch, options)
 
 
 @pytest.mark.parametrize("pixels", [W * 7, W * H])
-@pytest.mark.parametrize("name", ["gray.png", "rgb.webp", "gray.tif", "rgb.jpg"])
+@pytest.mark.parametrize(
+    "name", ["gray.png", "rgb.webp", "gray.tif", "rgb.jpg", "rgb.bmp", "turned.jpg", "line.jpg", "pixel.png"]
+)
 def test_painted_bytes_are_those_of_floats(folder, monkeypatch, name, pixels):
     monkeypatch.setattr(strips, "__defaults__", (pixels,))
+    stored = Image.open("in/rgb.jpg")
+    stored.save("in/rgb.bmp")
+    stored.crop((0, 0, 1, 1)).save("in/pixel.png")
+    turn = Image.Exif()
+    turn[0x112] = 6
+    stored.save("in/turned.jpg", exif=turn)
+    stored.crop((0, 0, W, 1)).save("in/line.jpg", exif=turn)  # a view with a negative stride, and yet contiguous
     options = [f"in/{name}", "-r", "ref.png", "-m", "histogram", "--json"]
     assert main(["colorize", *options, "-o", f"bytes/{name}"]) == 0
     monkeypatch.setattr(engine, "paints", lambda *_: False)
