@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from recolor_torch.cli.gallery_build import add_weights, build, update
+from recolor_torch.cli.gallery_build import add_weights, build, update, vgg_weights
 from recolor_torch.cli.parser import Parser, guess
 from recolor_torch.cli.terminal import clear_start, print_json, say_start
 from recolor_torch.errors import UsageError
@@ -143,7 +143,7 @@ def _say_missing(gallery: "Gallery", words: str | None) -> None:
 def _answer(
     gallery: "Gallery", targets: Sequence[Path], args: Namespace
 ) -> "tuple[list[tuple[Path, list[Match]]], int]":
-    from recolor_torch.features import find_vgg19, layer_depth
+    from recolor_torch.features import layer_depth
     from recolor_torch.pictures import PictureError
     from recolor_torch.pictures.guidance import read_visible
 
@@ -153,7 +153,7 @@ def _answer(
             depth = max(depth, layer_depth(args.rerank_layer))
         except ValueError as error:
             raise UsageError(str(error)) from error
-    weights = find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
+    weights = vgg_weights(args, depth)
     results, failed = [], 0
     for path in targets:  # one at a time: a folder of scans may not fit into the memory
         try:

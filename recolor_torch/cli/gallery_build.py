@@ -1,5 +1,6 @@
 """``recolor gallery build`` and ``update``: looking at pictures, with progress."""
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -65,7 +66,7 @@ cannot be read as pictures are noted and passed over until they change."""
     layers = [name.strip() for name in args.layers.split(",")]
     try:
         check_layers(layers)
-        weights = _weights(args, depth_of(layers))
+        weights = vgg_weights(args, depth_of(layers))
         spec = make_spec(weights, layers, args.pooling, args.side, args.network_pooling, not args.no_mirror)
     except ValueError as error:
         raise error if isinstance(error, UsageError) else UsageError(str(error)) from error
@@ -142,9 +143,14 @@ def _check(args: Namespace) -> None:
     check_device(args.device)
 
 
-def _weights(args: Namespace, depth: int) -> "VggWeights":
+def vgg_weights(args: Namespace, depth: int) -> "VggWeights":
+    """The weights that the flags name, as far as a gallery of this depth looks with them; says where it does not."""
     from recolor_torch.features import find_vgg19
 
+    if depth == 0 and (args.weights or args.download):
+        logging.getLogger("recolor_torch").warning(
+            "This gallery looks with the colorization network: VGG-19 has no use in it (--layers conv_4,conv_5 has)."
+        )
     return find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
 
 
@@ -156,7 +162,7 @@ def _embed(args: Namespace, weights: "VggWeights | None" = None) -> "Embed":
         options: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
         if args.devices > 1:
             options["devices"] = args.devices
-        return _embed_with_progress(folder, spec, files, weights or _weights(args, spec.depth), args, options)
+        return _embed_with_progress(folder, spec, files, weights or vgg_weights(args, spec.depth), args, options)
 
     return embed
 

@@ -126,7 +126,7 @@ def find_vgg19(
 
     Args:
         path: a file of weights, in torchvision's layout.
-        depth: how many convolutions are needed, 1 to 16; no more are read. With 0 nothing is looked for.
+        depth: how many convolutions are needed, 1 to 16; no more are read. With 0 nothing is read.
         download: let torchvision fetch its weights where none are found.
         preprocessing: ``torchvision``, ``caffe`` or ``caffe-bgr`` in place of what the file's metadata says
             (its key ``input``; without one, torchvision's). A file with the paper's names needs it, because such
@@ -136,14 +136,14 @@ def find_vgg19(
         WeightsMissing: there are none, or the file has fewer layers; the message says which it has.
         UsageError: the file is no VGG-19.
     """
+    named = path or (os.environ.get("RECOLOR_VGG19") if depth else None)
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / HUB_NAME
+    if named and not is_file(as_path(named)):
+        raise WeightsMissing(f"{as_path(named)}: there is no such file of VGG-19 weights.")
     if depth == 0:
         return NO_VGG
-    named = path or os.environ.get("RECOLOR_VGG19")
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / HUB_NAME
     if named:
         file = as_path(named)
-        if not is_file(file):
-            raise WeightsMissing(f"{file}: there is no such file of VGG-19 weights.")
     elif is_file(cached):
         file = cached
     elif download:

@@ -93,6 +93,24 @@ def test_mistakes_are_one_sentence(recolor, gallery, args, code, said):
     assert len(result[2].splitlines()) == 1
 
 
+def test_weights_that_a_gallery_does_not_look_with_are_said_to_be_of_no_use(folder, recolor, random_vgg19, caplog):
+    for n in range(3):
+        save_picture(folder / f"photos/{n}.png", seed=n)
+    for action in (("build", "g", "photos"), ("query", "g", "old.png")):
+        code, _, err = recolor("gallery", *action, "--weights", random_vgg19)
+        assert code == 0, err
+        assert "VGG-19 has no use in it" in caplog.text
+        caplog.clear()
+        code, _, err = recolor("gallery", *action, "--weights", "gone.pth", *(["--overwrite"] * (action[0] == "build")))
+        assert code == 4
+        assert "gone.pth: there is no such file" in err
+    code, _, err = recolor(
+        "colorize", "old.png", "--gallery", "g", "-m", "histogram", "--weights", "gone.pth", "-o", "n"
+    )
+    assert code == 4
+    assert "gone.pth: there is no such file" in err
+
+
 def test_no_such_gallery(recolor, random_vgg19, monkeypatch):
     monkeypatch.setenv("RECOLOR_VGG19", str(random_vgg19))
     code, _, err = recolor("colorize", "old.png", "--gallery", "none", "-m", "histogram", "-o", "new.png")
