@@ -9,6 +9,7 @@ from torch.nn import functional as F
 # Hints are held out by cells of a grid of so many to the longer side, in so many parts.
 CELLS = 12
 PARTS = 5
+_TINY = 1e-12  # of squared chroma
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Trial:
 
     def error(self, found: Tensor) -> Tensor:
         """Mean distance of chroma, (PARTS B, 2, h, w), to the hints that were held out: (B,)."""
-        distance = (found - self.hints).square().sum(1, keepdim=True).sqrt() * self.left
+        # The root of 0, which hints that are shown have, would have no derivative.
+        distance = (found - self.hints).square().sum(1, keepdim=True).add(_TINY).sqrt() * self.left
         total, count = (x.unflatten(0, (PARTS, -1)).sum((0, 2, 3, 4)) for x in (distance, self.left))
         return total / count.clamp(min=1)
 

@@ -88,6 +88,19 @@ def test_pictures_of_16_bits_are_those_of_32(name, rgb, guide, dtype):
     assert alone.isfinite().all()
 
 
+def test_derivatives_are_numbers(name, rgb, guide):
+    """Also where hints, references and results agree to the last bit: a root or a norm has no derivative there."""
+    target = rgb.clone().requires_grad_()
+    hints = (rgb * guide.hint_mask).requires_grad_()
+    method = build_method(name, **({"steps": 1, "coarse_steps": 1} if name == "gram" else {}))
+    recolor(target, method, Guide((Reference(rgb[1:]),), hints=hints, hint_mask=guide.hint_mask)).sum().backward()
+    assert target.grad.isfinite().all()
+    assert target.grad.abs().sum() > 0
+    if "hints" in method.needs:
+        assert hints.grad.isfinite().all()
+        assert hints.grad.abs().sum() > 0
+
+
 def test_missing_guidance_is_named(name, rgb):
     method = build_method(name)
     if not method.needs:
