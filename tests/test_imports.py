@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import recolor_torch
@@ -56,6 +57,18 @@ def test_imports_point_one_way():
 def test_every_folder_has_its_place():
     folders = {p.name for p in ROOT.iterdir() if p.is_dir() and not p.name.startswith("_")} - {"examples"}
     assert folders <= set(LEVEL)
+
+
+def test_a_public_name_means_one_thing():
+    homes = defaultdict(list)
+    for file in ROOT.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
+                homes[node.name].append(file.relative_to(ROOT).as_posix())
+    # Each verb of the command line is a module with these two.
+    verbs = {name: homes.pop(name) for name in ("main", "make_parser")}
+    assert all(home.startswith("cli/") for places in verbs.values() for home in places)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 def test_the_package_imports_neither_torch_nor_numpy():

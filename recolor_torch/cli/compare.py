@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 from recolor_torch.cli.given_flags import add_guidance, check_sheet
 from recolor_torch.cli.method_text import method_parts
 from recolor_torch.cli.parser import Parser
-from recolor_torch.cli.plot import refuse_inputs
+from recolor_torch.cli.plot import refuse_output_among_inputs
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.paths import show_path
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     add("--try", action="append", metavar='"METHOD [SETTING=VALUE]..."', help="a method to show; may be repeated")
     args = parser.parse_args(argv)
     check_sheet(args.output)
-    refuse_inputs(args)
+    refuse_output_among_inputs(args)
     for text in vars(args)["try"] or []:
         method_parts(text)
     say_start()
@@ -65,12 +65,12 @@ def main(argv: list[str]) -> int:
 
 
 def _methods(args: Namespace, guide: "Guide") -> dict[str, "Recolorizer"]:
-    from recolor_torch.cli.given import build
+    from recolor_torch.cli.given import build_given
     from recolor_torch.methods import METHODS
 
     tries = vars(args)["try"]
     if tries:
-        return {text: build(*method_parts(text), args) for text in tries}
+        return {text: build_given(*method_parts(text), args) for text in tries}
     given = {"reference": bool(guide.references), "hints": guide.hints is not None}
     names = [name for name, cls in sorted(METHODS.items()) if all(given[need] for need in cls.needs)]
-    return {name: build(name, {}, args) for name in names}
+    return {name: build_given(name, {}, args) for name in names}

@@ -3,10 +3,10 @@
 from jsonargparse import Namespace
 
 from recolor_torch.cli.devices import check_device
-from recolor_torch.cli.given_flags import add_weights
+from recolor_torch.cli.given_flags import add_given_weights
 from recolor_torch.cli.method_text import check_method, method_parts
 from recolor_torch.cli.parser import Parser
-from recolor_torch.cli.signatures import constant
+from recolor_torch.cli.signatures import read_constant
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
 
@@ -41,9 +41,9 @@ def main(argv: list[str]) -> int:
     for text in vars(args)["try"] or []:
         method_parts(text)
     say_start(args.quiet)
-    from recolor_torch.cli.evaluating import judge
+    from recolor_torch.cli.evaluating import run_evaluate
 
-    return judge(args)
+    return run_evaluate(args)
 
 
 def method_names(args: Namespace) -> list[str]:
@@ -60,7 +60,7 @@ def make_parser() -> Parser:
     add("--methods", type=str, metavar="a,b,c", help="names of methods; all that apply without it")
     add("--try", action="append", metavar='"METHOD [SETTING=VALUE]..."', help="a method to judge; may be repeated")
     add_protocol(parser)
-    add_weights(parser)
+    add_given_weights(parser)
     add("--lpips", type=str, metavar="FILE", help="weights of AlexNet, VGG-16 or SqueezeNet 1.1: adds LPIPS")
     frechet = "weights of the Inception network of FID, AlexNet or VGG-16: adds the Fréchet distance of all results"
     add("--frechet", type=str, metavar="FILE", help=frechet)
@@ -77,7 +77,7 @@ def add_protocol(parser: Parser) -> None:
     add("--groups", type=str, metavar="a,b", help="only pictures of these groups")
     add("--count", type=int, metavar="N", help="a random sample of this many pictures")
     add("--side", type=int, default=256, metavar="N", help="longer side of the comparison; 0 for full size")
-    references = constant("recolor_torch.evaluation.protocols", "REFERENCES")
+    references = read_constant("recolor_torch.evaluation.protocols", "REFERENCES")
     words = "; ".join(f"{name}: {text}" for name, text in references.items())
     add("--references", choices=list(references), default="half", help=f"how they are simulated. {words}")
     add("--points", type=int, default=10, metavar="N", help="true points that are given where they are simulated")

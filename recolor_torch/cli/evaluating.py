@@ -9,7 +9,7 @@ from rich.console import Console
 
 from recolor_torch.cli.devices import torch_device
 from recolor_torch.cli.evaluate import method_names
-from recolor_torch.cli.given import build
+from recolor_torch.cli.given import build_given
 from recolor_torch.cli.method_text import method_parts
 from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import clear_start
@@ -25,7 +25,7 @@ from recolor_torch.methods import METHODS, Recolorizer
 from recolor_torch.paths import as_path, show_path
 
 
-def judge(args: Namespace) -> int:
+def run_evaluate(args: Namespace) -> int:
     """Judge and write the report; returns the exit code."""
     protocol = protocol_from(args)
     groups = [g for g in (args.groups or "").split(",") if g]
@@ -111,8 +111,8 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
     tries = vars(args)["try"] or []
     names = method_names(args)
     if names or tries:
-        return {name: build(name, {}, args) for name in names} | {
-            text: build(*method_parts(text), args) for text in tries
+        return {name: build_given(name, {}, args) for name in names} | {
+            text: build_given(*method_parts(text), args) for text in tries
         }
     bare = any(c.truth and not c.references and not c.hints for c in cases)
     unmarked = any(c.truth and not c.hints for c in cases)
@@ -123,7 +123,7 @@ def _methods(args: Namespace, cases: list[Case], protocol: Protocol, notes: list
     methods = {}
     for name, cls in sorted(METHODS.items()):
         if all(given[need] for need in cls.needs):
-            method = build(name, {}, args)
+            method = build_given(name, {}, args)
             try:
                 method.prepare()
                 methods[name] = method

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from recolor_torch.cli.gallery_build import add_weights, build, update, vgg_weights
+from recolor_torch.cli.gallery_build import add_vgg_flags, run_build, run_update, vgg_weights
 from recolor_torch.cli.parser import Parser, guess
 from recolor_torch.cli.terminal import clear_start, print_json, say_start
 from recolor_torch.errors import UsageError
@@ -56,8 +56,8 @@ def main(argv: list[str]) -> int:
         print(HELP, end="")
         return 0 if argv else 2
     actions = {
-        "build": build,
-        "update": update,
+        "build": run_build,
+        "update": run_update,
         "query": _query,
         "info": _info,
         "verify": _verify,
@@ -100,7 +100,7 @@ the distance instead: right for pictures of one scene, beside the point for pict
     add("--words", type=str, metavar="WORDS", help="among the pictures that these words fit, by names and captions")
     add("--rerank", type=int, default=0, metavar="N", help="order the best N by the exact distance; 0 does not")
     add("--rerank-layer", type=str, default="conv_5", metavar="LAYER", help="layer of that distance")
-    add_weights(parser)
+    add_vgg_flags(parser)
     args = parser.parse_args(argv)
     if args.k < 1 or args.rerank < 0:
         raise UsageError(f"-k is 1 or more and --rerank 0 or more, got {args.k} and {args.rerank}.")
@@ -220,7 +220,7 @@ def _info(argv: list[str]) -> int:
     from recolor_torch.gallery.store import open_state
 
     state = open_state(as_path(args.gallery))
-    entry = describe(state)
+    entry = describe_gallery(state)
     if args.json:
         print_json(entry)
         return 0
@@ -232,7 +232,7 @@ def _info(argv: list[str]) -> int:
     return 0
 
 
-def describe(state: "State") -> dict[str, object]:
+def describe_gallery(state: "State") -> dict[str, object]:
     """What ``info`` says of a gallery, by name."""
     from recolor_torch.gallery.index import suggest_factory
 

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 from recolor_torch.cli.devices import check_device, lightning_device
 from recolor_torch.cli.launcher import forget_launcher
 from recolor_torch.cli.parser import Parser
-from recolor_torch.cli.signatures import constant
+from recolor_torch.cli.signatures import read_constant
 from recolor_torch.cli.terminal import clear_start, say_start
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, show_path
@@ -28,7 +28,7 @@ _LAYERS = (
 _INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
 
 
-def build(argv: list[str]) -> int:
+def run_build(argv: list[str]) -> int:
     """``recolor gallery build``; returns the exit code."""
     text = """Look at pictures and remember what they look like.
 
@@ -42,7 +42,7 @@ cannot be read as pictures are noted and passed over until they change."""
     parser.add_argument("gallery", metavar="GALLERY", help="the folder to make")
     parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="folders (with all below them), files or globs")
     add = parser.add_argument
-    layers, poolings = (constant("recolor_torch.gallery.descriptor", name) for name in ("LAYERS", "POOLINGS"))
+    layers, poolings = (read_constant("recolor_torch.gallery.descriptor", name) for name in ("LAYERS", "POOLINGS"))
     add("--layers", type=str, default=",".join(layers), metavar="A,B", help=_LAYERS)
     add("--pooling", choices=list(poolings), default="mean_std", help="statistics of a layer over positions")
     add("--network-pooling", choices=["average", "max"], default="average", help="pooling inside VGG-19")
@@ -82,7 +82,7 @@ cannot be read as pictures are noted and passed over until they change."""
     return 0 if is_helper else _close(outcome, args, start)
 
 
-def update(argv: list[str]) -> int:
+def run_update(argv: list[str]) -> int:
     """``recolor gallery update``; returns the exit code."""
     text = """Bring a gallery up to what is in its folders: read what is new or changed, drop what is gone.
 
@@ -118,7 +118,7 @@ is dropped: that is an error. Of a folder in it that is empty or may not be read
     return 0 if is_helper else _close(outcome, args, start)
 
 
-def add_weights(parser: Parser) -> None:
+def add_vgg_flags(parser: Parser) -> None:
     """The flags that say where VGG-19 comes from."""
     add = parser.add_argument
     add("--weights", type=str, metavar="FILE", help="VGG-19 weights; RECOLOR_VGG19 without it")
@@ -128,7 +128,7 @@ def add_weights(parser: Parser) -> None:
 
 def _add_common(parser: Parser) -> None:
     add = parser.add_argument
-    add_weights(parser)
+    add_vgg_flags(parser)
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add("--devices", type=int, default=1, metavar="N", help="how many GPUs (or, with --device cpu, processes) share it")
     add("--batch-size", type=int, default=16, metavar="N", help="pictures read at once")

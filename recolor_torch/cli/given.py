@@ -64,7 +64,7 @@ def read_given(args: Namespace) -> Given:
     return Given(target, guide, truth, "color" if args.target_color else "gray")
 
 
-def build(name: str, settings: dict[str, Any], args: Namespace) -> Recolorizer:
+def build_given(name: str, settings: dict[str, Any], args: Namespace) -> Recolorizer:
     """A method; what is wrong with its name or settings is one sentence.
 
     Args:

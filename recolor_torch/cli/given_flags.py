@@ -16,10 +16,10 @@ def add_guidance(parser: Parser) -> None:
     add("--target-color", action="store_true", help="let methods see the target's own colour")
     add("--max-side", type=int, default=1024, metavar="N", help="work on copies with this longer side")
     add("--seed", type=int, default=0, metavar="N", help="make what is random repeatable")
-    add_weights(parser)
+    add_given_weights(parser)
 
 
-def add_weights(parser: Parser) -> None:
+def add_given_weights(parser: Parser) -> None:
     """The flags that :func:`build` reads."""
     parser.add_argument("--weights", type=str, metavar="FILE", help="weights of VGG-19, for the methods that need it")
     parser.add_argument("--download", action="store_true", help="let torchvision fetch them (550 MB)")

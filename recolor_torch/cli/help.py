@@ -30,7 +30,7 @@ def short_help(parser: argparse.ArgumentParser, main: Iterable[str] | None) -> s
     actions = [a for group in plain_groups(parser) for a in group if names is None or set(a.option_strings) & {*names}]
     if names is not None:
         actions.sort(key=lambda a: min(names.index(flag) for flag in a.option_strings if flag in names))
-    lines = [_usage(parser), "", (parser.description or "").strip(), "", *rows(actions)]
+    lines = [_usage(parser), "", (parser.description or "").strip(), "", *flag_rows(actions)]
     more = []
     if names is not None:
         more.append(f"{parser.prog} --help all lists every flag")
@@ -43,7 +43,7 @@ def full_help(parser: argparse.ArgumentParser) -> str:
     """Usage, description and every flag, group by group."""
     parts = [_usage(parser), "", (parser.description or "").strip(), ""]
     for group in plain_groups(parser):
-        parts += rows(group)
+        parts += flag_rows(group)
     for name in topics(parser):
         parts += ["", *topic_lines(parser, name)]
     return "\n".join(parts) + "\n"
@@ -65,7 +65,7 @@ def topic_lines(parser: argparse.ArgumentParser, name: str) -> list[str]:
     for group in parser._action_groups:
         flags = [a for a in group._group_actions if any(f.startswith(f"--{name}.") for f in a.option_strings)]
         if flags:
-            return [name, *wrapped(_plain(group.title or ""), 2), "", *rows(flags)]
+            return [name, *wrapped(_plain(group.title or ""), 2), "", *flag_rows(flags)]
     return []
 
 
@@ -79,7 +79,7 @@ def plain_groups(parser: argparse.ArgumentParser) -> Iterator[list[argparse.Acti
             yield found
 
 
-def rows(actions: Iterable[argparse.Action]) -> list[str]:
+def flag_rows(actions: Iterable[argparse.Action]) -> list[str]:
     """Two columns: a flag with what it takes, and what it does for a picture."""
     lines = []
     for action in actions:

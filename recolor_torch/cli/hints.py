@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import Namespace
 
 from recolor_torch.cli.parser import Parser, guess
-from recolor_torch.cli.signatures import constant
+from recolor_torch.cli.signatures import read_constant
 from recolor_torch.cli.terminal import print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, exists, show_path
@@ -53,7 +53,7 @@ def _parser(action: str, text: str) -> Parser:
 def _convert(argv: list[str]) -> int:
     parser = _parser("convert", HELP)
     parser.add_argument("output", metavar="OUT", help="the file to write, .json or .png")
-    forms = constant("recolor_torch.hints.read", "FORMS")
+    forms = read_constant("recolor_torch.hints.read", "FORMS")
     parser.add_argument("--form", choices=list(forms), help="json for .json and overlay for .png without it")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT where it exists")
     args = parser.parse_args(argv)

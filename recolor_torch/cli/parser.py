@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import jsonargparse
 
-from recolor_torch.cli.help import full_help, rows, short_help, topic_help, topics
+from recolor_torch.cli.help import flag_rows, full_help, short_help, topic_help, topics
 from recolor_torch.cli.type_words import type_words
 from recolor_torch.errors import UsageError
 
@@ -66,7 +66,7 @@ class Parser(jsonargparse.ArgumentParser):
         known = ["all", *topics(self)]
         for flag, action in self._option_string_actions.items():
             if topic.lstrip("-") == flag.lstrip("-"):
-                return "\n".join(rows([action])) + "\n"
+                return "\n".join(flag_rows([action])) + "\n"
         raise UsageError(f"there is no help on {topic!r}.{guess([topic], known)} Known: {', '.join(known)}.")
 
     def error(self, message: str, *args: Any, **kwargs: Any) -> NoReturn:

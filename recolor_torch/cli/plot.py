@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv[1:])
     if not args.output or Path(args.output).suffix.lower() not in (".png", ".svg"):
         raise UsageError("Say where the plot goes: -o PLOT.png or -o PLOT.svg.")
-    refuse_inputs(args)
+    refuse_output_among_inputs(args)
     say_start()
     from recolor_torch.pictures import PictureError
     from recolor_torch.plots.figures import write_figure
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def refuse_inputs(args: Namespace) -> None:
+def refuse_output_among_inputs(args: Namespace) -> None:
     """Raise ``UsageError`` where the output is one of the files that are read."""
     output = os.path.realpath(args.output)
     for key, value in vars(args).items():

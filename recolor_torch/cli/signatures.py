@@ -41,7 +41,7 @@ def classes_below(package: str) -> list[tuple[str, str]]:
     ]
 
 
-def constant(module: str, name: str) -> Any:
+def read_constant(module: str, name: str) -> Any:
     """The value of a constant of the package, read from its source.
 
     Raises:

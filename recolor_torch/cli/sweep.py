@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from recolor_torch.cli.given_flags import add_guidance, check_sheet
 from recolor_torch.cli.method_text import check_setting, method_parts, parse_value
 from recolor_torch.cli.parser import Parser
-from recolor_torch.cli.plot import refuse_inputs
+from recolor_torch.cli.plot import refuse_output_among_inputs
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.paths import show_path
@@ -45,18 +45,18 @@ def main(argv: list[str]) -> int:
     values = read_values(name, args.param or [])
     if not 1 <= len(values) <= 2:
         raise UsageError("Say what to vary: --param NAME=a,b,c, once or twice.")
-    refuse_inputs(args)
+    refuse_output_among_inputs(args)
     settings = [dict(zip(values, combination)) for combination in product(*values.values())]
     if len(settings) > MOST:
         raise UsageError(f"{len(settings)} results are more than fit on a sheet, which takes {MOST}.")
     say_start()
-    from recolor_torch.cli.given import build, read_given
+    from recolor_torch.cli.given import build_given, read_given
     from recolor_torch.cli.trial import refuse_nothing, run_trials
     from recolor_torch.pictures import PictureError
     from recolor_torch.plots.figures import write_figure
     from recolor_torch.plots.sheets import plot_sheet
 
-    methods = {_label(s): build(name, {**fixed, **s}, args) for s in settings}
+    methods = {_label(s): build_given(name, {**fixed, **s}, args) for s in settings}
     try:
         given = read_given(args)
         trials = run_trials(given, methods, args)

@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from recolor_torch.cli.evaluate import add_protocol, check_protocol
-from recolor_torch.cli.given_flags import add_weights
+from recolor_torch.cli.given_flags import add_given_weights
 from recolor_torch.cli.method_text import check_setting, method_parts
 from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.terminal import say_start
@@ -49,7 +49,7 @@ def _parser() -> Parser:
     add("--metric", choices=TARGETS, default="ciede2000", help="what is to become better")
     add("--trials", type=int, default=40, metavar="N", help="how many settings are tried")
     add_protocol(parser)
-    add_weights(parser)
+    add_given_weights(parser)
     add("-q", "--quiet", action="store_true", help="print the outcome alone")
     return parser
 

@@ -11,14 +11,14 @@ from rich.console import Console
 
 import recolor_torch
 from recolor_torch.cli.evaluating import protocol_from
-from recolor_torch.cli.given import build
+from recolor_torch.cli.given import build_given
 from recolor_torch.cli.method_text import method_parts, parse_value
 from recolor_torch.cli.progress import progress_bar
 from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.cases import find_cases
 from recolor_torch.evaluation.metrics import METRICS
-from recolor_torch.evaluation.protocols import Prepared, Protocol, prepare
+from recolor_torch.evaluation.protocols import Prepared, Protocol, prepare_case
 from recolor_torch.evaluation.tuning import Tuned, combinations, default_space, mean_score, read_space, tune
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.methods import METHODS, Recolorizer, find_method, method_name
@@ -36,7 +36,7 @@ def tune_method(args: Namespace) -> int:
         raise UsageError(f"{name} has no setting whose type lists values: name some, as --param NAME=LOW..HIGH.")
 
     def make(settings: dict[str, Any]) -> Recolorizer:
-        return build(name, {**fixed, **settings}, args)
+        return build_given(name, {**fixed, **settings}, args)
 
     make({}).prepare()
     pictures, failures = _pictures(args, make({}), protocol)
@@ -80,7 +80,7 @@ def _pictures(args: Namespace, method: Recolorizer, protocol: Protocol) -> tuple
         if case.truth is None:
             continue
         try:
-            prepared = prepare(case, protocol, photographs)
+            prepared = prepare_case(case, protocol, photographs)
             method.require(prepared.guide)
             pictures[case.name] = prepared
         except PictureError as error:

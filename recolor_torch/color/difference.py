@@ -13,6 +13,9 @@ _25_POW_7 = 25.0**7
 # Exactly opposite hues are half a turn apart, in radians, however their angles were rounded: Sharma's pair 10.
 _ROUNDING = 1e-12
 
+# Equal pictures count as this many dB where numbers have to be finite.
+LARGEST_PSNR = 100.0
+
 
 def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     r"""CIEDE2000 colour difference at each pixel, with all parametric factors 1.
@@ -82,6 +85,21 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
 def color_error(image: Tensor, truth: Tensor) -> Tensor:
     """Mean CIEDE2000 between two sRGB pictures, (B, 3, H, W) in [0, 1], for each of the batch: (B,), float64."""
     return ciede2000(rgb_to_lab(image.double()), rgb_to_lab(truth.double())).mean((1, 2, 3))
+
+
+def psnr(image: Tensor, truth: Tensor) -> Tensor:
+    r"""Peak signal-to-noise ratio in dB over all channels of pictures in [0, 1], for each of the batch: (B,), float64.
+
+    .. math::
+        -10 \, \log_{10} \operatorname{mean} (x - y)^2
+
+    It is infinite where both are equal. Devices that lack float64 (MPS) give float32.
+    """
+    check_image(image, "image")
+    check_same_size(truth, "truth", image)
+    if image.device.type != "mps":
+        image, truth = image.double(), truth.double()
+    return -10 * (image - truth).square().mean((1, 2, 3)).log10()
 
 
 def _seventh_root_share(chroma: Tensor) -> Tensor:

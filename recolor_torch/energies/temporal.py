@@ -48,14 +48,14 @@ class Belief:
         return cls(like.new_zeros(1, 2, *like.shape[-2:]), like.new_zeros(1, 1, *like.shape[-2:]))
 
 
-def join(a: Belief, b: Belief) -> Belief:
+def join_beliefs(a: Belief, b: Belief) -> Belief:
     """What two independent sources know together: the mean by precision."""
     total = a.precision + b.precision
     share = b.precision / total.clamp(min=1e-12)
     return Belief(torch.lerp(a.chroma, b.chroma, share), total)
 
 
-def carry(belief: Belief, flow: Tensor, tie: Tensor) -> Belief:
+def carry_belief(belief: Belief, flow: Tensor, tie: Tensor) -> Belief:
     """What is known of the next frame from this one alone.
 
     Args:

@@ -9,14 +9,13 @@ from torch import Tensor
 
 from recolor_torch.checks import check_choice, check_image, check_same_size
 from recolor_torch.color import rgb_to_lab, rgb_to_luminance, rgb_to_yuv
-from recolor_torch.color.difference import ciede2000
+from recolor_torch.color.difference import LARGEST_PSNR, ciede2000, psnr
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.recognition import Classifier
 from recolor_torch.filters.blockiness import blockiness
 
 SSIM_SIDE = 11
 BLOCK = 8
-LARGEST_PSNR = 100.0
 
 
 @dataclass(frozen=True)
@@ -148,16 +147,6 @@ def _compare(result: Tensor, truth: Tensor, lpips: Lpips | None) -> dict[str, Te
     if lpips is not None and min(result.shape[-2:]) >= lpips.smallest_side:
         values["lpips"] = lpips(result.float(), truth.float())
     return values
-
-
-def psnr(image: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB over all channels of pictures in [0, 1], for each of the batch: (B,)."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio  # slow to import
-
-    check_image(image, "image")
-    check_same_size(truth, "truth", image)
-    image, truth = image.double(), truth.double()
-    return peak_signal_noise_ratio(image, truth, data_range=1.0, reduction="none", dim=(1, 2, 3))
 
 
 def chroma_psnr(image: Tensor, truth: Tensor) -> Tensor:

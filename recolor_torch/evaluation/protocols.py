@@ -94,7 +94,7 @@ class Prepared:
         return digest.hexdigest()
 
 
-def prepare(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Prepared:
+def prepare_case(case: Case, protocol: Protocol, others: tuple[Path, ...] = ()) -> Prepared:
     """Read a case and bring it to the size of the comparison.
 
     References and hints that the case names are taken as they are. Where the truth is known, a case without hints

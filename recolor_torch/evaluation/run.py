@@ -18,7 +18,7 @@ from recolor_torch.evaluation.cases import Case
 from recolor_torch.evaluation.frechet import DeepFeatures, features_of, frechet_distance
 from recolor_torch.evaluation.lpips import Lpips
 from recolor_torch.evaluation.metrics import METRICS, score
-from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare, random_numbers, to_8_bits
+from recolor_torch.evaluation.protocols import Prepared, Protocol, guide_for, prepare_case, random_numbers, to_8_bits
 from recolor_torch.evaluation.recognition import Classifier, class_number
 from recolor_torch.files import remove_stale_parts
 from recolor_torch.methods import Recolorizer, method_name
@@ -129,7 +129,7 @@ def evaluate(
     outcome = Scored()
     for case in cases:
         try:
-            prepared = prepare(case, protocol, photographs)
+            prepared = prepare_case(case, protocol, photographs)
         except PictureError as error:
             outcome.failures.append(f"{case.name}: {error}")
             progress(case.name)
@@ -164,7 +164,7 @@ def recognized_in_truth(cases: list[Case], protocol: Protocol, classifier: Class
     for case in cases:
         label = class_number(case.label) if case.label and case.truth is not None else None
         if label is not None:
-            truth = prepare(case, protocol).truth
+            truth = prepare_case(case, protocol).truth
             assert truth is not None
             right, total = right + int(classifier(truth).argmax(1) == label), total + 1
     return right, total

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.energies.temporal import Belief, carry, find_ties, join
+from recolor_torch.energies.temporal import Belief, carry_belief, find_ties, join_beliefs
 from recolor_torch.film.store import FrameStore
 from recolor_torch.filters.motion import optical_flow
 from recolor_torch.methods.levin import spread_chroma
@@ -98,7 +98,7 @@ class ShotColors:
         t, predicted = self.count, {}
         if self.last is not None:
             flow, back, tie, tie_back = relate(luminance, self.last.luminance)
-            predicted = {name: carry(b, flow, tie) for name, b in self.last.beliefs.items()}
+            predicted = {name: carry_belief(b, flow, tie) for name, b in self.last.beliefs.items()}
             if t:
                 self._pass(t - 1, self.last, back, tie_back)
         beliefs = {name: join_both(predicted.get(name), _belief(own.get(name))) for name in self.sources}
@@ -118,7 +118,7 @@ class ShotColors:
         for t in range(self.count - 1, -1, -1):
             record = self._passed.get(t).to(like)
             luminance, back, log_tie = record[:, :1], record[:, 1:3], record[:, 3:4]
-            later = {name: None if b is None else carry(b, back, log_tie.exp()) for name, b in later.items()}
+            later = {name: None if b is None else carry_belief(b, back, log_tie.exp()) for name, b in later.items()}
             passed = self._unpack(record[:, 4:])
             both = {name: join_both(b, later.get(name)) or b for name, b in passed.items()}
             waiting.append((t, luminance, *mean_of_sources(luminance, both)))
@@ -162,7 +162,7 @@ def join_both(a: Belief | None, b: Belief | None) -> Belief | None:
     """What is known from two sources, of which either may be missing."""
     if a is None or b is None:
         return a or b
-    return join(a, b)
+    return join_beliefs(a, b)
 
 
 def relate(here: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

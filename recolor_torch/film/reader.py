@@ -33,8 +33,8 @@ class Frame:
         """Luminance of the upright frame, (1, 1, H, W) in [0, 1], at ``size`` (height, width)."""
         full = luma_to_luminance(self.planes[0], info)
         if size is None:
-            return turn(full, info.rotation)
-        return turn(resize(full, size[::-1] if info.rotation % 180 else size).clamp(0, 1), info.rotation)
+            return turn_frame(full, info.rotation)
+        return turn_frame(resize(full, size[::-1] if info.rotation % 180 else size).clamp(0, 1), info.rotation)
 
 
 class FilmFile:
@@ -59,7 +59,7 @@ class FilmFile:
         return frame.luminance(self.info, size)
 
 
-def turn(x: Tensor, degrees: int) -> Tensor:
+def turn_frame(x: Tensor, degrees: int) -> Tensor:
     """``x`` turned counterclockwise; the film's ``rotation`` brings a stored frame upright, its negative back."""
     return torch.rot90(x, degrees // 90 % 4, (-2, -1)).contiguous()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recolor_torch.film.opening import FilmError, FilmInfo, show
 from recolor_torch.film.reader import read_frames
-from recolor_torch.film.shots import Shot, find_shots, read_shots, thumbnail
+from recolor_torch.film.shots import Shot, find_shots, read_shots, shot_thumbnail
 from recolor_torch.film.store import save_tensors
 
 # A file that gives fewer than this share of the frames that it says it has is cut short.
@@ -46,7 +46,7 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
     times, thumbs = [], []
     for frame in read_frames(info):
         times.append(frame.time)
-        thumbs.append(thumbnail(frame.luminance(info)))
+        thumbs.append(shot_thumbnail(frame.luminance(info)))
         if on_frame is not None:
             on_frame(len(times))
     if info.counted and len(times) < WHOLE * info.frames:

@@ -48,7 +48,7 @@ class Shot:
         return self.end - self.start
 
 
-def thumbnail(luminance: Tensor) -> Tensor:
+def shot_thumbnail(luminance: Tensor) -> Tensor:
     """What :func:`find_shots` looks at: (1, 1, H, W) as (36, 64) bytes."""
     return F.adaptive_avg_pool2d(luminance, THUMB)[0, 0].mul(255).round().to(torch.uint8)
 
@@ -61,7 +61,7 @@ def find_shots(thumbs: Tensor) -> list[Shot]:
     it. Frames without contrast, as between two fades, end a shot too.
 
     Args:
-        thumbs: (T, 36, 64), bytes, as :func:`thumbnail` makes them.
+        thumbs: (T, 36, 64), bytes, as :func:`shot_thumbnail` makes them.
 
     Returns:
         Shots that follow each other without a gap.

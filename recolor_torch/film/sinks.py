@@ -13,7 +13,7 @@ from recolor_torch.film.muxing import mux
 from recolor_torch.film.opening import FilmInfo
 from recolor_torch.film.parts import PartWriter
 from recolor_torch.film.planes import chroma_to_planes
-from recolor_torch.film.reader import Frame, turn
+from recolor_torch.film.reader import Frame, turn_frame
 
 
 class Sink(Protocol):
@@ -62,7 +62,7 @@ class FilmSink:
 
     def _planes(self, frame: Frame, chroma: Tensor) -> list[np.ndarray]:
         luma = frame.planes[0]
-        colors = chroma_to_planes(turn(chroma, -self.info.rotation), luma, self.info, self.encoding.shift)
+        colors = chroma_to_planes(turn_frame(chroma, -self.info.rotation), luma, self.info, self.encoding.shift)
         if self.strength < 1:
             same = len(frame.planes) == 3 and frame.planes[1].shape == colors[0].shape
             neutral = 2.0 ** (self.info.depth - 1)

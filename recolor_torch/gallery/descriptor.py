@@ -152,7 +152,7 @@ def first_layers(weights: VggWeights, depth: int) -> VggWeights:
     return weights.first(depth)
 
 
-def prepare(image: Tensor, side: int) -> Tensor:
+def scaled_luminance(image: Tensor, side: int) -> Tensor:
     """The luminance of sRGB pictures, brought to a longer side of ``side`` pixels, (B, 1, h, w).
 
     Small pictures are enlarged: what is compared are the statistics of details of one size. The shorter side has
@@ -197,7 +197,7 @@ class Descriptor(nn.Module):
         self.encoder = Encoder() if spec.encoder else None
 
     def forward(self, luminance: Tensor) -> Tensor:
-        """Descriptors of luminance pictures from ``prepare``, (B, 1, h, w), as (B, D)."""
+        """Descriptors of luminance pictures from ``scaled_luminance``, (B, 1, h, w), as (B, D)."""
         check_image(luminance, "luminance", channels=1)
         features = {} if self.vgg is None else self.vgg(luminance.expand(-1, 3, -1, -1))
         features |= {} if self.encoder is None else self.encoder(luminance)

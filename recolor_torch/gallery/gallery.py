@@ -17,14 +17,14 @@ from recolor_torch.color import rgb_to_luminance
 from recolor_torch.errors import UsageError
 from recolor_torch.features import VGG19, VggWeights, find_vgg19, layer_depth
 from recolor_torch.gallery import index as indexes
-from recolor_torch.gallery.descriptor import Descriptor, first_layers, prepare
+from recolor_torch.gallery.descriptor import Descriptor, first_layers, scaled_luminance
 from recolor_torch.gallery.header import GalleryDamaged, Header
 from recolor_torch.gallery.raw import RawStore
 from recolor_torch.gallery.store import State, open_state
 from recolor_torch.gallery.table import Row
 from recolor_torch.gallery.vectors import vector_chunks
 from recolor_torch.gallery.whitening import to_vectors
-from recolor_torch.gallery.words import Found, find_words
+from recolor_torch.gallery.words import Found, search_words
 from recolor_torch.paths import as_path
 
 
@@ -116,7 +116,7 @@ class Gallery:
                 not looked at.
             k: how many; fewer where the gallery is smaller.
             vgg: weights of VGG-19; found by ``find_vgg19`` where there are none.
-            words: of the pictures that these words fit alone, see ``find_words``.
+            words: of the pictures that these words fit alone, see ``search_words``.
 
         Raises:
             ValueError: a shape is wrong, or k is below 1.
@@ -128,7 +128,7 @@ class Gallery:
         batches = _as_batches(images)
         descriptor = self._describe_with(vgg)
         with torch.inference_mode():
-            raw = [descriptor.to(x.device)(prepare(x.float(), self.header.spec.side)).cpu() for x in batches]
+            raw = [descriptor.to(x.device)(scaled_luminance(x.float(), self.header.spec.side)).cpu() for x in batches]
         return self.query_raw(torch.cat(raw).numpy(), k, words) if raw else []
 
     def query_raw(self, raw: np.ndarray, k: int = 5, words: str | None = None) -> list[list[Match]]:
@@ -152,7 +152,7 @@ class Gallery:
         for state in self.states:
             entry = state.header.words
             path = None if entry is None else state.folder / entry.name
-            found.append(find_words(path, state.table, words))
+            found.append(search_words(path, state.table, words))
         if not any(f.ids for f in found):
             raise UsageError(f"No picture of the gallery has {words!r} in its name, caption or keywords.")
         # Where one gallery has pictures with all the words, those of the others that have some do not count.

@@ -182,7 +182,7 @@ def commit(state: State, plan: Upkeep, header: Header, *, refit: bool = False) -
         gone, fresh = _difference(list(state.table), rows)
         index = vectors.change(folder / old.index.name, old.nprobe, gone, fresh, raw, whitening, header.spec.copies)
     if index is None or not rows:
-        index, nprobe = vectors.build(rows, raw, whitening, header.factory)
+        index, nprobe = vectors.index_rows(rows, raw, whitening, header.factory)
     dimension = whitening.matrix.shape[0] if whitening is not None else _raw_dimension(raw)
 
     table = Table.of(rows)

@@ -167,7 +167,7 @@ def remove_pictures(folder: Path, names: Sequence[str]) -> Outcome:
         return Outcome(header, gone=len(gone), skipped=skipped)
 
 
-def find_pictures(folder: Path, sources: Sequence[str], named: Sequence[str] = ()) -> list[FoundFile]:
+def find_gallery_files(folder: Path, sources: Sequence[str], named: Sequence[str] = ()) -> list[FoundFile]:
     """The pictures below the sources of a gallery as they are now.
 
     Args:
@@ -275,7 +275,7 @@ def _bring_up(
     new = {relative(state.folder, name) for name in named}
     away = [s for s in base.sources if new and s not in new and not _is_there(state.folder, s)]
     base = replace(base, sources=tuple(s for s in base.sources if s not in away))
-    found = find_pictures(state.folder, base.sources, named)
+    found = find_gallery_files(state.folder, base.sources, named)
     if not prune and not away:
         found += _out_of_reach(state, found)
     plan = _plan(state, base, found)

@@ -70,7 +70,7 @@ def change(
     return index
 
 
-def build(rows: Sequence[Row], raw: RawStore, whitening: Whitening | None, factory: str) -> tuple[Any, int | None]:
+def index_rows(rows: Sequence[Row], raw: RawStore, whitening: Whitening | None, factory: str) -> tuple[Any, int | None]:
     """A new index of all rows, and how many inverted lists it has to search.
 
     The number of lists is found by asking for the neighbours of some of its own pictures.

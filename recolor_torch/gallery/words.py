@@ -73,7 +73,7 @@ def change_words(old: Path, path: Path, gone: Iterable[Row], fresh: Iterable[Row
         base.commit()
 
 
-def find_words(path: Path | None, rows: Iterable[Row], words: str) -> Found:
+def search_words(path: Path | None, rows: Iterable[Row], words: str) -> Found:
     """Pictures of a gallery that words fit.
 
     Those that have all words, by how well they fit; where there are none, those that have most of them. The ending of

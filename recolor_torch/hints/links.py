@@ -76,7 +76,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Link:
+class LinkShape:
     """A region of the target that takes its colors from a region of a reference.
 
     Args:
@@ -97,7 +97,7 @@ class Link:
         return {"target": self.target.to_data(), "reference": self.reference.to_data(), "name": self.name, **size}
 
 
-def parse_links(data: Any) -> tuple[Link, ...]:
+def parse_links(data: Any) -> tuple[LinkShape, ...]:
     """Links of decoded JSON; older files have ``reference`` and ``region`` for ``name`` and ``reference``.
 
     Raises:
@@ -157,7 +157,7 @@ def _resolve(name: str, references: Sequence[Path], folder: Path, where: str) ->
     raise ValueError(f"{where} is {short(name)}, which is {others} and no file beside these hints")
 
 
-def _link(raw: Any, where: str) -> Link:
+def _link(raw: Any, where: str) -> LinkShape:
     if not isinstance(raw, dict):
         raise ValueError(f"{where} must have the keys target, reference and name, got {short(raw)}")
     if "region" in raw and "name" not in raw:
@@ -171,7 +171,7 @@ def _link(raw: Any, where: str) -> Link:
         if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and 1 <= n < 2**31 for n in size):
             raise ValueError(f"{where}.reference_size must be [width, height] in pixels, got {short(size)}")
         size = (size[0], size[1])
-    return Link(target, reference, name, size)
+    return LinkShape(target, reference, name, size)
 
 
 def _region(data: Any, where: str) -> Region:

@@ -26,7 +26,7 @@ WINDOW, LOSSY_WINDOW = 5, 13
 
 
 @dataclass(frozen=True)
-class Marks:
+class FoundMarks:
     """What was understood of a marked copy.
 
     Args:
@@ -53,7 +53,7 @@ class Marks:
         return f"rule {self.rule}: pixels {what} more than {self.threshold:g} levels{more}{rims_text}"
 
 
-def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
+def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> FoundMarks:
     """Find the strokes on a marked copy.
 
     The copy is one of the target as it is (a tinted scan, too) or of its gray: whichever it is nearer to. Where it
@@ -86,13 +86,13 @@ def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> Marks:
         threshold = _threshold(difference, DIFFERENCE_CLEAN, DIFFERENCE_HALO)
         marks = difference > threshold
         core = _core(difference, marks, lossy)
-        return Marks(core.to(target), marks.to(target), "difference", threshold, 0, gap)
+        return FoundMarks(core.to(target), marks.to(target), "difference", threshold, 0, gap)
     chroma = _chroma(marked, gray, luminance)
     threshold = _threshold(chroma, CHROMA_CLEAN, CHROMA_HALO)
     colored = chroma > threshold
     neutral = _neutral_strokes(gray, luminance, chroma) & ~colored
     core = _core(chroma, colored, lossy) | neutral
-    return Marks(core.to(target), (colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
+    return FoundMarks(core.to(target), (colored | neutral).to(target), "chroma", threshold, int(neutral.sum()), gap)
 
 
 def _difference(marked: Tensor, ground: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from recolor_torch.checks import check_choice, check_image, check_mask
 from recolor_torch.errors import UsageError
-from recolor_torch.hints.links import Link
-from recolor_torch.hints.marks import Marks, draw_marks, find_marks
+from recolor_torch.hints.links import LinkShape
+from recolor_torch.hints.marks import FoundMarks, draw_marks, find_marks
 from recolor_torch.hints.shapes import HintShapes, parse_shapes, shapes_from_pixels
 from recolor_torch.paths import kind_of, show_path
 from recolor_torch.pictures.decode import MAX_PIXELS
@@ -55,7 +55,7 @@ class Hints:
     mask: Tensor
     form: Form
     shapes: HintShapes | None = None
-    marks: Marks | None = None
+    marks: FoundMarks | None = None
     faint: int = 0
 
     @property
@@ -68,7 +68,7 @@ class Hints:
         return tuple(found)
 
     @property
-    def links(self) -> tuple[Link, ...]:
+    def links(self) -> tuple[LinkShape, ...]:
         """Regions that take their colors from regions of references."""
         return () if self.shapes is None else self.shapes.links
 

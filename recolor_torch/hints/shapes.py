@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recolor_torch.hints.links import Link, parse_links, unknown_keys
+from recolor_torch.hints.links import LinkShape, parse_links, unknown_keys
 from recolor_torch.text import parse_json, short
 
 # A stroke thinner than this half width (pixels of the raster) would have gaps.
@@ -61,7 +61,7 @@ class HintShapes:
     size: tuple[int, int]
     points: tuple[Point, ...] = ()
     strokes: tuple[Stroke, ...] = ()
-    links: tuple[Link, ...] = ()
+    links: tuple[LinkShape, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property

@@ -39,7 +39,7 @@ def usable(x: Tensor, stencil: Tensor, *others: Tensor) -> bool:
     return alike and _ready(x.device, x.dtype, _width(x.shape[1]))
 
 
-def prepare(op: PhaseOperator) -> None:
+def prepare_phases(op: PhaseOperator) -> None:
     """Bring over what the kernels need of an operator: nothing may come over while a graph is recorded."""
     if op.leak.device.type in DEVICES:
         _table(op.offsets, op.symmetric, op.leak.device)
@@ -56,7 +56,7 @@ def usable_rows(matrix: Tensor, x: Tensor, *others: Tensor | None) -> bool:
 def product(matrix: Tensor, x: Tensor, base: Tensor | None = None) -> Tensor:
     """A x, or base + A x, of a matrix of compressed rows, (n, m), and (m, C)."""
     if usable_rows(matrix, x, base):
-        return rows(matrix, x, base=base)
+        return update_rows(matrix, x, base=base)
     if x.device.type == "cuda":
         found = _by_columns(matrix, x)
         return found if base is None else found.add_(base)
@@ -66,14 +66,14 @@ def product(matrix: Tensor, x: Tensor, base: Tensor | None = None) -> Tensor:
 def defect(matrix: Tensor, x: Tensor, b: Tensor) -> Tensor:
     """b - A x."""
     if usable_rows(matrix, x, b):
-        return rows(matrix, x, b)
+        return update_rows(matrix, x, b)
     return b - _by_columns(matrix, x) if x.device.type == "cuda" else torch.addmm(b, matrix, x, alpha=-1)
 
 
 def relax(matrix: Tensor, x: Tensor, b: Tensor, inverse: Tensor, step: float) -> Tensor:
     """x + step inverse (b - A x), with ``inverse`` (n, 1); ``x`` may be overwritten."""
     if usable_rows(matrix, x, b, inverse):
-        return rows(matrix, x, b, inverse, x, step)
+        return update_rows(matrix, x, b, inverse, x, step)
     return x.addcmul_(inverse, defect(matrix, x, b), value=step)
 
 
@@ -82,7 +82,7 @@ def _by_columns(matrix: Tensor, x: Tensor) -> Tensor:
     return torch.stack([matrix @ column for column in x.t().contiguous()], 1)
 
 
-def rows(
+def update_rows(
     matrix: Tensor,
     x: Tensor,
     b: Tensor | None = None,
@@ -113,7 +113,7 @@ def rows(
     return out
 
 
-def multiply(op: PhaseOperator, x: Tensor) -> Tensor:
+def multiply_phases(op: PhaseOperator, x: Tensor) -> Tensor:
     """A x on the phases."""
     out = torch.empty_like(x)
     _gather(op, x, x, out, op.leak, PRODUCT, 0)
@@ -228,7 +228,7 @@ def _table(offsets: tuple[tuple[int, int], ...], symmetric: bool, device: torch.
     """Taps of all plans (transposed + 2 if from zero + 4 if in reverse) and phases, as ``kernels.py`` reads them."""
     from recolor_torch.linalg.phases import ORDER, taps_of
 
-    rows = []
+    table = []
     for plan in range(8):
         done: list[int] = []
         found: dict[int, list[int]] = {}
@@ -238,8 +238,8 @@ def _table(offsets: tuple[tuple[int, int], ...], symmetric: bool, device: torch.
             flat = [len(taps), *(n for tap in taps for n in tap)]
             found[phase] = flat + [0] * (1 + 5 * TAPS - len(flat))
             done.append(phase)
-        rows += [found[phase] for phase in range(4)]
-    return torch.tensor(rows, dtype=torch.int32, device=device)
+        table += [found[phase] for phase in range(4)]
+    return torch.tensor(table, dtype=torch.int32, device=device)
 
 
 _CHECKED: dict[tuple[torch.device, torch.dtype, int], bool] = {}

@@ -37,10 +37,10 @@ def _graphs(device: torch.device, dtype: torch.dtype, channels: int) -> list[tup
     inverse = _random(generator, 150, 1)
     matrix, dense, x, b, base, inverse = (t.to(device, dtype) for t in (matrix, dense, x, b, base, inverse))
     return [
-        (fused.rows(matrix, x), dense @ x),
-        (fused.rows(matrix, x, base=base), base + dense @ x),
-        (fused.rows(matrix, x, b), b - dense @ x),
-        (fused.rows(matrix, x, b, inverse, base, 0.7), base + 0.7 * inverse * (b - dense @ x)),
+        (fused.update_rows(matrix, x), dense @ x),
+        (fused.update_rows(matrix, x, base=base), base + dense @ x),
+        (fused.update_rows(matrix, x, b), b - dense @ x),
+        (fused.update_rows(matrix, x, b, inverse, base, 0.7), base + 0.7 * inverse * (b - dense @ x)),
     ]
 
 
@@ -57,7 +57,7 @@ def _pixels(device: torch.device, dtype: torch.dtype, channels: int) -> list[tup
         x, b = (
             op.split((_random(generator, batch, channels, height, width) - 0.5).to(device, dtype)) for _ in range(2)
         )
-        out.append((fused.multiply(op, x), op.multiply(x)))
+        out.append((fused.multiply_phases(op, x), op.multiply(x)))
         for transposed in (False, True):
             out.append((fused.residual(op, x, b, transposed, 2), op.residual(x, b, transposed, last=2)))
             for reverse, zero in ((False, False), (True, False), (False, True)):

@@ -38,7 +38,7 @@ def compressed(starts: Tensor, cols: Tensor, values: Tensor, shape: tuple[int, i
         return torch.sparse_csr_tensor(starts, cols, values, shape, check_invariants=False)
 
 
-def multiply(a: Tensor, b: Tensor) -> Tensor:
+def multiply_sparse(a: Tensor, b: Tensor) -> Tensor:
     """Product of two sparse matrices, with int32 indices."""
     if a.device.type == "cpu":
         # torch's own product on a CPU (2.14, with MKL) never frees the copy that MKL makes of the result.

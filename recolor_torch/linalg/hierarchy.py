@@ -22,7 +22,7 @@ from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import (
     aggregate,
     csr_sorted,
-    multiply,
+    multiply_sparse,
     row_numbers,
     strong_entries,
     strong_ties,
@@ -217,12 +217,12 @@ def _coarsen(matrix: Tensor, diagonal: Tensor, theta: float, symmetric: bool) ->
     ones = torch.ones(members.numel(), dtype=diagonal.dtype, device=diagonal.device)
     tentative = csr_sorted(members.int(), group[members], ones, (n, count))
     if matrix_t is not None:
-        level.restriction = transpose(multiply(_smoother(matrix_t, diagonal, group, FILTER * theta), tentative))
+        level.restriction = transpose(multiply_sparse(_smoother(matrix_t, diagonal, group, FILTER * theta), tentative))
         del matrix_t
-    level.prolongation = multiply(_smoother(matrix, diagonal, group, FILTER * theta), tentative)
+    level.prolongation = multiply_sparse(_smoother(matrix, diagonal, group, FILTER * theta), tentative)
     if level.restriction is None:
         level.restriction = transpose(level.prolongation)
-    coarse = multiply(level.restriction, multiply(matrix, level.prolongation))
+    coarse = multiply_sparse(level.restriction, multiply_sparse(matrix, level.prolongation))
     rows = row_numbers(coarse)
     on_diagonal = (rows == coarse.col_indices()).nonzero()[:, 0]
     coarse_diagonal = torch.ones_like(diagonal[:count])

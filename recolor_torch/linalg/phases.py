@@ -88,7 +88,7 @@ class PhaseOperator:
         self.diagonal = self.split(system.diagonal(), 1.0)
         self.inverse_diagonal = 1 / self.diagonal
         self.row_scale: Tensor | None = None
-        fused.prepare(self)
+        fused.prepare_phases(self)
         self.forward_taps = [self._taps(i, not system.symmetric, False) for i in range(4)]
         self.backward_taps = [self._taps(i, not system.symmetric, True) for i in range(4)]
 
@@ -132,7 +132,7 @@ class PhaseOperator:
         if transposed and not self.symmetric:
             return self._multiply_transposed(x)
         if fused.usable(x, self.leak):
-            return fused.multiply(self, x)
+            return fused.multiply_phases(self, x)
         out = x * self.leak
         for tie, offset in zip(self.ties, self.offsets):
             for i in range(4):

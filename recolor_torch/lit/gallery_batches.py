@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from recolor_torch.files import file_hash
-from recolor_torch.gallery.descriptor import prepare
+from recolor_torch.gallery.descriptor import scaled_luminance
 from recolor_torch.gallery.gallery import absolute
 from recolor_torch.gallery.pending import Skipped
 from recolor_torch.gallery.plan import FoundFile
@@ -90,7 +90,7 @@ class GalleryDataset(Dataset[GalleryBatch]):
             info = picture.info
             said = captions(picture)
             rows.append(Row(file.path, file.size, file.mtime, digest, info.width, info.height, text=said))
-            luminance.append(prepare(image, self.side))
+            luminance.append(scaled_luminance(image, self.side))
         return GalleryBatch(rows, luminance, skipped)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from recolor_torch.run.writer import clear_leftovers
+from recolor_torch.run.writer import clear_unfinished
 
 LOST = "One of the processes of this run has ended, and so the others end too; the same command goes on from here.\n"
 # What torch says where another process is gone; its errors have no type of their own.
@@ -64,7 +64,7 @@ class StopTogether(pl.Callback):
             process.wait()
         plan = getattr(getattr(trainer, "datamodule", None), "plan", None)
         if plan is not None:
-            clear_leftovers(plan)  # of pictures that they were writing
+            clear_unfinished(plan)  # of pictures that they were writing
         processes.clear()  # Lightning's thread that looks after them would kill this process
         if lost:
             raise KeyboardInterrupt from exception

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from recolor_torch.paths import printable
 from recolor_torch.run.batches import PictureBatch
 from recolor_torch.run.engine import write_all
-from recolor_torch.run.writer import ResultWriter, clear_leftovers
+from recolor_torch.run.writer import ResultWriter, clear_unfinished
 
 LOG = logging.getLogger("recolor_torch")
 
@@ -41,7 +41,7 @@ class PictureWriter(BasePredictionWriter):
         self.writer = ResultWriter(pl_module.describe(), self.save_stages)  # type: ignore[operator]
         pl_module.method.keep_stages = self.save_stages  # type: ignore[union-attr]
         if trainer.is_global_zero:
-            clear_leftovers(trainer.datamodule.plan)  # type: ignore[attr-defined]
+            clear_unfinished(trainer.datamodule.plan)  # type: ignore[attr-defined]
 
     def write_on_batch_end(
         self,

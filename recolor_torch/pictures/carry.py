@@ -32,7 +32,7 @@ class CarriedFacts:
     notes: tuple[str, ...] = ()
 
 
-def carry(like: Picture | Scan | None, format: str, software: str | None = None) -> CarriedFacts:
+def find_carried(like: Picture | Scan | None, format: str, software: str | None = None) -> CarriedFacts:
     """What a file of ``format`` (Pillow's name) takes over from ``like``, and what it cannot hold."""
     exif = with_software(None if like is None else like.exif, software)
     if like is None:

@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from recolor_torch.pictures.exif import Exif, Field, long, pack_directory, short
+from recolor_torch.pictures.exif import Exif, Field, long_field, pack_directory, short_field
 from recolor_torch.pictures.metadata import IPTC, XMP, Texts
 from recolor_torch.pictures.raster import Raster, as_raster
 
@@ -57,26 +57,30 @@ def write_tiff(
     big = place > _MOST
     fields = {
         **exif.first,
-        256: long(order, width),
-        257: long(order, height),
-        258: short(order, *[raster.dtype.itemsize * 8] * channels),
-        259: short(order, 8),  # deflate
-        262: short(order, 2 if channels > 2 else 1),
-        277: short(order, channels),
-        284: short(order, 1),
-        317: short(order, 2),  # differences along the row
+        256: long_field(order, width),
+        257: long_field(order, height),
+        258: short_field(order, *[raster.dtype.itemsize * 8] * channels),
+        259: short_field(order, 8),  # deflate
+        262: short_field(order, 2 if channels > 2 else 1),
+        277: short_field(order, channels),
+        284: short_field(order, 1),
+        317: short_field(order, 2),  # differences along the row
     }
     if tile:
-        fields |= {322: long(order, tile[1]), 323: long(order, tile[0])}
-        fields |= {324: _offsets(order, places, big), 325: long(order, *sizes)}
+        fields |= {322: long_field(order, tile[1]), 323: long_field(order, tile[0])}
+        fields |= {324: _offsets(order, places, big), 325: long_field(order, *sizes)}
     else:
-        fields |= {273: _offsets(order, places, big), 278: long(order, min(rows, height)), 279: long(order, *sizes)}
+        fields |= {
+            273: _offsets(order, places, big),
+            278: long_field(order, min(rows, height)),
+            279: long_field(order, *sizes),
+        }
     if channels in (2, 4):
-        fields[338] = short(order, 2)  # alpha, colours not multiplied by it
+        fields[338] = short_field(order, 2)  # alpha, colours not multiplied by it
     if dpi:
-        fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short(order, 2)}
+        fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short_field(order, 2)}
     if not {282, 283} <= set(fields):  # baseline TIFF asks for a resolution: square pixels of no size
-        fields |= {282: _rational(order, 1), 283: _rational(order, 1), 296: short(order, 1)}
+        fields |= {282: _rational(order, 1), 283: _rational(order, 1), 296: short_field(order, 1)}
     blocks = ((34675, 7, icc), (XMP, 1, texts.xmp if texts else None), (IPTC, 7, texts.iptc if texts else None))
     fields |= {tag: Field(kind, len(block), block) for tag, kind, block in blocks if block}
     file.write(pack_directory(fields, exif.nested, order, place, big))
@@ -107,7 +111,7 @@ def _packed(part: np.ndarray, order: str) -> bytes:
 
 
 def _offsets(order: str, places: list[int], big: bool) -> Field:
-    return Field(16, len(places), struct.pack(f"{order}{len(places)}Q", *places)) if big else long(order, *places)
+    return Field(16, len(places), struct.pack(f"{order}{len(places)}Q", *places)) if big else long_field(order, *places)
 
 
 def _rational(order: str, value: float) -> Field:

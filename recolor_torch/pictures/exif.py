@@ -58,7 +58,7 @@ class Exif:
 
     def with_number(self, tag: int, value: int) -> "Exif":
         """The same with a short number in the first directory."""
-        return replace(self, first={**self.first, tag: short(self.order, value)})
+        return replace(self, first={**self.first, tag: short_field(self.order, value)})
 
     def with_text(self, tag: int, text: str) -> "Exif":
         """The same with a text in the first directory."""
@@ -73,12 +73,12 @@ class Exif:
         return head + pack_directory(self.first, self.nested, self.order, len(head))
 
 
-def short(order: str, *values: int) -> Field:
+def short_field(order: str, *values: int) -> Field:
     """A field of 16-bit numbers."""
     return Field(3, len(values), struct.pack(f"{order}{len(values)}H", *values))
 
 
-def long(order: str, *values: int) -> Field:
+def long_field(order: str, *values: int) -> Field:
     """A field of 32-bit numbers."""
     return Field(_LONG, len(values), struct.pack(f"{order}{len(values)}I", *values))
 

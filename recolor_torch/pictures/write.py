@@ -21,7 +21,7 @@ from torch import Tensor
 from recolor_torch.checks import check_float
 from recolor_torch.files import write_atomically
 from recolor_torch.paths import show_path
-from recolor_torch.pictures.carry import DEEP, OPAQUE, CarriedFacts, carry, photoshop_segment
+from recolor_torch.pictures.carry import DEEP, OPAQUE, CarriedFacts, find_carried, photoshop_segment
 from recolor_torch.pictures.cms import convert_with_cms, srgb_profile
 from recolor_torch.pictures.decode import decode
 from recolor_torch.pictures.encode import write_bmp, write_png, write_ppm
@@ -245,7 +245,7 @@ def _write(
     lossless: bool,
     before_replace: BeforeReplace | None,
 ) -> tuple[str, ...]:
-    carried = carry(like, format, description)
+    carried = find_carried(like, format, description)
     exif, texts = carried.exif, carried.texts
     dpi = None if like is None else like.dpi
     before = before_replace and partial(_call, before_replace, notes=carried.notes)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recolor_torch.color import fit_gamut
 from recolor_torch.film.planes import planes_to_chroma
-from recolor_torch.film.reader import FilmFile, turn
+from recolor_torch.film.reader import FilmFile, turn_frame
 from recolor_torch.film.shots import Shot
 from recolor_torch.resize import working_size
 
@@ -29,7 +29,7 @@ def shot_frames(film: FilmFile, shots: Sequence[Shot]) -> list[tuple[Tensor, Ten
         chroma = gray.new_zeros(1, 2, *size)
         if len(frame.planes) == 3:
             stored = size[::-1] if film.info.rotation % 180 else size
-            chroma = turn(planes_to_chroma(frame.planes, film.info, stored), film.info.rotation)
+            chroma = turn_frame(planes_to_chroma(frame.planes, film.info, stored), film.info.rotation)
         found[frame.index] = fit_gamut(gray, chroma)
         if frame.index == wanted[-1]:
             break

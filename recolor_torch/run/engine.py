@@ -18,7 +18,7 @@ from recolor_torch.run.large import is_large, paints
 from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.sequences import SequenceDataset
-from recolor_torch.run.writer import ResultWriter, clear_leftovers
+from recolor_torch.run.writer import ResultWriter, clear_unfinished
 from recolor_torch.system import stopped_by_signals, usable_cores
 
 Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
@@ -62,7 +62,7 @@ def color_run(
         KeyboardInterrupt: the run was interrupted; what was begun is whole or not there.
     """
     make_folders(plan)
-    clear_leftovers(plan)
+    clear_unfinished(plan)
     double = precision == "64-true"
     place = torch.zeros((), dtype=torch.float64 if double else torch.float32, device=device)
     method = (method.double() if double else method).to(device).eval()

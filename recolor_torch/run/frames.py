@@ -15,7 +15,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.film.coloring import Progress, WorkFolder, color_film
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.settings import FilmSettings
-from recolor_torch.film.shots import find_shots, read_shots, thumbnail
+from recolor_torch.film.shots import find_shots, read_shots, shot_thumbnail
 from recolor_torch.film.sources import Sources
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.resize import resize
@@ -23,7 +23,7 @@ from recolor_torch.run.batches import BatchDataset, PictureBatch, Result
 from recolor_torch.run.description import Run
 from recolor_torch.run.plan import Job, Plan
 from recolor_torch.run.planning import make_folders
-from recolor_torch.run.writer import ResultWriter, clear_leftovers
+from recolor_torch.run.writer import ResultWriter, clear_unfinished
 
 # Frames a second of a folder, for times in names; numbers are what such names have.
 RATE = 25.0
@@ -178,7 +178,7 @@ def color_frames(
             on_entry(entry)
 
     make_folders(plan)
-    clear_leftovers(plan)
+    clear_unfinished(plan)
     jobs = plan.jobs
     frames = FrameFolder(jobs, run.loading.max_pixels)
     guidance = FilmGuidance(
@@ -189,7 +189,7 @@ def color_frames(
         shots=shots,
     )
     with WorkFolder(jobs[0].folder / "clip", jobs[0].settings) as folder:
-        thumbs = torch.stack([thumbnail(frames.luminance(frame)) for frame in frames.read(0)])
+        thumbs = torch.stack([shot_thumbnail(frames.luminance(frame)) for frame in frames.read(0)])
         found = find_shots(thumbs) if shots is None else read_shots(shots, len(jobs))
         sink = PictureSink(jobs, run, ResultWriter(settings), folder, note, frozenset(k.output for k in plan.kept))
         try:

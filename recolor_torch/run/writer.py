@@ -133,7 +133,7 @@ class ResultWriter:
         return entry
 
 
-def clear_leftovers(plan: Plan) -> None:
+def clear_unfinished(plan: Plan) -> None:
     """Remove what killed runs left in the folders of a plan's outputs."""
     for folder in {job.output.parent for job in plan.jobs + plan.skipped}:
         if is_folder(folder):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color import from_rgb, rgb_to_luminance
-from recolor_torch.hints.links import Link
+from recolor_torch.hints.links import LinkShape
 from recolor_torch.methods import Guide
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
 from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
@@ -24,7 +24,7 @@ from recolor_torch.resize import resize, working_size
 from recolor_torch.studio.interrupt import Interrupted, Interruptible
 from recolor_torch.studio.marks import Marks
 from recolor_torch.studio.protocol import Recipe
-from recolor_torch.studio.raster import Raster, Reduction
+from recolor_torch.studio.raster import Reduction, StrokeRaster
 
 # The longer side of the first, coarse answer is at least this, and less than twice as much.
 LEAST_SIDE = 144
@@ -46,7 +46,7 @@ REFERENCE_STRENGTH = 0.01
 MOST_MATCHED = 8
 
 Stale = Callable[[], bool]
-Key = tuple[tuple[str, ...], tuple[Link, ...]]
+Key = tuple[tuple[str, ...], tuple[LinkShape, ...]]
 """Keys of references, and links."""
 
 
@@ -91,7 +91,7 @@ class Stage:
         self.luminance = luminance
         self.size = (luminance.shape[-2], luminance.shape[-1])
         self.spread: LiveSpread = LiveSpread(luminance, coarser.spread if coarser else None)
-        self.raster = Raster(self.size)
+        self.raster = StrokeRaster(self.size)
 
     @property
     def side(self) -> int:
@@ -137,7 +137,7 @@ class Engine:
         self.matched: dict[Key, Matched] = {}
         # What references and hints together were last found to say: coarse answers begin with it.
         self.chosen: dict[Key, Judged] = {}
-        self._links: tuple[Link, ...] = ()
+        self._links: tuple[LinkShape, ...] = ()
         self._priors: dict[Recipe, tuple[Tensor, Tensor]] = {}
         self._latest: tuple[Recipe, tuple[Tensor, Tensor]] | None = None
         # What of a text was not understood or not found, a sentence each.
@@ -314,7 +314,7 @@ class Engine:
         method.loaded, method.digest = self.network.loaded, self.network.digest
         return method
 
-    def knows(self, recipe: Recipe, links: tuple[Link, ...] = ()) -> bool:
+    def knows(self, recipe: Recipe, links: tuple[LinkShape, ...] = ()) -> bool:
         """Whether a recipe can be solved at once; ``learn`` makes it so."""
         return recipe.kind != "reference" or (recipe.references, links) in self.matched
 

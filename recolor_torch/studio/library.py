@@ -15,7 +15,7 @@ from torch import Tensor
 from recolor_torch.features import find_vgg19
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.hints.links import Link, Region, resolve_names
+from recolor_torch.hints.links import LinkShape, Region, resolve_names
 from recolor_torch.pictures import PictureError, read_picture
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.run.linked import read_links, with_targets
@@ -96,7 +96,7 @@ class Library:
         except ValueError:  # another drive
             return path.absolute().as_posix()
 
-    def linked(self, index: int, links: Sequence[Link]) -> list[str]:
+    def linked(self, index: int, links: Sequence[LinkShape]) -> list[str]:
         """Keys of the references that links name.
 
         Raises:
@@ -138,7 +138,7 @@ class Library:
         """The recipe that ``start_of`` kept; the default where it cannot be read or a reference is gone."""
         box = Region("rectangle", ((0.0, 0.0), (1.0, 1.0)))
         try:
-            links = tuple(Link(box, box, str(name)) for name in start.get("references", []))
+            links = tuple(LinkShape(box, box, str(name)) for name in start.get("references", []))
             marks = self.adopt(index, Marks((1, 1), links=links))
             return parse_recipe({**start, "references": self.linked(index, marks.links)})
         except (ValueError, TypeError):

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recolor_torch.hints.links import Link, parse_links
+from recolor_torch.hints.links import LinkShape, parse_links
 from recolor_torch.hints.shapes import HintShapes, Stroke, parse_shapes
 
 MOST_STROKES = 5000
@@ -49,7 +49,7 @@ class Marks:
 
     size: tuple[int, int]
     items: tuple[Mark, ...] = ()
-    links: tuple[Link, ...] = ()
+    links: tuple[LinkShape, ...] = ()
 
     @property
     def strokes(self) -> tuple[Stroke, ...]:

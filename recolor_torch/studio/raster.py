@@ -14,7 +14,7 @@ BAND = 1_000_000
 
 
 @dataclass
-class Raster:
+class StrokeRaster:
     """The pixels of strokes at one size, drawn anew only where strokes are new.
 
     Args:

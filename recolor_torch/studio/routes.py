@@ -18,7 +18,7 @@ from recolor_torch.studio.desk import process_line, shell_line
 from recolor_torch.studio.engine import PROPOSALS
 from recolor_torch.studio.library import LARGEST_UPLOAD
 from recolor_torch.studio.protocol import parse_recipe
-from recolor_torch.studio.session import THUMB, Session, thumbnail
+from recolor_torch.studio.session import THUMB, Session, jpeg_thumbnail
 from recolor_torch.studio.state import Studio
 
 # Thumbnails of the folder's pictures that are kept.
@@ -100,7 +100,7 @@ async def _thumb(studio: Studio, request: Request) -> Response:
     index = request.path_params["index"]
     item = studio.desk.items[index]
     if index not in studio.thumbs:
-        studio.thumbs[index] = await run_in_threadpool(thumbnail, item.target.path, studio.desk.max_pixels)
+        studio.thumbs[index] = await run_in_threadpool(jpeg_thumbnail, item.target.path, studio.desk.max_pixels)
         if len(studio.thumbs) > MOST_THUMBS:
             studio.thumbs.popitem(last=False)
     return Response(studio.thumbs[index], media_type="image/jpeg")

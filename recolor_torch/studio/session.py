@@ -157,7 +157,7 @@ def likely_colors(logits: Tensor) -> list[tuple[Tensor, float]]:
     return found
 
 
-def thumbnail(path: Path, max_pixels: int) -> bytes:
+def jpeg_thumbnail(path: Path, max_pixels: int) -> bytes:
     """A small JPEG of a picture file.
 
     Raises:

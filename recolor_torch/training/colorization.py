@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import BINS, annealed_mean, count_bins, rebalancing_weights
+from recolor_torch.color.difference import LARGEST_PSNR, psnr
 from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.describe import INSTANTIATOR, arguments
 from recolor_torch.errors import UsageError
@@ -253,12 +254,12 @@ class ColorizationTraining(pl.LightningModule):
     def _measure(self, batch: Any, batch_idx: int, stage: str) -> None:
         image, luminance = self.shown(batch)
         chroma = rgb_to_yuv(image)[:, 1:]
-        self.log(f"{stage}/psnr_gray", psnr(luminance.expand_as(image), image).mean(), batch_size=len(image))
+        self.log(f"{stage}/psnr_gray", _mean_psnr(luminance.expand_as(image), image), batch_size=len(image))
         for points in VALIDATED_POINTS if self.hints else (0,):
             hints, mask = self.given_points(chroma, points, batch_idx)
             estimate = self(luminance, hints, mask)
             for name, found in colors_of(estimate, luminance).items():
-                value = psnr(found, image).mean()
+                value = _mean_psnr(found, image)
                 self.log(f"{stage}/psnr_{points}_{name}", value, batch_size=len(image))
 
     def given_points(self, chroma: Tensor, points: int, batch_idx: int) -> tuple[Tensor, Tensor]:
@@ -337,6 +338,5 @@ def quarter_ab(image: Tensor) -> Tensor:
     return rgb_to_lab(F.avg_pool2d(image, 4, ceil_mode=True))[:, 1:]
 
 
-def psnr(image: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each sample over R, G and B, (B,), in dB."""
-    return -10 * (image - truth).square().mean((1, 2, 3)).clamp(min=1e-10).log10()
+def _mean_psnr(image: Tensor, truth: Tensor) -> Tensor:
+    return psnr(image, truth).clamp_max(LARGEST_PSNR).mean().float()

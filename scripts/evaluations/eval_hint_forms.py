@@ -21,6 +21,7 @@ import scipy.sparse.linalg as spla
 import torch
 from PIL import Image
 
+from recolor_torch.color.difference import psnr
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.linalg.solve import solve
 from recolor_torch.methods.levin import LevinColorization
@@ -154,8 +155,8 @@ def measure(file: Path, names: list[str], points: list[int], scores: Scores) -> 
                 found = torch.from_numpy(independent(*plain))[None].float()
             else:
                 found = solve(LevinEnergy(y, given, mask, **FORMS[name])).x
-            scores.add(psnr(to_rgb(y, found), rgb), *key)
-    return psnr(to_rgb(y, 0 * chroma), rgb)
+            scores.add(float(psnr(to_rgb(y, found), rgb)), *key)
+    return float(psnr(to_rgb(y, 0 * chroma), rgb))
 
 
 def print_table(names: list[str], points: list[int], table: np.ndarray) -> None:
@@ -173,10 +174,6 @@ def print_table(names: list[str], points: list[int], table: np.ndarray) -> None:
             error = gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else float("nan")
             cells.append(f"{table[k, column].mean():.2f} ({gap.mean():+.2f} ± {error:.2f})")
         print(f"| {name}{mark} | " + " | ".join(cells) + " |")
-
-
-def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float(-10 * torch.log10((a - b).square().mean()))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import torch
 from matplotlib.figure import Figure
 
 from recolor_torch.color import rgb_to_luminance
+from recolor_torch.color.difference import LARGEST_PSNR, psnr
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.protocols import points_of, random_numbers, to_8_bits
 from recolor_torch.files import write_bytes_atomically
@@ -108,12 +109,7 @@ def evaluate(
             hints, mask = points_of(truth, count, random_numbers(seed, path.name, "points"))
             guide = Guide(hints=hints, hint_mask=mask) if count else Guide()
             result = recolor(truth, method, guide)
-        scores[str(path), name, count] = psnr(to_8_bits(result), truth)
-
-
-def psnr(image: torch.Tensor, truth: torch.Tensor) -> float:
-    """In dB, of one picture."""
-    return float(-10 * (image - truth).square().mean().clamp(min=1e-10).log10())
+        scores[str(path), name, count] = float(psnr(to_8_bits(result), truth).clamp_max(LARGEST_PSNR))
 
 
 def table(scores: Scores, counts: list[int]) -> str:

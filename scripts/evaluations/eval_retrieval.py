@@ -24,7 +24,7 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import prepare
+from recolor_torch.gallery.descriptor import scaled_luminance
 from recolor_torch.gallery.raw import RawStore
 from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.vectors import vector_chunks
@@ -69,7 +69,7 @@ def finding_again(train: Path, rows: Sequence[Row], weights: str | None, seed: i
     }
 
     def seen(y: Tensor) -> Tensor:
-        return prepare(y.expand(-1, 3, -1, -1), spec.side)
+        return scaled_luminance(y.expand(-1, 3, -1, -1), spec.side)
 
     queries = {name: [distort(y) for y in pictures] for name, distort in distortions.items()}
     with torch.inference_mode():

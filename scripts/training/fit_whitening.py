@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, make_spec
-from recolor_torch.gallery.descriptor import LAYERS, depth_of, prepare
+from recolor_torch.gallery.descriptor import LAYERS, depth_of, scaled_luminance
 from recolor_torch.gallery.fixed import FILE, save_whitening
 from recolor_torch.gallery.whitening import fit_whitening
 from scripts.evaluations.eval_retrieval import SUBSETS, read
@@ -46,7 +46,7 @@ def describe_pictures(train: Path, rows: list[dict[str, str]], descriptor: Descr
     """Descriptors of pictures and of their mirror images, (N, 2, D); those of one size go through together."""
     sizes: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
     for i, row in enumerate(rows):
-        y = prepare(read(train, row), descriptor.spec.side)
+        y = scaled_luminance(read(train, row), descriptor.spec.side)
         sizes.setdefault(tuple(y.shape), []).append((i, y))
     found: list[Tensor] = [torch.zeros(0)] * len(rows)
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from recolor_torch.cli import colorize as colorize_module
 from recolor_torch.cli import lightning as lightning_module
 from recolor_torch.cli.help import short_help
 from recolor_torch.cli.parser import guess
-from recolor_torch.cli.signatures import constant, known_methods, outline
+from recolor_torch.cli.signatures import known_methods, outline, read_constant
 from recolor_torch.cli.tune import TARGETS
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.metrics import METRICS
@@ -42,7 +42,7 @@ def test_methods_and_other_classes_are_found_in_source():
     assert list(known_methods()) == list(METHODS)
     same_signature(outline("recolor_torch.film.settings", "FilmSettings"), FilmSettings)
     same_signature(outline("recolor_torch.lit", "PictureDataModule"), PictureDataModule)
-    assert constant("recolor_torch.evaluation.protocols", "REFERENCES") == REFERENCES
+    assert read_constant("recolor_torch.evaluation.protocols", "REFERENCES") == REFERENCES
     judged = {"lpips", "same_class"}  # by weights that a user may not have
     assert list(TARGETS) == [n for n, m in METRICS.items() if m.better and m.needs_truth and n not in judged]
     with pytest.raises(LookupError, match="has no Nothing"):

@@ -147,6 +147,6 @@ def test_a_full_disk_is_one_sentence(monkeypatch, capsys):
     def fill(argv):
         raise OSError(28, "No space left on device", "pending/x")
 
-    monkeypatch.setattr("recolor_torch.cli.gallery.build", fill)
+    monkeypatch.setattr("recolor_torch.cli.gallery.run_build", fill)
     assert main(["gallery", "build", "g", "pictures"]) == 2
     assert "cannot write the gallery (No space left on device)" in capsys.readouterr().err

@@ -5,9 +5,9 @@ from recolor_torch.energies.temporal import (
     LOST_VARIANCE,
     STEP_VARIANCE,
     Belief,
-    carry,
+    carry_belief,
     find_ties,
-    join,
+    join_beliefs,
     warp_sharply,
 )
 
@@ -24,12 +24,12 @@ def two_passes(chroma, precision, ties):
     own = [Belief(chroma[t : t + 1], precision[t : t + 1]) for t in range(frames)]
     forward = [own[0]]
     for t in range(1, frames):
-        forward.append(join(carry(forward[-1], still(ties), ties[t - 1 : t]), own[t]))
+        forward.append(join_beliefs(carry_belief(forward[-1], still(ties), ties[t - 1 : t]), own[t]))
     out, later = [forward[-1].chroma], own[-1]
     for t in range(frames - 2, -1, -1):
-        came = carry(later, still(ties), ties[t : t + 1])
-        out.append(join(forward[t], came).chroma)
-        later = join(came, own[t])
+        came = carry_belief(later, still(ties), ties[t : t + 1])
+        out.append(join_beliefs(forward[t], came).chroma)
+        later = join_beliefs(came, own[t])
     return torch.cat(out[::-1])
 
 
@@ -82,11 +82,11 @@ def test_precision_falls_with_every_frame_and_is_lost_at_an_occlusion():
     tie = torch.full((1, 1, *SIZE), 1 / STEP_VARIANCE)
     belief = start
     for _ in range(100):
-        belief = carry(belief, still(tie), tie)
+        belief = carry_belief(belief, still(tie), tie)
     torch.testing.assert_close(
         1 / belief.precision, torch.full_like(tie, 100 * STEP_VARIANCE + 1e-8), rtol=1e-3, atol=0
     )
-    lost = carry(belief, still(tie), torch.full_like(tie, 1 / LOST_VARIANCE))
+    lost = carry_belief(belief, still(tie), torch.full_like(tie, 1 / LOST_VARIANCE))
     assert lost.precision.max() <= 1 / LOST_VARIANCE
 
 
@@ -107,4 +107,4 @@ def test_ties_hold_along_the_motion_and_end_at_rims_and_unlike_things():
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="flow must have shape"):
-        carry(Belief.nothing(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))
+        carry_belief(Belief.nothing(torch.zeros(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4))

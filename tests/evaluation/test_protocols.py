@@ -5,7 +5,7 @@ from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.evaluation.cases import Case
-from recolor_torch.evaluation.protocols import PATCH, Protocol, guide_for, points_of, prepare, random_numbers
+from recolor_torch.evaluation.protocols import PATCH, Protocol, guide_for, points_of, prepare_case, random_numbers
 from recolor_torch.methods import Recolorizer, build_method
 from recolor_torch.pictures import PictureError
 
@@ -21,14 +21,14 @@ def pixels(path):
 
 
 def test_the_other_half_shares_no_pixel_with_the_target(photo):
-    got = prepare(photo, Protocol(side=0, points=0))
+    got = prepare_case(photo, Protocol(side=0, points=0))
     whole = pixels(photo.target)
     assert torch.equal(got.truth, whole[..., :30])
     assert torch.equal(got.guide.references[0].image, whole[..., 30:])
 
 
 def test_the_target_is_the_gray_of_the_truth_at_8_bits(photo):
-    got = prepare(photo, Protocol(side=33))
+    got = prepare_case(photo, Protocol(side=33))
     assert got.truth.shape[-2:] == (33, 25)  # the left half is taller than wide
     levels = 255 * got.target
     assert (levels - levels.round()).abs().max() < 1e-4
@@ -37,7 +37,7 @@ def test_the_target_is_the_gray_of_the_truth_at_8_bits(photo):
 
 
 def test_a_crop_is_a_part_of_the_photograph(photo):
-    got = prepare(photo, Protocol(side=0, references="crop", points=0))
+    got = prepare_case(photo, Protocol(side=0, references="crop", points=0))
     part, whole = got.guide.references[0].image, pixels(photo.target)
     assert part.shape[-2:] == (30, 45)
     places = [(y, x) for y in range(11) for x in range(17) if torch.equal(whole[..., y : y + 30, x : x + 45], part)]
@@ -47,10 +47,10 @@ def test_a_crop_is_a_part_of_the_photograph(photo):
 def test_other_draws_another_photograph(photo, tmp_path):
     others = tuple(save_picture(tmp_path / f"{n}.png", 20 + n, 16, seed=n) for n in range(4))
     protocol = Protocol(side=0, references="other", points=0)
-    first = prepare(photo, protocol, (photo.target, *others)).guide.references[0].image
+    first = prepare_case(photo, protocol, (photo.target, *others)).guide.references[0].image
     assert first.shape[-1] in range(20, 24)
-    assert torch.equal(first, prepare(photo, protocol, (photo.target, *others)).guide.references[0].image)
-    assert prepare(photo, protocol, (photo.target,)).guide.references == ()
+    assert torch.equal(first, prepare_case(photo, protocol, (photo.target, *others)).guide.references[0].image)
+    assert prepare_case(photo, protocol, (photo.target,)).guide.references == ()
 
 
 def test_points_are_patches_with_their_mean_colour(photo):
@@ -66,24 +66,24 @@ def test_points_are_patches_with_their_mean_colour(photo):
 
 
 def test_all_that_is_random_depends_on_seed_and_name_alone(photo):
-    one, same, other = (prepare(photo, Protocol(seed=seed)).digest for seed in (0, 0, 1))
+    one, same, other = (prepare_case(photo, Protocol(seed=seed)).digest for seed in (0, 0, 1))
     assert one == same != other
     again = Case("another", photo.target, photo.truth)
-    assert prepare(again, Protocol()).digest != one
+    assert prepare_case(again, Protocol()).digest != one
 
 
 def test_what_a_case_names_is_taken_as_it_is(photo, tmp_path):
     reference = save_picture(tmp_path / "ref.png", 30, 20, seed=3)
     gray = save_picture(tmp_path / "gray.png", 61, 40, mode="L")
-    got = prepare(Case("a", gray, photo.target, (reference,)), Protocol(side=0))
+    got = prepare_case(Case("a", gray, photo.target, (reference,)), Protocol(side=0))
     assert torch.equal(got.guide.references[0].image, pixels(reference))
     assert got.given == {"reference": "1 reference", "hints": "10 points"}
     assert torch.equal(got.truth, pixels(photo.target))
-    assert prepare(Case("a", gray, None), Protocol(side=0)).given == {}
+    assert prepare_case(Case("a", gray, None), Protocol(side=0)).given == {}
 
 
 def test_a_method_is_given_what_it_asks_for(photo):
-    got = prepare(photo, Protocol())
+    got = prepare_case(photo, Protocol())
     guide, given = guide_for(build_method("levin"), got)
     assert guide.references == ()
     assert given == {"hints": "10 points"}
@@ -93,7 +93,7 @@ def test_a_method_is_given_what_it_asks_for(photo):
 
 
 def test_a_method_that_asks_for_nothing_is_given_what_is_offered(photo):
-    got, method = prepare(photo, Protocol()), Recolorizer()
+    got, method = prepare_case(photo, Protocol()), Recolorizer()
     assert guide_for(method, got)[1] == {}
     assert guide_for(method, got)[0].hints is None
     assert guide_for(method, got, "points")[1] == {"hints": "10 points"}
@@ -104,4 +104,4 @@ def test_a_method_that_asks_for_nothing_is_given_what_is_offered(photo):
 def test_broken_pictures_are_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
     with pytest.raises(PictureError, match=r"broken\.png"):
-        prepare(Case("a", tmp_path / "broken.png", tmp_path / "broken.png"), Protocol())
+        prepare_case(Case("a", tmp_path / "broken.png", tmp_path / "broken.png"), Protocol())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from recolor_torch.errors import UsageError
-from recolor_torch.film.shots import THUMB, Shot, find_shots, read_shots, thumbnail, write_shots
+from recolor_torch.film.shots import THUMB, Shot, find_shots, read_shots, shot_thumbnail, write_shots
 
 
 def scene(seed, frames, step=(0.0, 0.0), gain=0.0, grain=0.01):
@@ -15,7 +15,7 @@ def scene(seed, frames, step=(0.0, 0.0), gain=0.0, grain=0.01):
         y, x = int(20 + t * step[1]), int(20 + t * step[0])
         view = large[y : y + 144, x : x + 256] * (1 + gain * (-1) ** t)
         view = view + grain * torch.randn(view.shape, generator=g)
-        out.append(thumbnail(view.clamp(0, 1)[None, None]))
+        out.append(shot_thumbnail(view.clamp(0, 1)[None, None]))
     return torch.stack(out)
 
 

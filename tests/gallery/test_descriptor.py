@@ -8,7 +8,7 @@ from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import VGG19, VggWeights, find_vgg19
 from recolor_torch.features.layers import CHANNELS, feature_index
 from recolor_torch.gallery import Descriptor, DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import TEXTURE, first_layers, prepare
+from recolor_torch.gallery.descriptor import TEXTURE, first_layers, scaled_luminance
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_descriptor_is_statistics_of_the_features_of_the_luminance(weights, pict
     spec = make_spec(weights, ["conv_2", "conv3_1"], pooling, side=64)
     assert spec.layers == ("conv_2", "conv_5")
     descriptor = Descriptor(weights, spec)
-    y = prepare(picture, 64)
+    y = scaled_luminance(picture, 64)
     features = VGG19(weights, ["conv_2", "conv_5"])(y.expand(-1, 3, -1, -1))
     expected = torch.cat([statistics(f, pooling) for f in features.values()], 1)
     torch.testing.assert_close(descriptor(y), expected, rtol=1e-4, atol=1e-5)
@@ -53,12 +53,12 @@ def test_descriptor_is_statistics_of_the_features_of_the_luminance(weights, pict
 
 def test_colour_is_not_looked_at(weights, picture):
     gray = rgb_to_luminance(picture).expand(-1, 3, -1, -1)
-    torch.testing.assert_close(prepare(gray, 48), prepare(picture, 48), rtol=0, atol=1e-6)
+    torch.testing.assert_close(scaled_luminance(gray, 48), scaled_luminance(picture, 48), rtol=0, atol=1e-6)
 
 
 def test_mirrored_copies_are_descriptors_of_mirrored_pictures(weights, picture):
     descriptor = Descriptor(weights, make_spec(weights, TEXTURE, side=64))
-    y = prepare(picture, 64)
+    y = scaled_luminance(picture, 64)
     copies = descriptor.copies(y)
     assert copies.shape == (2, 2, 768)
     torch.testing.assert_close(copies[:, 1], descriptor(y.flip(-1)))
@@ -70,12 +70,12 @@ def test_mirrored_copies_are_descriptors_of_mirrored_pictures(weights, picture):
     ("size", "expected"), [((40, 64), (50, 80)), ((300, 200), (80, 53)), ((2, 500), (16, 80)), ((1, 1), (80, 80))]
 )
 def test_size_that_is_compared(size, expected):
-    assert prepare(torch.rand(1, 3, *size), 80).shape[-2:] == expected
+    assert scaled_luminance(torch.rand(1, 3, *size), 80).shape[-2:] == expected
 
 
 def test_reduction_is_antialiased():
     stripes = (torch.arange(640) % 2).float().expand(1, 3, 480, 640)
-    assert float((prepare(stripes, 160)[..., 4:-4] - 0.5).abs().max()) < 0.01
+    assert float((scaled_luminance(stripes, 160)[..., 4:-4] - 0.5).abs().max()) < 0.01
 
 
 def test_a_file_with_more_layers_has_the_same_spec(weights):
@@ -132,14 +132,14 @@ def test_settings_are_checked(weights, options, message):
 
 def test_shapes_are_checked(weights):
     with pytest.raises(ValueError, match="image must have shape"):
-        prepare(torch.rand(3, 8, 8), 64)
+        scaled_luminance(torch.rand(3, 8, 8), 64)
     with pytest.raises(ValueError, match="luminance must have shape"):
         Descriptor(weights, make_spec(weights, TEXTURE))(torch.rand(1, 3, 32, 32))
 
 
 def test_on_the_device(weights, picture, device):
     descriptor = Descriptor(weights, make_spec(weights, TEXTURE, side=64))
-    y = prepare(picture, 64)
+    y = scaled_luminance(picture, 64)
     expected = descriptor(y)
     out = descriptor.to(device)(y.to(device))
     assert out.device.type == device.type
@@ -152,7 +152,7 @@ def test_real_features_find_a_crop_before_another_picture(vgg19_path, shared):
     found = find_vgg19(vgg19_path, depth=5)
     descriptor = Descriptor(found, make_spec(found, TEXTURE, side=96))
     pictures = [read_picture(p).image for p in sorted((shared / "data/photos/kodak").glob("*.png"))[:4]]
-    rows = F.normalize(torch.cat([descriptor(prepare(x, 96)) for x in pictures]))
-    crops = F.normalize(torch.cat([descriptor(prepare(x[..., 40:-40, 60:-60], 96)) for x in pictures]))
+    rows = F.normalize(torch.cat([descriptor(scaled_luminance(x, 96)) for x in pictures]))
+    crops = F.normalize(torch.cat([descriptor(scaled_luminance(x[..., 40:-40, 60:-60], 96)) for x in pictures]))
     centre = rows.mean(0)
     assert (F.normalize(crops - centre) @ F.normalize(rows - centre).T).argmax(1).tolist() == [0, 1, 2, 3]

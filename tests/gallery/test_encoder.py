@@ -11,7 +11,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.features.weights import NO_VGG
 from recolor_torch.gallery import Descriptor, Gallery, fixed, make_spec
-from recolor_torch.gallery.descriptor import LAYERS, depth_of, prepare
+from recolor_torch.gallery.descriptor import LAYERS, depth_of, scaled_luminance
 from recolor_torch.gallery.encoder import load_encoder
 from recolor_torch.gallery.fixed import fixed_whitening, save_whitening
 from recolor_torch.gallery.gallery import rebuild_command
@@ -94,7 +94,7 @@ def test_the_default_features_have_a_whitening_for_small_galleries(monkeypatch):
     descriptor = Descriptor(find_vgg19(depth=depth_of(LAYERS)), spec)
     files = sorted(Path(examples.__file__).parent.glob("*.jpg"))
     with torch.inference_mode():
-        raw = torch.cat([descriptor(prepare(read_picture(f).image.float(), spec.side)) for f in files]).numpy()
+        raw = torch.cat([descriptor(scaled_luminance(read_picture(f).image.float(), spec.side)) for f in files]).numpy()
     others = ~np.eye(len(files), dtype=bool)
     plain, whitened = (to_vectors(raw, w) for w in (None, whitening))
     assert (plain @ plain.T)[others].min() > 0.8  # without it all pictures look alike

@@ -11,7 +11,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.gallery import Gallery
 from recolor_torch.gallery.pending import FOLDER
 from recolor_torch.gallery.store import open_state
-from recolor_torch.gallery.upkeep import build_gallery, find_pictures, remove_pictures, update_gallery
+from recolor_torch.gallery.upkeep import build_gallery, find_gallery_files, remove_pictures, update_gallery
 from recolor_torch.gallery.verify import verify
 
 NOTES = ("lock", "writer.json")
@@ -269,7 +269,7 @@ def test_raw_files_stay_few_over_many_updates(place, gallery):
 def test_the_gallery_is_not_looked_through_for_pictures(place):
     build_gallery(place / "in/g", [str(place / "in")], SPEC, FakeEmbed(), factory="Flat")
     (place / "in/g/picture.jpg").write_bytes(b"inside the gallery")
-    assert len(find_pictures(place / "in/g", [".."])) == 14
+    assert len(find_gallery_files(place / "in/g", [".."])) == 14
 
 
 def test_a_picture_that_changed_between_two_stopped_builds(place):

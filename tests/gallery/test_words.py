@@ -11,7 +11,7 @@ from recolor_torch.gallery.merge import merge_galleries
 from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.upkeep import build_gallery, update_gallery
-from recolor_torch.gallery.words import change_words, find_words, split_words, write_words
+from recolor_torch.gallery.words import change_words, search_words, split_words, write_words
 
 
 def row(i, path, text=""):
@@ -40,31 +40,31 @@ ROWS = [
     ],
 )
 def test_words_find_their_pictures(words, ids):
-    found = find_words(None, ROWS, words)
+    found = search_words(None, ROWS, words)
     assert found.all
     assert found.ids[0] in ids
     assert sorted(found.ids) == sorted(ids)
 
 
 def test_where_none_has_all_words_those_with_most_are_found():
-    assert find_words(None, ROWS, "harbour evening vienna").ids == (3,)
-    found = find_words(None, ROWS, "light table")
+    assert search_words(None, ROWS, "harbour evening vienna").ids == (3,)
+    found = search_words(None, ROWS, "light table")
     assert not found.all
     assert set(found.ids) == {5, 7}
-    assert find_words(None, ROWS, "harbour zebra").missing == ("zebra",)
-    assert find_words(None, ROWS, "zebra").ids == ()
+    assert search_words(None, ROWS, "harbour zebra").missing == ("zebra",)
+    assert search_words(None, ROWS, "zebra").ids == ()
     with pytest.raises(UsageError, match="no words"):
-        find_words(None, ROWS, "?! -")
+        search_words(None, ROWS, "?! -")
 
 
 @settings(max_examples=30)
 @given(st.text(max_size=30))
 def test_whatever_is_typed_is_words_or_a_sentence(text):
     if split_words(text):
-        assert set(find_words(None, ROWS, text).ids) <= {3, 4, 5, 7}
+        assert set(search_words(None, ROWS, text).ids) <= {3, 4, 5, 7}
     else:
         with pytest.raises(UsageError, match="no words"):
-            find_words(None, ROWS, text)
+            search_words(None, ROWS, text)
 
 
 def test_an_index_that_is_changed_is_one_that_is_made_anew(tmp_path):
@@ -72,9 +72,9 @@ def test_an_index_that_is_changed_is_one_that_is_made_anew(tmp_path):
     new = [*ROWS[1:], row(3, "photos/Harbours/night.jpg"), row(9, "zoo/zebra.jpg")]
     change_words(tmp_path / "a.sqlite", tmp_path / "b.sqlite", ROWS[:1], new[-2:])
     for words in ("harbour", "evening", "night", "zebra", "vienna", "harbour night"):
-        changed, fresh = find_words(tmp_path / "b.sqlite", [], words), find_words(None, new, words)
+        changed, fresh = search_words(tmp_path / "b.sqlite", [], words), search_words(None, new, words)
         assert (set(changed.ids), changed.missing) == (set(fresh.ids), fresh.missing), words
-    assert find_words(tmp_path / "a.sqlite", [], "evening").ids  # the old one is as it was
+    assert search_words(tmp_path / "a.sqlite", [], "evening").ids  # the old one is as it was
 
 
 def test_a_table_keeps_captions_and_older_ones_have_none():
@@ -186,5 +186,5 @@ QUERIES = {
 
 
 def test_the_expected_picture_comes_first():
-    first = {words: find_words(None, COLLECTION, words).ids[0] for words in QUERIES}
+    first = {words: search_words(None, COLLECTION, words).ids[0] for words in QUERIES}
     assert first == QUERIES

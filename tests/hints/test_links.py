@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
-from recolor_torch.hints.links import Link, Region, parse_links, resolve_names
+from recolor_torch.hints.links import LinkShape, Region, parse_links, resolve_names
 from recolor_torch.hints.read import HintError, encode_hints, read_hints
 from recolor_torch.hints.shapes import HintShapes, parse_shapes
 
@@ -24,7 +24,7 @@ regions = st.one_of(
     st.builds(lambda p, r: Region("stroke", tuple(p), r), st.lists(places, min_size=1, max_size=4), sides),
 )
 sizes = st.none() | st.tuples(st.integers(1, 99), st.integers(1, 99))
-links = st.builds(Link, regions, regions, st.text(min_size=1).filter(lambda s: s.strip() and "\0" not in s), sizes)
+links = st.builds(LinkShape, regions, regions, st.text(min_size=1).filter(lambda s: s.strip() and "\0" not in s), sizes)
 
 
 @given(st.lists(links, max_size=3).map(tuple))

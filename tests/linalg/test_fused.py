@@ -33,8 +33,8 @@ def test_kernels_agree_with_the_plain_operations(interpreted):
 
 
 def test_a_kernel_that_is_wrong_is_found_and_not_used(interpreted, monkeypatch, caplog):
-    rows = fused.rows
-    monkeypatch.setattr(fused, "rows", lambda *args, **kwargs: 1.001 * rows(*args, **kwargs))
+    rows = fused.update_rows
+    monkeypatch.setattr(fused, "update_rows", lambda *args, **kwargs: 1.001 * rows(*args, **kwargs))
     monkeypatch.setattr(fused_check, "_pixels", lambda *_: [])
     matrix = csr_sorted(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2.0, 3.0]), (2, 2))
     assert fused.product(matrix, torch.eye(2)).tolist() == [[0, 2], [3, 0]]

@@ -17,7 +17,7 @@ from recolor_torch.linalg.graph import (
     aggregate,
     compressed,
     csr_sorted,
-    multiply,
+    multiply_sparse,
     row_numbers,
     strong_entries,
     strong_ties,
@@ -242,7 +242,7 @@ def sparse(rows, cols, seed, device):
 
 def test_sparse_products_and_transposes(device):
     (a, dense_a), (b, dense_b) = sparse(30, 20, 0, device), sparse(20, 25, 1, device)
-    product, turned = multiply(a, b), transpose(a)
+    product, turned = multiply_sparse(a, b), transpose(a)
     torch.testing.assert_close(product.to_dense().cpu(), dense_a @ dense_b)
     torch.testing.assert_close(turned.to_dense().cpu(), dense_a.t().contiguous())
     for matrix in (product, turned):
@@ -254,10 +254,10 @@ def test_sparse_products_give_their_memory_back():
     g = torch.Generator().manual_seed(0)
     cols = (torch.arange(n).repeat_interleave(5) + torch.randint(-50, 50, (5 * n,), generator=g)) % n
     a = compressed(torch.arange(0, 5 * n + 1, 5, dtype=torch.int32), cols.int(), torch.ones(5 * n), (n, n))
-    multiply(a, a)
+    multiply_sparse(a, a)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(20):  # each has about 4 MB
-        multiply(a, a)
+        multiply_sparse(a, a)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
 
 

@@ -9,10 +9,10 @@ from pictures import save_picture
 
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, make_spec
-from recolor_torch.gallery.descriptor import TEXTURE, prepare
+from recolor_torch.gallery.descriptor import TEXTURE, scaled_luminance
 from recolor_torch.gallery.pending import read_checkpoints
 from recolor_torch.gallery.store import open_state
-from recolor_torch.gallery.upkeep import build_gallery, find_pictures
+from recolor_torch.gallery.upkeep import build_gallery, find_gallery_files
 from recolor_torch.lit.gallery import CheckpointWriter, embed_pictures
 from recolor_torch.pictures import read_picture
 
@@ -33,14 +33,14 @@ def weights(vgg19_path):
 
 def test_descriptors_are_those_of_their_pictures(place, weights):
     spec = make_spec(weights, TEXTURE, side=48)
-    found = find_pictures(place / "g", ["../in"])
+    found = find_gallery_files(place / "g", ["../in"])
     assert not embed_pictures(place / "g", spec, found, weights, workers=0, batch_size=5, accelerator="cpu")
     (checkpoint,) = read_checkpoints(place / "g", spec)
     descriptor = Descriptor(weights, spec)
     assert len(checkpoint.rows) == 7
     for row, raw in zip(checkpoint.rows, checkpoint.raw()):
         image = read_picture(place / "g" / row.path).image
-        expected = descriptor.copies(prepare(image, 48))[0]
+        expected = descriptor.copies(scaled_luminance(image, 48))[0]
         torch.testing.assert_close(torch.from_numpy(raw), expected, rtol=1e-4, atol=1e-4)
         assert (row.height, row.width) == tuple(image.shape[-2:])
     assert [os.path.basename(s.path) for s in checkpoint.skipped] == ["bad.png"]
@@ -70,7 +70,7 @@ def test_an_interrupted_run_keeps_what_it_has_done(place, weights):
 
 def test_checkpoints_come_as_often_as_they_are_wanted(place, weights):
     spec = make_spec(weights, TEXTURE, side=48)
-    found = find_pictures(place / "g", ["../in"])
+    found = find_gallery_files(place / "g", ["../in"])
     writer = CheckpointWriter(place / "g", spec, every=3)
     embed_pictures(place / "g", spec, found, weights, workers=0, batch_size=2, writer=writer, accelerator="cpu")
     sizes = sorted(len(c.rows) + len(c.skipped) for c in read_checkpoints(place / "g", spec))
@@ -81,13 +81,13 @@ def test_other_weights_stop_before_anything_is_written(place, weights):
     spec = make_spec(weights, TEXTURE, side=48)
     other = type(weights)({k: 2 * v for k, v in weights.state.items()}, weights.scale, weights.mean, weights.std, "x")
     with pytest.raises(ValueError, match="made with other features: weights"):
-        embed_pictures(place / "g", spec, find_pictures(place / "g", ["../in"]), other, accelerator="cpu")
+        embed_pictures(place / "g", spec, find_gallery_files(place / "g", ["../in"]), other, accelerator="cpu")
     assert not (place / "g/pending").exists()
 
 
 def test_a_run_without_readable_pictures(place, weights):
     spec = make_spec(weights, TEXTURE, side=48)
-    bad = [f for f in find_pictures(place / "g", ["../in"]) if "bad" in f.path]
+    bad = [f for f in find_gallery_files(place / "g", ["../in"]) if "bad" in f.path]
     assert not embed_pictures(place / "g", spec, bad, weights, workers=0, accelerator="cpu")
     (checkpoint,) = read_checkpoints(place / "g", spec)
     assert (len(checkpoint.rows), len(checkpoint.skipped)) == (0, 1)

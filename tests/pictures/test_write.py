@@ -368,12 +368,12 @@ class FullDisk:
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "BMP"])
 def test_a_full_disk_is_noticed(tmp_path, format):
-    from recolor_torch.pictures.carry import carry
+    from recolor_torch.pictures.carry import find_carried
     from recolor_torch.pictures.write import _write_with_pillow
 
     pixels = np.zeros((8, 8, 3), np.uint8)
     with (tmp_path / "x").open("wb") as file, pytest.raises(OSError, match="No space left"):
-        _write_with_pillow(FullDisk(file), format, pixels, None, carry(None, format), None, False)
+        _write_with_pillow(FullDisk(file), format, pixels, None, find_carried(None, format), None, False)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -7,7 +7,7 @@ from PIL import Image
 from studios import gray_picture
 
 from recolor_torch.errors import UsageError
-from recolor_torch.hints.links import Link, Region
+from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.shapes import Stroke, parse_shapes
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk, shell_line
@@ -121,7 +121,7 @@ def test_nothing_to_export(folder):
 def test_links_count_beside_references_or_alone(folder):
     desk = make_desk([str(folder / "scans" / "a.png")])
     box = Region("rectangle", ((0.0, 0.0), (9.0, 9.0)))
-    linked = Marks((64, 48), links=(Link(box, box, "../c.png"),))
+    linked = Marks((64, 48), links=(LinkShape(box, box, "../c.png"),))
     alone = Recipe("reference")
     assert "a.hints.json -m correspondence --max-side" in shell_line(desk.command(0, linked, alone))
     painted = Marks((64, 48), PAINTED.items, linked.links)

@@ -9,7 +9,7 @@ from PIL import Image
 from recolor_torch.cli import main
 from recolor_torch.color import fit_gamut, rgb_to_luminance
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.hints.links import Link, Region
+from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.read import hints_from_shapes
 from recolor_torch.hints.shapes import Stroke
 from recolor_torch.methods import build_method
@@ -135,7 +135,7 @@ def test_links_are_those_of_the_command_line(network, image, tmp_path, keys):
     target, region = (
         Region("rectangle", box) for box in (((130.0, 100.0), (160.0, 130.0)), ((0.0, 0.0), (40.0, 60.0)))
     )
-    painted = replace(SEQUENCE[0], links=(Link(target, region, library.listed(0)[0]["file"]),))
+    painted = replace(SEQUENCE[0], links=(LinkShape(target, region, library.listed(0)[0]["file"]),))
     if not keys:
         painted = replace(painted, items=())
     recipe = Recipe("reference", references=keys)
@@ -171,7 +171,7 @@ def test_links_that_are_not_matched_yet_change_nothing(network, image):
     engine.matched[("r0",), ()] = Matched(
         torch.full((1, 2, *engine.finest.size), 0.1), *(2 * [torch.ones(1, 1, *engine.finest.size)]), None
     )
-    linked = replace(marks(), links=(Link(box, box, "a.png"),))
+    linked = replace(marks(), links=(LinkShape(box, box, "a.png"),))
     assert not engine.knows(recipe, linked.links)
     assert (last(engine, linked, recipe).chroma == 0.1).all()
 

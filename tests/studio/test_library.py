@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from recolor_torch.cli import main
-from recolor_torch.hints.links import Link, Region
+from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk
 from recolor_torch.studio.library import MATCHES, MOST_UPLOADS, Library
@@ -71,7 +71,7 @@ def test_links_name_files_from_the_folder_of_the_hints(folder):
     dropped = library.add((folder / "photos" / "c0.png").read_bytes(), "mine.png")
     files = [e["file"] for e in library.listed(0)]
     assert files[0] == "../photos/c1.png"
-    links = tuple(Link(box, box, name) for name in files)
+    links = tuple(LinkShape(box, box, name) for name in files)
     assert library.linked(0, links) == ["r0", dropped.key]
     guide = library.guide(0, ("r0",), Marks((160, 120), links=links), (60, 80))
     assert [r.weight for r in guide.references] == [1.0, 0.0]
@@ -79,7 +79,7 @@ def test_links_name_files_from_the_folder_of_the_hints(folder):
     assert guide.links[0].target.sum() == 25 * 25
     for name in ("/etc/passwd", "../secret.png", "photos/c1.png", ""):
         with pytest.raises(KeyError, match="does not have"):
-            library.linked(0, (Link(box, box, name),))
+            library.linked(0, (LinkShape(box, box, name),))
     library.close()
 
 
@@ -88,7 +88,7 @@ def test_references_of_links_in_a_file_are_on_the_page(folder):
     library = Library(make_desk([str(folder / "old.png")], references=[str(folder / "photos" / "c1.png")]))
     (folder / "recolored").mkdir()
     names = ("c1.png", "../photos/c3.png", "gone.png")
-    marks = library.adopt(0, Marks((160, 120), links=tuple(Link(box, box, n) for n in names)))
+    marks = library.adopt(0, Marks((160, 120), links=tuple(LinkShape(box, box, n) for n in names)))
     assert [k.name for k in marks.links] == ["../photos/c1.png", "../photos/c3.png", "gone.png"]
     assert [(e["source"], e["name"]) for e in library.listed(0)] == [("command", "c1.png"), ("hints", "c3.png")]
     assert len(library.linked(0, marks.links)) == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recolor_torch.hints.links import Link, Region
+from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.shapes import Stroke, parse_shapes
 from recolor_torch.studio.marks import MOST_POINTS, Mark, Marks, parse_file, parse_marks, scaled
 
@@ -28,7 +28,7 @@ marks = st.builds(
     Marks,
     st.just(SIZE),
     st.lists(st.builds(Mark, strokes, flags), max_size=6).map(tuple),
-    st.lists(st.builds(Link, rectangles, rectangles, st.just("r0.png")), max_size=2).map(tuple),
+    st.lists(st.builds(LinkShape, rectangles, rectangles, st.just("r0.png")), max_size=2).map(tuple),
 )
 
 

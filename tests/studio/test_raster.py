@@ -10,7 +10,7 @@ from recolor_torch.hints.read import hints_from_shapes
 from recolor_torch.hints.shapes import HintShapes, Stroke
 from recolor_torch.resize import resize_hints
 from recolor_torch.studio import raster as module
-from recolor_torch.studio.raster import Raster, Reduction
+from recolor_torch.studio.raster import Reduction, StrokeRaster
 
 SIZE = (60, 40)
 numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
@@ -26,7 +26,7 @@ states = st.lists(st.lists(strokes, max_size=5).map(tuple), min_size=1, max_size
 @settings(deadline=None)
 @given(states)
 def test_a_raster_that_is_kept_is_a_raster_from_scratch(states):
-    raster = Raster((20, 30))
+    raster = StrokeRaster((20, 30))
     for state in states:
         colors, mask = raster.draw(HintShapes(SIZE, strokes=state))
         wanted, where = HintShapes(SIZE, strokes=state).rasterize((20, 30))
@@ -35,7 +35,7 @@ def test_a_raster_that_is_kept_is_a_raster_from_scratch(states):
 
 
 def test_a_growing_stroke_is_drawn_anew_and_those_before_are_not():
-    raster = Raster((40, 60))
+    raster = StrokeRaster((40, 60))
     first = Stroke(((5, 5), (30, 5)), 2, "#ff0000")
     for end in range(10, 50, 10):
         growing = Stroke(((5, 20), (end, 20)), 2, "#0000ff")

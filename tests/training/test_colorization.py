@@ -20,7 +20,7 @@ from recolor_torch.losses.classification import distribution_loss
 from recolor_torch.networks import ColorUNet, Discriminator
 from recolor_torch.networks.loading import load_network, save_network
 from recolor_torch.training.adversarial import AdversarialTraining
-from recolor_torch.training.colorization import ColorizationTraining, psnr, quarter_ab, read_counts
+from recolor_torch.training.colorization import ColorizationTraining, quarter_ab, read_counts
 from recolor_torch.training.data import TrainingDataModule
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
@@ -111,13 +111,6 @@ def test_weights_and_bins_to_start_from(pictures, tmp_path, network_path):
     model = module(bins=str(tmp_path / "bins.safetensors"))
     fit(model, pictures, tmp_path, 1)
     assert model.bin_weights[0] > model.bin_weights[-1]
-
-
-def test_psnr_is_that_of_skimage():
-    metrics = pytest.importorskip("skimage.metrics")
-    a, b = torch.rand(2, 3, 8, 9, generator=torch.Generator().manual_seed(0)).double().split(1)
-    expected = metrics.peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=1.0)
-    assert psnr(a, b).item() == pytest.approx(expected)
 
 
 def test_adversaries_take_turns(pictures, tmp_path, network_path):

@@ -95,7 +95,7 @@ def _running_mean(x: Tensor, window: int, dim: int) -> Tensor:
     return (sums.narrow(dim, window, count) - sums.narrow(dim, 0, count)) / window
 
 
-def describe(
+def make_descriptors(
     target: Iterable[Tensor],
     references: Sequence[Iterable[Tensor]],
     weights: Sequence[float] = BLOCK_WEIGHTS,

@@ -17,9 +17,9 @@ from recolor_torch.methods.correspondence.confidence import (
 )
 from recolor_torch.methods.correspondence.features import (
     STRIDE,
-    describe,
     feature_blocks,
     handed_over,
+    make_descriptors,
     searched_picture,
     semantic_blocks,
 )
@@ -106,7 +106,7 @@ def describe_places(
     blocks = networks.blocks(target)
     size = (blocks[0].shape[2], blocks[0].shape[3])
     others = [handed_over(networks.blocks(r.image[:, :1].clamp(0, 1))) for r in pictures]
-    a, b = describe(handed_over(blocks), others)
+    a, b = make_descriptors(handed_over(blocks), others)
     pooled = [F.avg_pool2d(r.image, STRIDE) for r in pictures]
     places = torch.cat([x.flatten(2).expand(batch, -1, -1) for x in pooled], 2)
     most = max(r.weight for r in pictures) or 1.0

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recolor_torch.methods.gram.lbfgs import ProjectedAdam, ProjectedLBFGS
 from recolor_torch.methods.gram.objective import Evaluation
-from recolor_torch.methods.gram.region import Region
+from recolor_torch.methods.gram.region import ConvexSet
 
 Algorithm = Literal["lbfgs", "adam"]
 OnStep = Callable[[int, float, Tensor], None]
@@ -34,7 +34,7 @@ class Descent(NamedTuple):
 
 
 def make_closure(
-    objective: Objective, region: Region, variable: nn.Parameter, seen: Callable[[Evaluation], None] | None = None
+    objective: Objective, region: ConvexSet, variable: nn.Parameter, seen: Callable[[Evaluation], None] | None = None
 ) -> Callable[[], Tensor]:
     """The closure of an optimiser: sets the gradient of ``variable`` and returns the loss."""
 
@@ -50,10 +50,10 @@ def make_closure(
 
 def descend(
     objective: Objective,
-    region: Region,
+    region: ConvexSet,
     start: Tensor,
     steps: int,
-    optimizer: Callable[[nn.Parameter, Region], ProjectedLBFGS | ProjectedAdam],
+    optimizer: Callable[[nn.Parameter, ConvexSet], ProjectedLBFGS | ProjectedAdam],
     tolerance: float = 0.0,
     on_step: OnStep | None = None,
 ) -> Descent:

@@ -10,7 +10,7 @@ from recolor_torch.color import chroma_to_rgb_offset, rgb_to_yuv
 from recolor_torch.color.yuv import BLUE, GREEN, RED, U_SCALE, V_SCALE
 
 
-class Region(Protocol):
+class ConvexSet(Protocol):
     """A convex set of variables, each of which stands for a picture, affinely."""
 
     def to_rgb(self, variable: Tensor) -> Tensor:

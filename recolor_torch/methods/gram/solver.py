@@ -17,7 +17,7 @@ from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods.gram.descent import Algorithm, Descent, OnStep, descend
 from recolor_torch.methods.gram.lbfgs import ProjectedAdam, ProjectedLBFGS
 from recolor_torch.methods.gram.objective import GramObjective, LossWeights, has_fast_bfloat16
-from recolor_torch.methods.gram.region import ChromaRegion, Region, RgbBox
+from recolor_torch.methods.gram.region import ChromaRegion, ConvexSet, RgbBox
 from recolor_torch.methods.gram.start import (
     PREPARATIONS,
     STARTS,
@@ -103,7 +103,7 @@ class Problem:
     """One picture to transfer to: what is minimised, and where."""
 
     objective: GramObjective | TiledObjective
-    region: Region
+    region: ConvexSet
     references: tuple[Reference, ...]
     target: Tensor
 
@@ -174,7 +174,7 @@ class GramSolver:
         optimizer = self.optimizer
         return descend(problem.objective, problem.region, start, most, optimizer, pace.tolerance, on_step)
 
-    def optimizer(self, variable: torch.nn.Parameter, region: Region) -> ProjectedLBFGS | ProjectedAdam:
+    def optimizer(self, variable: torch.nn.Parameter, region: ConvexSet) -> ProjectedLBFGS | ProjectedAdam:
         """The optimiser of a variable."""
         if self.pace.algorithm == "adam":
             return ProjectedAdam([variable], region.project, self.pace.lr)

@@ -223,7 +223,7 @@ def _studio() -> Attack:
     """Messages of the page are read or refused; marks come back from what is made of them."""
     from recolor_torch.studio.marks import Marks, parse_file, parse_marks
     from recolor_torch.studio.protocol import Paint, parse_message
-    from recolor_torch.studio.raster import Raster
+    from recolor_torch.studio.raster import StrokeRaster
 
     marks = {"size": list(SIZE), "strokes": _STROKES, "links": _LINKS}
     recipe = {"kind": "reference", "sample": 2, "references": ["a", "b"], "strength": 0.5, "trust": 2}
@@ -243,7 +243,7 @@ def _studio() -> Attack:
         assert parse_marks(json.loads(json.dumps(found.to_page())), found.size) == found, "a page of other marks"
         if found.size[0] * found.size[1] > MOST_PIXELS:
             return
-        colors, mask = Raster((24, 30)).draw(found.shapes)
+        colors, mask = StrokeRaster((24, 30)).draw(found.shapes)
         direct = found.shapes.rasterize((24, 30))
         assert np.array_equal(mask, direct[1]), "other pixels"
         assert np.array_equal(colors[mask], direct[0][mask]), "other colors"

@@ -9,7 +9,7 @@ from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import Correspondence, HistogramTransfer, NetworkColorization
 from recolor_torch.methods.correspondence.confidence import Candidates, blend_candidates, regress_chroma
-from recolor_torch.methods.correspondence.features import describe, pad_reflecting, pool_window, working_picture
+from recolor_torch.methods.correspondence.features import make_descriptors, pad_reflecting, pool_window, working_picture
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.correspondence.mood import in_mood
 from recolor_torch.pipeline import recolor
@@ -216,9 +216,9 @@ def test_wrong_settings_are_named():
 def test_descriptors_are_unit_and_keep_the_inner_products():
     g = torch.Generator().manual_seed(0)
     a, b = ([torch.randn(2, c, 5, 6, generator=g) for c in (8, 30)] for _ in range(2))
-    whole = describe(a, [b], (1, 2), (8, 30))
+    whole = make_descriptors(a, [b], (1, 2), (8, 30))
     torch.testing.assert_close(whole[0].norm(dim=2), torch.ones(2, 30))
-    less = describe(a, [b], (1, 2), (8, 27))
+    less = make_descriptors(a, [b], (1, 2), (8, 27))
     torch.testing.assert_close(less[0] @ less[1].mT, whole[0] @ whole[1].mT, atol=0.1, rtol=0)
     assert less[0].shape == (2, 30, 35)
 
