@@ -29,6 +29,30 @@ LAYERS = [
     {"studio"},
     {"cli"},
 ]
+# Files of one name: a subject's mathematics and its faces, or what two folders do to files of their own kind.
+SAME_SUBJECT = {
+    "adversarial": {"losses", "training"},
+    "coloring": {"film", "run"},
+    "engine": {"run", "studio"},
+    "files": {"recolor_torch", "gallery"},
+    "films": {"cli", "run"},
+    "gallery": {"cli", "gallery", "lit"},
+    "gram": {"features", "lit"},
+    "guidance": {"film", "pictures"},
+    "histogram": {"color", "methods"},
+    "links": {"hints", "correspondence"},
+    "live": {"linalg", "levin"},
+    "method": {"correspondence", "gram", "levin"},
+    "opening": {"film", "pictures"},
+    "poisson": {"energies", "methods"},
+    "progress": {"cli", "lit"},
+    "read": {"hints", "pictures"},
+    "tuning": {"cli", "evaluation"},
+    "wavelet": {"filters", "methods"},
+    "weights": {"evaluation", "features"},
+    "words": {"gallery", "methods"},
+    "writer": {"lit", "run"},
+}
 LEVEL = {name: i for i, layer in enumerate(LAYERS) for name in layer}
 
 
@@ -69,6 +93,14 @@ def test_a_public_name_means_one_thing():
     verbs = {name: homes.pop(name) for name in ("main", "make_parser")}
     assert all(home.startswith("cli/") for places in verbs.values() for home in places)
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_files_of_one_name_have_one_subject():
+    homes = defaultdict(set)
+    for file in ROOT.rglob("[!_]*.py"):
+        homes[file.stem].add(file.parent.name)
+    twice = {stem: places for stem, places in homes.items() if len(places) > 1}
+    assert twice == SAME_SUBJECT
 
 
 def test_the_package_imports_neither_torch_nor_numpy():

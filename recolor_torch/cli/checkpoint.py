@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.errors import UsageError
-from recolor_torch.features.state import load_torch, what_is_wrong
+from recolor_torch.features.state_dicts import load_torch, what_is_wrong
 from recolor_torch.paths import is_file, show_path
 
 # Words of Lightning's that stand for a file which it looks for by itself.

@@ -19,7 +19,7 @@ from recolor_torch.paths import as_path, show_path
 if TYPE_CHECKING:
     from recolor_torch.features import VggWeights
     from recolor_torch.gallery import DescriptorSpec
-    from recolor_torch.gallery.plan import FoundFile
+    from recolor_torch.gallery.changes import FoundFile
     from recolor_torch.gallery.upkeep import Embed, Outcome
 
 _LAYERS = (

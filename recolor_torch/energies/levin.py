@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_image, check_mask, check_same_size
-from recolor_torch.energies.weights import (
+from recolor_torch.energies.neighbor_weights import (
     Kernel,
     doubled,
     full_offsets,
@@ -15,8 +15,8 @@ from recolor_torch.energies.weights import (
     normalized,
     symmetrized,
 )
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.stencil import Weights, differences, neighbour_sum
-from recolor_torch.linalg.system import GridSystem
 
 Form = Literal["report", "levin", "laplacian"]
 WeightRule = Literal["global", "local", "report"]

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from recolor_torch.checks import check_batch, check_image, check_mask, check_same_size
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.stencil import FULL_4, HALF_4, differences
-from recolor_torch.linalg.system import GridSystem
 
 
 class PoissonEnergy:

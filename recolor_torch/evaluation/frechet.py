@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_image
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.weights import digest, find_weights
-from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.features.state_dicts import read_state, strip_prefix
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _INCEPTION_SIDE = 299

@@ -11,7 +11,7 @@ from recolor_torch.checks import check_image, check_same_size
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.evaluation.weights import digest, find_weights
 from recolor_torch.features import VGG19, find_vgg19
-from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.features.state_dicts import read_state, strip_prefix
 
 # Layers of torchvision's ``features`` after which activations are compared, by the name of torchmetrics' file.
 _TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}

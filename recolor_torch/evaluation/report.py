@@ -7,7 +7,7 @@ from typing import Any
 from recolor_torch.evaluation.metrics import METRICS
 from recolor_torch.evaluation.protocols import Protocol
 from recolor_torch.evaluation.run import GRAY, Scored, ScoredRow, file_of, folder_of
-from recolor_torch.evaluation.table import MAIN, summarize, to_csv, used_metrics
+from recolor_torch.evaluation.summary import MAIN, summarize, to_csv, used_metrics
 from recolor_torch.files import write_bytes_atomically
 from recolor_torch.plots.error_map import TOP, color_table
 from recolor_torch.plots.figures import write_figure

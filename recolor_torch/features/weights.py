@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.features.layers import CHANNELS, VGG16_LACKS, feature_index, paper_name, vgg16_index
-from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.features.state_dicts import read_state, strip_prefix
 from recolor_torch.paths import as_path, is_file
 
 Preprocessing = Literal["torchvision", "caffe", "caffe-bgr"]

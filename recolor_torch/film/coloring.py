@@ -14,12 +14,12 @@ from torch import Tensor
 
 from recolor_torch.energies.temporal import Belief
 from recolor_torch.files import write_atomically
+from recolor_torch.film.frame_store import save_tensors
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.joining import CarriedChroma, ShotColors
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import MATCH_EVERY, NETWORK_EVERY, Sources
-from recolor_torch.film.store import save_tensors
 from recolor_torch.methods import Reference
 from recolor_torch.resize import working_size
 from recolor_torch.text import parse_json

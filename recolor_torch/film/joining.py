@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.energies.temporal import Belief, carry_belief, find_ties, join_beliefs
-from recolor_torch.film.store import FrameStore
+from recolor_torch.film.frame_store import FrameStore
 from recolor_torch.filters.motion import optical_flow
 from recolor_torch.methods.levin import spread_chroma
 

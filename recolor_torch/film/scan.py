@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from recolor_torch.film.frame_store import save_tensors
 from recolor_torch.film.opening import FilmError, FilmInfo, show
 from recolor_torch.film.reader import read_frames
 from recolor_torch.film.shots import Shot, find_shots, read_shots, shot_thumbnail
-from recolor_torch.film.store import save_tensors
 
 # A file that gives fewer than this share of the frames that it says it has is cut short.
 WHOLE = 0.9

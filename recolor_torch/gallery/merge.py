@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from recolor_torch.errors import UsageError
+from recolor_torch.gallery.changes import Upkeep
 from recolor_torch.gallery.files import check_whole, writer_lock
 from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header
 from recolor_torch.gallery.pending import Skipped
-from recolor_torch.gallery.plan import Upkeep
 from recolor_torch.gallery.raw import RawFile
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_state
 from recolor_torch.gallery.table import Row

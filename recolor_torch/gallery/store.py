@@ -19,12 +19,12 @@ import numpy as np
 from recolor_torch.errors import UsageError
 from recolor_torch.gallery import header as headers
 from recolor_torch.gallery import vectors, words
+from recolor_torch.gallery.changes import Upkeep
 from recolor_torch.gallery.files import FileEntry, check_whole, load_array, save_array, write_durably
 from recolor_torch.gallery.fixed import fixed_whitening
 from recolor_torch.gallery.header import GalleryDamaged, Header, read_header, write_header
 from recolor_torch.gallery.index import write_index
 from recolor_torch.gallery.pending import Skipped, clear_pending
-from recolor_torch.gallery.plan import Upkeep
 from recolor_torch.gallery.raw import RawStore, places_to_rewrite
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from recolor_torch.errors import UsageError
 from recolor_torch.files import file_hash
+from recolor_torch.gallery.changes import FoundFile, Upkeep, plan_upkeep
 from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.files import writer_lock
 from recolor_torch.gallery.gallery import absolute, relative
 from recolor_torch.gallery.header import NAME, Header, read_header, write_header
 from recolor_torch.gallery.index import check_factory, suggest_factory
 from recolor_torch.gallery.pending import Skipped, read_checkpoints
-from recolor_torch.gallery.plan import FoundFile, Upkeep, plan_upkeep
 from recolor_torch.gallery.store import State, check_folder, clear_leftovers, commit, open_to_write
 from recolor_torch.paths import exists, is_file, show_path
 from recolor_torch.pictures import folders

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from recolor_torch.lazy import LazyModule
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.probes import Probes
-from recolor_torch.linalg.system import GridSystem
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from recolor_torch.linalg.geometric import GeometricHierarchy
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.phases import PhaseOperator
-from recolor_torch.linalg.system import GridSystem
 
 
 class SolverEngine(Protocol):

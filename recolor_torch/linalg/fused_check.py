@@ -6,9 +6,9 @@ from torch import Tensor
 from recolor_torch.linalg import fused
 from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import csr_sorted
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.phases import ORDER, PhaseOperator
 from recolor_torch.linalg.stencil import FULL_8, HALF_8
-from recolor_torch.linalg.system import GridSystem
 
 # Share of the largest value by which sums in another order may differ.
 SHARES = {torch.float32: 1e-5, torch.float64: 1e-6}

@@ -10,9 +10,9 @@ Poisson energy and other mild weights; on sharp ones it loses the small clusters
 import torch
 from torch import Tensor
 
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
 from recolor_torch.linalg.stencil import HALF_8, Offset, windows
-from recolor_torch.linalg.system import GridSystem
 
 # The coarsest grid has at most this many pixels, and a dense inverse.
 COARSEST = 400

@@ -12,9 +12,9 @@ from recolor_torch.linalg.direct import solve_direct
 from recolor_torch.linalg.engines import SolverEngine, build_engine
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
+from recolor_torch.linalg.linear_system import GridSystem, NotConverged, Solution
 from recolor_torch.linalg.probes import Probes
 from recolor_torch.linalg.recording import recordable
-from recolor_torch.linalg.system import GridSystem, NotConverged, Solution
 
 Method = Literal["auto", "geometric", "aggregation", "direct"]
 

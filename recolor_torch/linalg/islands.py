@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from recolor_torch.lazy import LazyModule
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.stencil import neighbour_sum, windows
-from recolor_torch.linalg.system import GridSystem
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

@@ -21,8 +21,8 @@ from recolor_torch.linalg.graph import compressed
 from recolor_torch.linalg.hierarchy import AggregationHierarchy, GraphLevel
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import ConjugateGradients
+from recolor_torch.linalg.linear_system import GridSystem, Solution
 from recolor_torch.linalg.phases import PhaseOperator
-from recolor_torch.linalg.system import GridSystem, Solution
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

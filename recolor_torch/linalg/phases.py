@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from recolor_torch.linalg import fused
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.stencil import Offset, slices, windows
-from recolor_torch.linalg.system import GridSystem
 
 # Order of the phases in a sweep: opposite corners first, so that what follows sees both.
 ORDER = (0, 3, 1, 2)

@@ -10,7 +10,7 @@ have a share of random signs.
 import torch
 from torch import Tensor
 
-from recolor_torch.linalg.system import GridSystem
+from recolor_torch.linalg.linear_system import GridSystem
 
 # The largest error of a probe, as a share of the tolerance, for unknowns of about 1.
 SHARE = 0.5

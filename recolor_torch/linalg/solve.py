@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recolor_torch.linalg.grid_solver import Effort, GridSolver, Method, full_precision
 from recolor_torch.linalg.implicit import ImplicitSolution
-from recolor_torch.linalg.system import Energy, GridSystem, Solution
+from recolor_torch.linalg.linear_system import Energy, GridSystem, Solution
 
 __all__ = ["GridSolver", "Method", "estimate_memory", "full_precision", "solve"]
 

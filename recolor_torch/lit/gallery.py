@@ -12,9 +12,9 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from recolor_torch.features import VggWeights
+from recolor_torch.gallery.changes import FoundFile
 from recolor_torch.gallery.descriptor import Descriptor, DescriptorSpec
 from recolor_torch.gallery.pending import Skipped, write_checkpoint
-from recolor_torch.gallery.plan import FoundFile
 from recolor_torch.gallery.table import Row
 from recolor_torch.lit.gallery_batches import GalleryBatch, GalleryDataModule
 from recolor_torch.lit.together import StopTogether

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from recolor_torch.files import file_hash
+from recolor_torch.gallery.changes import FoundFile
 from recolor_torch.gallery.descriptor import scaled_luminance
 from recolor_torch.gallery.gallery import absolute
 from recolor_torch.gallery.pending import Skipped
-from recolor_torch.gallery.plan import FoundFile
 from recolor_torch.gallery.table import Row
 from recolor_torch.pictures.captions import captions
 from recolor_torch.pictures.decode import MAX_PIXELS

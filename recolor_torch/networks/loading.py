@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recolor_torch.checks import check_choice
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.features.state_dicts import read_state, strip_prefix
 from recolor_torch.networks.efficientnet import STAGES
 from recolor_torch.networks.multi_path import MultiPathNet
 from recolor_torch.networks.near_infrared import NearInfraredNet, adapter_state, is_trained, with_adapter

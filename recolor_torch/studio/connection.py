@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.methods.levin.live import Cancelled
 from recolor_torch.pictures import PictureError
-from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Choose, Paint, Recipe, Stop, Suggest, encode_chroma, parse_message
 from recolor_torch.studio.session import Session
 from recolor_torch.studio.worker import Stale

@@ -18,7 +18,7 @@ from recolor_torch.pictures import PictureError, probe, read_picture
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.run.targets import Target, find_targets
 from recolor_torch.studio.engine import network_settings
-from recolor_torch.studio.marks import Mark, Marks, parse_file, scaled
+from recolor_torch.studio.painted import Mark, Marks, parse_file, scaled
 from recolor_torch.studio.protocol import Recipe
 
 HINTS = ".hints.json"

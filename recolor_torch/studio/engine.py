@@ -21,10 +21,10 @@ from recolor_torch.methods.semi_interactive import spread_with_prior
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
 from recolor_torch.resize import resize, working_size
+from recolor_torch.studio.drawing import Reduction, StrokeRaster
 from recolor_torch.studio.interrupt import Interrupted, Interruptible
-from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Recipe
-from recolor_torch.studio.raster import Reduction, StrokeRaster
 
 # The longer side of the first, coarse answer is at least this, and less than twice as much.
 LEAST_SIDE = 144

@@ -20,7 +20,7 @@ from recolor_torch.pictures import PictureError, read_picture
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.run.linked import read_links, with_targets
 from recolor_torch.studio.desk import Desk
-from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Recipe, parse_recipe
 from recolor_torch.studio.session import copy_of
 

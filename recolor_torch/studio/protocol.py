@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recolor_torch.studio.marks import Marks, parse_marks
+from recolor_torch.studio.painted import Marks, parse_marks
 
 LONGEST_MESSAGE = 16 * 2**20
 LONGEST_TEXT = 2000

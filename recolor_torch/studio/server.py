@@ -16,7 +16,7 @@ from recolor_torch.errors import UsageError, WeightsMissing
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.connection import Connection
 from recolor_torch.studio.desk import Desk
-from recolor_torch.studio.gate import Address, Gate
+from recolor_torch.studio.guard import Address, Gate
 from recolor_torch.studio.protocol import LONGEST_MESSAGE
 from recolor_torch.studio.routes import make_routes
 from recolor_torch.studio.state import Studio

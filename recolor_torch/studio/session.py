@@ -19,7 +19,7 @@ from recolor_torch.pictures import read_picture
 from recolor_torch.resize import resize
 from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.engine import PROPOSALS, Engine
-from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Recipe
 
 # Side of a tile of luminance; the graphics of many machines take textures of at most 8192 or 4096.

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.studio.connection import Connection
 from recolor_torch.studio.desk import Desk
-from recolor_torch.studio.gate import Address
+from recolor_torch.studio.guard import Address
 from recolor_torch.studio.library import Library
 from recolor_torch.studio.protocol import Recipe
 from recolor_torch.studio.session import Session

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recolor_torch.errors import UsageError, WeightsMissing
-from recolor_torch.features.state import read_state
+from recolor_torch.features.state_dicts import read_state
 from recolor_torch.networks.finder import WordFinder
 from recolor_torch.networks.loading import SHIPPED, load_network, state_digest
 from recolor_torch.networks.unet import ColorUNet

@@ -18,7 +18,7 @@ from recolor_torch.color.difference import LARGEST_PSNR, psnr
 from recolor_torch.color.scaling import chroma_to_unit
 from recolor_torch.describe import INSTANTIATOR, arguments
 from recolor_torch.errors import UsageError
-from recolor_torch.features.state import read_state
+from recolor_torch.features.state_dicts import read_state
 from recolor_torch.hints.simulation import HintSimulation, gaussian_centres, paint_points
 from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.losses.colorfulness import colorfulness_loss

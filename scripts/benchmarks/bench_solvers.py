@@ -40,8 +40,8 @@ from PIL import Image
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
 from recolor_torch.linalg.direct import factor_cholmod
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.solve import Method, solve
-from recolor_torch.linalg.system import GridSystem
 
 LEVEL = 1 / 255
 FORMS: dict[str, dict] = {

@@ -32,9 +32,9 @@ from torch import Tensor
 
 from recolor_torch.energies.levin import LevinEnergy
 from recolor_torch.energies.poisson import PoissonEnergy
+from recolor_torch.linalg.linear_system import GridSystem, Solution
 from recolor_torch.linalg.solve import solve
 from recolor_torch.linalg.stencil import windows
-from recolor_torch.linalg.system import GridSystem, Solution
 
 LEVEL = 1 / 255
 # What the iteration may be off by where it says that it is within half a level.

@@ -27,7 +27,7 @@ from recolor_torch.evaluation.cases import find_cases
 from recolor_torch.evaluation.protocols import Protocol, points_of, random_numbers
 from recolor_torch.evaluation.report import write_report
 from recolor_torch.evaluation.run import GRAY, Scored, evaluate
-from recolor_torch.evaluation.table import MAIN
+from recolor_torch.evaluation.summary import MAIN
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import METHODS, Recolorizer, build_method
 from recolor_torch.pictures import read_picture

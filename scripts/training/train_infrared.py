@@ -30,7 +30,7 @@ from recolor_torch.training.infrared import (
     split_pairs,
     varied,
 )
-from recolor_torch.training.store import PictureStore
+from recolor_torch.training.resident import PictureStore
 from scripts.training.fitting import Fit, add_flags, counted, parse, prepare, wait
 from scripts.training.train_unet import Notes
 

@@ -31,8 +31,8 @@ from recolor_torch.losses.classification import chroma_loss, distribution_loss
 from recolor_torch.networks import EightBlockNet, MultiPathNet
 from recolor_torch.networks.loading import save_network
 from recolor_torch.training.colorization import quarter_ab
+from recolor_torch.training.resident import PictureStore
 from recolor_torch.training.scenes import UNKNOWN, numbered, read_labels, scene_accuracy, scene_loss
-from recolor_torch.training.store import PictureStore
 from scripts.training.fitting import Fit, add_flags, counted, parse, prepare, wait
 from scripts.training.train_unet import Notes, decoded
 

@@ -41,7 +41,7 @@ from recolor_torch.networks.loading import save_network
 from recolor_torch.pictures.opening import PictureError
 from recolor_torch.training.colorization import quarter_ab
 from recolor_torch.training.data import decode_small, picture_files
-from recolor_torch.training.store import PictureStore
+from recolor_torch.training.resident import PictureStore
 
 Named = tuple[str, np.ndarray]
 

@@ -9,9 +9,9 @@ from recolor_torch.linalg import fused, fused_check
 from recolor_torch.linalg.cells import Cells
 from recolor_torch.linalg.graph import csr_sorted
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.phases import PhaseOperator, taps_of, to_phases
 from recolor_torch.linalg.stencil import FULL_8, HALF_4, HALF_8
-from recolor_torch.linalg.system import GridSystem
 
 
 @pytest.fixture

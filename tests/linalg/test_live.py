@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from recolor_torch.energies.levin import LevinEnergy
+from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.live import LiveSolver
 from recolor_torch.linalg.solve import solve
-from recolor_torch.linalg.system import GridSystem
 
 HALF_A_LEVEL = 0.5 / 255
 

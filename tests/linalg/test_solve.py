@@ -25,9 +25,9 @@ from recolor_torch.linalg.graph import (
 )
 from recolor_torch.linalg.grid_solver import Effort, GridSolver
 from recolor_torch.linalg.hierarchy import AggregationHierarchy
+from recolor_torch.linalg.linear_system import GridSystem, NotConverged
 from recolor_torch.linalg.phases import PhaseOperator, from_phases, to_phases
 from recolor_torch.linalg.solve import estimate_memory, solve
-from recolor_torch.linalg.system import GridSystem, NotConverged
 
 LEVIN = [
     {},

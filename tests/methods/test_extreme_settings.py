@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recolor_torch.energies.weights import global_weights
+from recolor_torch.energies.neighbor_weights import global_weights
 from recolor_torch.methods import build_method
 
 

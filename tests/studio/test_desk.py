@@ -11,7 +11,7 @@ from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.shapes import Stroke, parse_shapes
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk, shell_line
-from recolor_torch.studio.marks import Mark, Marks
+from recolor_torch.studio.painted import Mark, Marks
 from recolor_torch.studio.protocol import Recipe
 
 PAINTED = Marks((64, 48), (Mark(Stroke(((9, 9), (20, 9)), 2, "#ff0000")),))

@@ -21,7 +21,7 @@ from recolor_torch.resize import resize
 from recolor_torch.studio.desk import make_desk
 from recolor_torch.studio.engine import Engine, Matched, network_settings
 from recolor_torch.studio.library import Library
-from recolor_torch.studio.marks import Mark, Marks
+from recolor_torch.studio.painted import Mark, Marks
 from recolor_torch.studio.protocol import Recipe
 
 WIDTH, HEIGHT, SIDE = 480, 360, 320

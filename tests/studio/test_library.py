@@ -11,7 +11,7 @@ from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.pictures import PictureError
 from recolor_torch.studio.desk import make_desk
 from recolor_torch.studio.library import MATCHES, MOST_UPLOADS, Library
-from recolor_torch.studio.marks import Marks
+from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Recipe
 
 

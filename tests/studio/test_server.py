@@ -18,7 +18,7 @@ from studios import gray_picture
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from recolor_torch.studio.gate import Address
+from recolor_torch.studio.guard import Address
 from recolor_torch.studio.library import LARGEST_UPLOAD
 from recolor_torch.studio.server import MOST_SOCKETS, bind
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.energies.levin import LevinEnergy
+from recolor_torch.linalg.linear_system import GridSystem, Solution
 from recolor_torch.linalg.live import LiveSolver
-from recolor_torch.linalg.system import GridSystem, Solution
 from recolor_torch.methods.levin.method import spread_chroma
 
 # A solver serves masses whose mean is within this factor of the mean of its own.

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from recolor_torch.checks import check_choice, check_image, check_mask, check_same_size, one_or_many
 from recolor_torch.energies.levin import Form, LevinEnergy, WeightRule
-from recolor_torch.energies.weights import Kernel
+from recolor_torch.energies.neighbor_weights import Kernel
 from recolor_torch.guide import Guide
+from recolor_torch.linalg.linear_system import NotConverged, Solution
 from recolor_torch.linalg.solve import solve
-from recolor_torch.linalg.system import NotConverged, Solution
 from recolor_torch.methods.base import Recolorizer
 from recolor_torch.methods.levin.sequence import Carried, spread_in_time
 from recolor_torch.precision import HALF, in_float32, widened

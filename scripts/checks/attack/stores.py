@@ -221,9 +221,9 @@ _LINKS = [
 
 def _studio() -> Attack:
     """Messages of the page are read or refused; marks come back from what is made of them."""
-    from recolor_torch.studio.marks import Marks, parse_file, parse_marks
+    from recolor_torch.studio.drawing import StrokeRaster
+    from recolor_torch.studio.painted import Marks, parse_file, parse_marks
     from recolor_torch.studio.protocol import Paint, parse_message
-    from recolor_torch.studio.raster import StrokeRaster
 
     marks = {"size": list(SIZE), "strokes": _STROKES, "links": _LINKS}
     recipe = {"kind": "reference", "sample": 2, "references": ["a", "b"], "strength": 0.5, "trust": 2}

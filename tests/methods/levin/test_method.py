@@ -10,7 +10,7 @@ import torch
 from recolor_torch.color import fit_gamut, rgb_to_yuv, yuv_to_rgb
 from recolor_torch.guide import Guide
 from recolor_torch.hints.read import read_hints
-from recolor_torch.linalg.system import Solution
+from recolor_torch.linalg.linear_system import Solution
 from recolor_torch.methods import LevinColorization, build_method
 from recolor_torch.methods.levin import NotConverged, checked, spread_chroma
 from recolor_torch.methods.levin import method as levin_module

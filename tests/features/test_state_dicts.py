@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from recolor_torch.errors import UsageError
 from recolor_torch.features import find_vgg19
 from recolor_torch.features.layers import CHANNELS, feature_index, paper_name
-from recolor_torch.features.state import read_state, strip_prefix
+from recolor_torch.features.state_dicts import read_state, strip_prefix
 
 STATE = {"features.0.weight": torch.randn(64, 3, 3, 3), "features.0.bias": torch.randn(64)}
 

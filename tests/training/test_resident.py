@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recolor_torch.training.store import PictureStore
+from recolor_torch.training.resident import PictureStore
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.shapes import Stroke, parse_shapes
-from recolor_torch.studio.marks import MOST_POINTS, Mark, Marks, parse_file, parse_marks, scaled
+from recolor_torch.studio.painted import MOST_POINTS, Mark, Marks, parse_file, parse_marks, scaled
 
 SIZE = (60, 40)
 numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))

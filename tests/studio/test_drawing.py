@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from recolor_torch.hints.read import hints_from_shapes
 from recolor_torch.hints.shapes import HintShapes, Stroke
 from recolor_torch.resize import resize_hints
-from recolor_torch.studio import raster as module
-from recolor_torch.studio.raster import Reduction, StrokeRaster
+from recolor_torch.studio import drawing as module
+from recolor_torch.studio.drawing import Reduction, StrokeRaster
 
 SIZE = (60, 40)
 numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
