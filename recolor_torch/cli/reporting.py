@@ -13,7 +13,7 @@ from recolor_torch.paths import printable, show_path
 from recolor_torch.resize import working_size
 from recolor_torch.run.description import Coloring
 from recolor_torch.run.duration import estimate_seconds, in_words
-from recolor_torch.run.memory import estimate_job_memory
+from recolor_torch.run.memory import estimate_memory
 from recolor_torch.run.plan import Job, Plan, kept_sentences
 from recolor_torch.text_guidance.phrases import parse
 
@@ -112,6 +112,6 @@ def _plan_entry(job: Job, done: bool, method: Recolorizer, coloring: Coloring) -
     if job.info is not None:
         height, width = job.info.height, job.info.width
         size = working_size(height, width, method.working_side(coloring.max_side))
-        total = estimate_job_memory(job, method, coloring.max_side)
+        total = estimate_memory(job, method, coloring.max_side)
         entry |= {"width": width, "height": height, "working_size": size, "memory_mb": round(total / 1e6)}
     return entry

@@ -128,8 +128,8 @@ def _config(name: str, method: Recolorizer, lines: list[str]) -> str:
     defaults = find_method(name)().settings()
     settings = {key: value for key, value in plain.items() if value != defaults[key]}
     model: dict[str, Any] = {"method": {"class_path": _class_path(name, method), "init_args": settings}}
-    side = getattr(method, "largest_side", None)
-    if side:
+    side = method.largest_side
+    if side is not None:
         model["max_side"] = side
     config = {
         "model": {"class_path": "recolor_torch.lit.RecolorModule", "init_args": model},

@@ -1,6 +1,5 @@
 """Where colored frames go: parts of a film that are joined at the end."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,8 +72,3 @@ class FilmSink:
 
 def _blend(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     return np.rint(a * (1 - share) + b * share).astype(b.dtype)
-
-
-def free_space(folder: Path) -> int:
-    """Bytes that are free on the disk of a folder."""
-    return shutil.disk_usage(folder).free

@@ -116,6 +116,7 @@ class _Replay:
     """A CUDA graph and its share in the pool of its stream."""
 
     def __init__(self, procedure: Procedure, like: Tensor) -> None:
+        self.pool: _Pool | None = None  # until it is recorded
         self.graph: torch.cuda.CUDAGraph | None = torch.cuda.CUDAGraph()
         key = _stream(like)
         with _LOCK:
@@ -133,7 +134,7 @@ class _Replay:
 
     def __del__(self) -> None:
         self.graph = None
-        if not hasattr(self, "pool"):  # it could not be made
+        if self.pool is None:
             return
         with _LOCK:
             self.pool.recordings -= 1

@@ -9,11 +9,7 @@ from recolor_torch.linalg.grid_solver import Effort, GridSolver, Method, full_pr
 from recolor_torch.linalg.implicit import ImplicitSolution
 from recolor_torch.linalg.linear_system import Energy, GridSystem, Solution
 
-__all__ = ["GridSolver", "Method", "estimate_memory", "full_precision", "solve"]
-
-# Peak memory of a float32 solve with eight neighbours, measured by scripts/benchmarks/bench_solvers.py --table memory.
-BYTES_A_PIXEL = 250
-BYTES_A_CHANNEL = 50
+__all__ = ["GridSolver", "Method", "full_precision", "solve"]
 
 
 @full_precision()
@@ -99,11 +95,6 @@ def _with_history(system: GridSystem, x: Tensor, solvers: Sequence[GridSolver], 
         return torch.cat([s.solve_adjoint(rhs[i : i + 1], atol, transposed) for i, s in enumerate(solvers)])
 
     return ImplicitSolution.apply(x, residual, multiply, adjoint, False, *system.tensors)
-
-
-def estimate_memory(height: int, width: int, *, batch: int = 1, channels: int = 2, itemsize: int = 4) -> int:
-    """Bytes that an iterative solve takes at its peak, about, beside its inputs."""
-    return batch * height * width * (BYTES_A_PIXEL + BYTES_A_CHANNEL * channels) * itemsize // 4
 
 
 def _check_finite(system: GridSystem) -> None:

@@ -143,7 +143,7 @@ class PictureDataModule(pl.LightningDataModule):
         if self.plan is None:
             module: Any = self.trainer.lightning_module
             hints = bool(self.run.guidance.hints or self.run.targets.pairs)
-            bare = module.describe_bare(hints) if hasattr(module, "describe_bare") else None
+            bare = module.describe_bare(hints)
             self.make_plan(module.describe(), bare=bare)
         assert self.plan is not None
         make_folders(self.plan)

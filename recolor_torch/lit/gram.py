@@ -171,7 +171,7 @@ class GramTransferModule(pl.LightningModule):
         """The losses so far come back; outside of a Trainer, which knows the pictures, the picture does too."""
         self.losses = list(checkpoint["gram_losses"])
         self._loaded = checkpoint.get("gram_picture")
-        if not hasattr(self, "variable"):
+        if self._problem is None:
             self.variable = nn.Parameter(torch.empty_like(checkpoint["state_dict"]["variable"]))
 
     def _state(self, optimizer: Any) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from recolor_torch.strips import Rows
 from recolor_torch.text_guidance.phrases import parse
 
 if TYPE_CHECKING:
+    from recolor_torch.methods.correspondence import Correspondence
+    from recolor_torch.methods.network import NetworkColorization
     from recolor_torch.methods.words import Painted
 
 Space = Literal["rgb", "yuv", "lab"]
@@ -54,6 +56,23 @@ class Transferred:
     chroma: Tensor
     confidence: Tensor
     belief: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class FilmParts:
+    """Who says what of a film's frames, where a method was chosen; what is None is made with its defaults.
+
+    Args:
+        network: colors without references.
+        match: finds the colors of references.
+        whole: colors frames in its own way, in place of ``match``.
+        spreads: only given colors count, and they spread over all of a frame.
+    """
+
+    network: "NetworkColorization | None" = None
+    match: "Correspondence | None" = None
+    whole: "Recolorizer | None" = None
+    spreads: bool = False
 
 
 class Recolorizer(nn.Module):
@@ -166,6 +185,10 @@ class Recolorizer(nn.Module):
         if self.follows_links:
             return own
         return replace(own, references=tuple(r for r in references if r.weight > 0), links=())
+
+    def film_parts(self) -> FilmParts:
+        """What the method does in a film: it colors every few frames, and they are joined along the motion."""
+        return FilmParts(whole=self)
 
     def memory_per_pixel(self, hints: bool) -> int:
         """``bytes_per_pixel`` for a target with hints, or without."""

@@ -12,7 +12,7 @@ from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
 from recolor_torch.guide import Guide
 from recolor_torch.kept import Kept
-from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.base import FilmParts, Recolorizer
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_copies import mean_of, moved
 from recolor_torch.methods.network_samples import coherent_noise, sheet
@@ -142,6 +142,10 @@ class NetworkColorization(Recolorizer):
     def memory_per_pixel(self, hints: bool) -> int:
         """With hints that are propagated, that of ``levin``."""
         return LevinColorization.bytes_per_pixel if hints and self.propagate else self.bytes_per_pixel
+
+    def film_parts(self) -> FilmParts:
+        """The method is the network of a film."""
+        return FilmParts(network=self)
 
     def prepare(self) -> None:
         """Load the network, once."""

@@ -10,7 +10,7 @@ from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.base import Recolorizer, TransferSettings, Trust
+from recolor_torch.methods.base import FilmParts, Recolorizer, TransferSettings, Trust
 from recolor_torch.methods.held_out import hold_out
 from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
 from recolor_torch.methods.levin import Spread, given, spread_chroma
@@ -154,6 +154,10 @@ class SemiInteractive(Recolorizer):
             sources = self.weights, self.download, self.vgg_preprocessing
             self._method = cls.for_transfer(TransferSettings(*sources, self.several, self.trust))
         return self._method
+
+    def film_parts(self) -> FilmParts:
+        """A film joins network, references and strokes by itself."""
+        return FilmParts()
 
     def prepare(self) -> None:
         """Load what the reference method needs, or the network in its place."""

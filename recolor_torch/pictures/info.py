@@ -55,7 +55,7 @@ def _tile(image: Any) -> tuple[int, int] | None:
     """Height and width of tiles, as far as they are of a kind that may be written (multiples of 16)."""
     if image.format != "TIFF":
         return None
-    tags = image.exif if isinstance(image, OddTiff) else image.tag_v2
+    tags = image.tag_v2
     height, width = tags.get(323), tags.get(322)
     sides = [side for side in (height, width) if isinstance(side, int) and 16 <= side <= 4096 and side % 16 == 0]
     return (sides[0], sides[1]) if len(sides) == 2 else None

@@ -80,16 +80,11 @@ def read_exif(image: Any) -> tuple[int, bytes | None]:
 
 def _stored(image: Any) -> Exif | None:
     if image.format == "TIFF":
-        return parse_exif(_file_of(image))
+        return parse_exif(image.fp)
     if image.format == "PNG":
         _find_png_exif(image)
     data = image.info.get("exif")
     return parse_exif(data) if isinstance(data, bytes) else None
-
-
-def _file_of(image: Any) -> Any:
-    """The open file of a TIFF, of Pillow's or of our own reader."""
-    return image.fp if hasattr(image, "fp") else image.page.parent.filehandle
 
 
 def _find_png_exif(image: Any) -> None:
@@ -160,7 +155,7 @@ def _texts(image: Any) -> Texts:
     xmp, iptc = info.get("xmp"), None
     named: list[tuple[str, str]] = []
     if image.format == "TIFF":
-        tags = parse_exif(_file_of(image))
+        tags = parse_exif(image.fp)
         if tags is not None:
             xmp = tags.first[XMP].data if XMP in tags.first else None
             iptc = _tiff_iptc(tags)

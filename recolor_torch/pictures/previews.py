@@ -24,7 +24,7 @@ def skip_previews(image: Any, path: str | os.PathLike[str]) -> None:
     """
     if image.format != "TIFF":
         return
-    tags = image.exif if isinstance(image, OddTiff) else image.tag_v2
+    tags = image.tag_v2
     raw = _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR or Path(path).suffix.lower() in RAW_SUFFIXES
     if raw or (_is_copy(tags) and _SUBDIRECTORIES in tags):
         raise ValueError(RAW)

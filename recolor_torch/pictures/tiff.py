@@ -71,6 +71,7 @@ class OddTiff:
     """
 
     format = "TIFF"
+    n_frames = 1
 
     def __init__(self, page: tifffile.TiffPage, exif: Image.Exif) -> None:
         self.page = page
@@ -81,6 +82,16 @@ class OddTiff:
         inch = {2: 1.0, 3: 2.54}.get(exif.get(296, 2))
         if inch and 282 in exif and 283 in exif:
             self.info["dpi"] = (exif[282] * inch, exif[283] * inch)
+
+    @property
+    def tag_v2(self) -> Image.Exif:
+        """The tags, under the name that Pillow gives those of a TIFF."""
+        return self.exif
+
+    @property
+    def fp(self) -> IO[bytes]:
+        """The open file."""
+        return self.page.parent.filehandle
 
     def getexif(self) -> Image.Exif:
         """The tags, under the name that Pillow gives them."""

@@ -18,13 +18,7 @@ from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.opening import FilmError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources
-from recolor_torch.methods import (
-    Correspondence,
-    LevinColorization,
-    NetworkColorization,
-    Recolorizer,
-    SemiInteractive,
-)
+from recolor_torch.methods import Correspondence, NetworkColorization, Recolorizer
 from recolor_torch.paths import exists, is_file, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
@@ -114,13 +108,13 @@ def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources
         chosen: the user named it.
         references: there are some.
     """
-    match = method if isinstance(method, Correspondence) else Correspondence(side=MATCH_SIDE)
-    network = method if isinstance(method, NetworkColorization) else NetworkColorization()
-    if isinstance(method, LevinColorization) and chosen:
+    parts = method.film_parts()
+    if parts.spreads and chosen:
         return Sources(None)
-    if isinstance(method, (NetworkColorization, Correspondence, SemiInteractive, LevinColorization)):
-        return Sources(network, match if references else None)
-    return Sources(network, None, method)
+    network = NetworkColorization() if parts.network is None else parts.network
+    if parts.whole is not None or not references:
+        return Sources(network, None, parts.whole)
+    return Sources(network, Correspondence(side=MATCH_SIDE) if parts.match is None else parts.match)
 
 
 def run_films(

@@ -20,7 +20,7 @@ PAINTED = 44
 _COPIED = ("JPEG", "WEBP", "BMP")
 
 
-def estimate_job_memory(job: Job, method: Recolorizer, max_side: int | None) -> int:
+def estimate_memory(job: Job, method: Recolorizer, max_side: int | None) -> int:
     """Bytes that the whole process takes at its peak, while it works on a job whose header could be read."""
     assert job.info is not None
     height, width = job.info.height, job.info.width

@@ -7,7 +7,7 @@ import pytest
 
 from recolor_torch.methods import build_method
 from recolor_torch.pictures.read import PictureInfo
-from recolor_torch.run.memory import PAINTED, WORKING, estimate_job_memory
+from recolor_torch.run.memory import PAINTED, WORKING, estimate_memory
 from recolor_torch.run.plan import Job
 
 
@@ -19,8 +19,8 @@ def job(megapixels, bits=8, mode="gray", suffix=".tif"):
 
 def over(method, *args, **options):
     """Bytes beyond what the process holds."""
-    base = estimate_job_memory(job(0.0001), build_method("histogram"), None)
-    return estimate_job_memory(job(*args, **options), method, None) - base
+    base = estimate_memory(job(0.0001), build_method("histogram"), None)
+    return estimate_memory(job(*args, **options), method, None) - base
 
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 20), (16, 30)])
@@ -42,10 +42,10 @@ def test_hints_and_small_pictures_count():
     method = build_method("levin")
     for hints, each in (("h.json", 0), ("h.png", PAINTED)):  # shapes are drawn strip by strip
         with_hints = replace(job(24), hints=Path(hints))
-        more = estimate_job_memory(with_hints, method, None) - estimate_job_memory(job(24), method, None)
+        more = estimate_memory(with_hints, method, None) - estimate_memory(job(24), method, None)
         assert abs(more - each * 24e6) < 20e6
     network = build_method("network")
     with_hints = replace(job(24), hints=Path("h.json"))
-    more = estimate_job_memory(with_hints, network, None) - estimate_job_memory(job(24), network, None)
+    more = estimate_memory(with_hints, network, None) - estimate_memory(job(24), network, None)
     assert 200e6 < more < 20 * 24e6  # they are propagated as by levin
     assert over(method, 1) > WORKING

@@ -15,7 +15,7 @@ from recolor_torch.features import VGG19, Preprocessing, VggWeights, find_vgg19,
 from recolor_torch.filters import denoise
 from recolor_torch.guide import Guide, Reference, total_weight
 from recolor_torch.linalg.solve import full_precision, solve
-from recolor_torch.methods.base import Recolorizer, Transferred, TransferSettings, Trust
+from recolor_torch.methods.base import FilmParts, Recolorizer, Transferred, TransferSettings, Trust
 from recolor_torch.methods.correspondence.confidence import Blend, Candidates, blend_candidates, confidence_of
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
@@ -157,6 +157,10 @@ class Correspondence(Recolorizer):
         found = self.believe(image, self.references_alone(guide))
         chroma = propagate_estimate(image[:, :1], found.chroma, found.confidence, tolerance=self.tolerance)
         return replace(found, chroma=chroma)
+
+    def film_parts(self) -> FilmParts:
+        """The method finds the colors of references."""
+        return FilmParts(match=self)
 
     def prepare(self) -> None:
         """Find and read the weights: VGG-19 as far as conv_5, and the colorization network.

@@ -14,7 +14,7 @@ from recolor_torch.energies.neighbor_weights import Kernel
 from recolor_torch.guide import Guide
 from recolor_torch.linalg.linear_system import NotConverged, Solution
 from recolor_torch.linalg.solve import solve
-from recolor_torch.methods.base import Recolorizer
+from recolor_torch.methods.base import FilmParts, Recolorizer
 from recolor_torch.methods.levin.sequence import Carried, spread_in_time
 from recolor_torch.precision import HALF, in_float32, widened
 
@@ -151,6 +151,10 @@ class LevinColorization(Recolorizer):
         prior, confidence = guide.prior, guide.confidence
         chroma = spread_chroma(image[:, :1], hints[:, 1:], mask, prior=prior, confidence=confidence, **self._energy())
         return torch.cat((image[:, :1], chroma), 1)
+
+    def film_parts(self) -> FilmParts:
+        """Strokes spread over frames."""
+        return FilmParts(spreads=True)
 
     def reset(self) -> None:
         """Forget the clip: the next batch opens another one."""

@@ -1,0 +1,41 @@
+"""What a method does in a film."""
+
+import pytest
+
+from recolor_torch.methods import (
+    METHODS,
+    Correspondence,
+    LevinColorization,
+    NetworkColorization,
+    SemiInteractive,
+    build_method,
+)
+from recolor_torch.run.films import MATCH_SIDE, make_sources
+
+
+def test_the_chosen_network_and_search_are_the_ones_that_are_asked():
+    network, match = NetworkColorization(head="distribution"), Correspondence(side=64)
+    assert make_sources(network, True, True).network is network
+    assert make_sources(match, True, True).match is match
+    assert make_sources(match, True, False).match is None
+
+
+@pytest.mark.parametrize("method", [NetworkColorization(), SemiInteractive(), LevinColorization()])
+def test_references_are_searched_with_defaults_where_no_search_was_chosen(method):
+    sources = make_sources(method, False, True)
+    assert sources.match.side == MATCH_SIDE
+    assert sources.network is not None
+    assert sources.other is None
+
+
+def test_levin_alone_asks_nobody_where_it_was_named():
+    assert make_sources(LevinColorization(), True, True).names(True, True) == ("given",)
+    assert make_sources(LevinColorization(), False, False).names(False, True) == ("given", "guessed")
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"network", "correspondence", "semi_interactive", "levin"}))
+def test_other_methods_color_frames_in_their_own_way(name):
+    method = build_method(name)
+    sources = make_sources(method, True, True)
+    assert sources.other is method
+    assert sources.match is None
