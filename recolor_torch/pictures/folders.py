@@ -73,7 +73,7 @@ def find_pictures(names: Iterable[str], skip: Path | None = None) -> Search:
         path = as_path(name)
         root = path
         if is_folder(path):
-            files = [(f, f.relative_to(path)) for f in _pictures_in(path, skip, search)]
+            files = _pictures_in(path, skip, search)
             if not files and path not in search.closed:
                 more = f" {' '.join(search.notes)}" if search.notes else ""
                 raise UsageError(f"No pictures in the folder {show_path(path)}.{more}")
@@ -86,8 +86,9 @@ def find_pictures(names: Iterable[str], skip: Path | None = None) -> Search:
         else:
             raise UsageError(f"No such file or folder: {show_path(name)}.")
         for file, relative in files:
-            if file.absolute() not in seen:
-                seen.add(file.absolute())
+            whole = file.absolute()
+            if whole not in seen:
+                seen.add(whole)
                 search.files.append((file, relative))
                 search.roots.append(root)
     if search.closed and not search.files:
@@ -103,7 +104,7 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts]
 
 
-def _pictures_in(folder: Path, skip: Path | None, search: Search) -> list[Path]:
+def _pictures_in(folder: Path, skip: Path | None, search: Search) -> list[tuple[Path, Path]]:
     suffixes = picture_suffixes()
     skipped = None if skip is None or skip.absolute() == folder.absolute() else skip.absolute()
     files = []
@@ -135,7 +136,7 @@ def _pictures_in(folder: Path, skip: Path | None, search: Search) -> list[Path]:
                     files.append(file)
             else:
                 search.pass_over(_KINDS[suffix], file)
-    return sorted(files, key=lambda f: natural_key(f.relative_to(folder)))
+    return sorted(((f, f.relative_to(folder)) for f in files), key=lambda found: natural_key(found[1]))
 
 
 def _is_picture_by_bytes(file: Path) -> bool:

@@ -84,11 +84,10 @@ def open_picture(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Imag
             file = stack.enter_context(_open_file(path))
             with quiet():
                 image = stack.enter_context(open_odd_tiff(file)) or stack.enter_context(Image.open(file))
-            try:
-                with quiet():
+                try:
                     skip_previews(image, path)
-            except ValueError as error:
-                raise PictureError(f"{name}: {error}.") from error
+                except ValueError as error:
+                    raise PictureError(f"{name}: {error}.") from error
             if image.format in _NOT_PICTURES:
                 raise PictureError(f"{name}: {image.format} files are not read.")
             width, height = image.size

@@ -89,7 +89,7 @@ class OddTiff:
         return self.exif
 
     @property
-    def fp(self) -> IO[bytes]:
+    def fp(self) -> tifffile.FileHandle:
         """The open file."""
         return self.page.parent.filehandle
 

@@ -10,15 +10,15 @@ from typing import Any
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
 from recolor_torch.methods import METHODS
-from recolor_torch.methods.words import region_finder
 from recolor_torch.paths import exists, is_folder, show_path
 from recolor_torch.pictures.formats import FORMATS, output_suffix
 from recolor_torch.pictures.read import PictureError, PictureInfo, probe
 from recolor_torch.run import record
 from recolor_torch.run.description import Guidance, Output
+from recolor_torch.run.finished import Recipes, is_finished, text_facts
 from recolor_torch.run.hint_folder import HintFinder
 from recolor_torch.run.linked import link_names, linked_files
-from recolor_torch.run.recipe import KeptResult, other_recipe
+from recolor_torch.run.recipe import KeptResult
 from recolor_torch.run.targets import Target
 from recolor_torch.system import reserved_part
 
@@ -117,14 +117,14 @@ def make_plan(
     if sequence:
         clip = [(file_hash(t.path), h and cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]]
         settings = {**settings, "sequence": clip}
-    jobs = []
+    jobs, make = [], _Jobs(folder, guidance, hints).make
     for done, target in enumerate(targets):
         _tell(on_step, "Looking at the targets", done, len(targets))
         info = _probe(target.path, max_pixels)
         look = f"_{target.look}" if target.look else ""
         relative = Path(name) if name else _named(target.relative, info, look + output.suffix, output.ext)
         facts = None if bare is None or hints.find(target)[0] is not None else bare
-        job = _job(target, folder / relative, folder, info, guidance, hints, settings if facts is None else facts)
+        job = make(target, folder / relative, info, settings if facts is None else facts)
         jobs.append(job if facts is None else replace(job, facts=facts))
     if sequence:
         _check_frames(jobs)
@@ -150,7 +150,7 @@ def _without_finished(
     on_step: OnStep | None,
 ) -> Plan:
     """The jobs that are to be done, those that are finished, and the files that are left as they are."""
-    plan = Plan()
+    plan, recipes = Plan(), Recipes()
     for done, job in enumerate(jobs):
         if known:
             _tell(on_step, "Comparing with the record", done, len(jobs))
@@ -162,9 +162,9 @@ def _without_finished(
             continue
         if overwrite or not there:
             plan.jobs.append(job)
-        elif (kept := _kept(lines, job, job.facts or settings)) is not None:
+        elif (kept := recipes.kept(lines, job, job.facts or settings)) is not None:
             plan.kept.append(kept)
-        elif _is_finished(lines, job):
+        elif is_finished(lines, job):
             plan.skipped.append(job)
         else:
             plan.jobs.append(job)
@@ -207,62 +207,64 @@ def _named(relative: Path, info: PictureInfo | None, suffix: str, ext: str) -> P
     return relative.with_name(f"{relative.stem}{suffix}{extension}")
 
 
-def _job(
-    target: Target,
-    output: Path,
-    folder: Path,
-    info: PictureInfo | None,
-    guidance: Guidance,
-    finder: HintFinder,
-    settings: dict[str, Any],
-) -> Job:
-    own = bool(target.references)
-    references = target.references or guidance.references
-    weights = () if own else guidance.weights
-    masks = target.reference_masks if own else guidance.reference_masks
-    hints, problem = finder.find(target)
-    if (reserved := reserved_part(output)) is not None:
-        problem = f"Windows has no files named {reserved}"
-    names = link_names(hints)
-    linked = linked_files(names, hints, references)
+@dataclass
+class _Jobs:
+    """Makes jobs; what most of them share is worked out once."""
+
+    folder: Path
+    guidance: Guidance
+    finder: HintFinder
+    hashes: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def make(self, target: Target, output: Path, info: PictureInfo | None, settings: dict[str, Any]) -> Job:
+        """The job of a target; ``settings`` have to outlive this object."""
+        given = self.guidance
+        references = target.references or given.references
+        weights = () if target.references else given.weights
+        masks = target.reference_masks if target.references else given.reference_masks
+        hints, problem = self.finder.find(target)
+        if (reserved := reserved_part(output)) is not None:
+            problem = f"Windows has no files named {reserved}"
+        names = link_names(hints)
+        job = Job(
+            target.path,
+            output,
+            self.folder,
+            info,
+            references,
+            weights or (1.0,) * len(references),
+            masks or (None,) * len(references),
+            target_mask=given.target_mask,
+            hints=hints,
+            linked=tuple(linked_files(names, hints, references)),
+            links=bool(names),
+            found="gallery" in settings and not references,
+            text=given.text if target.text is None else target.text,
+            problem=problem,
+        )
+        shared = job.references, job.weights, job.reference_masks, job.hints, job.linked, job.text
+        key = (id(settings), *shared, output.suffix.lower())
+        if key not in self.hashes:
+            self.hashes[key] = _settings_hash(job, settings)
+        return replace(job, settings=self.hashes[key])
+
+
+def _settings_hash(job: Job, settings: dict[str, Any]) -> str:
+    """Hash of everything but the target that a result depends on."""
     shared = {
         **settings,
         "references": [
             (cached_file_hash(r), w, m and cached_file_hash(m))
-            for r, w, m in zip(references, weights or (1.0,) * len(references), masks or (None,) * len(references))
+            for r, w, m in zip(job.references, job.weights, job.reference_masks)
         ],
-        "target_mask": guidance.target_mask and cached_file_hash(guidance.target_mask),
-        "hints": hints and cached_file_hash(hints),
-        **({"linked": [cached_file_hash(path) for path in linked]} if linked else {}),
-        "format": output.suffix.lower(),
+        "target_mask": job.target_mask and cached_file_hash(job.target_mask),
+        "hints": job.hints and cached_file_hash(job.hints),
+        **({"linked": [cached_file_hash(path) for path in job.linked]} if job.linked else {}),
+        "format": job.output.suffix.lower(),
     }
-    text = guidance.text if target.text is None else target.text
-    if text is not None:  # results of runs without one keep their hash
-        shared["text"] = text_facts(text)
-    return Job(
-        target.path,
-        output,
-        folder,
-        info,
-        references,
-        weights or (1.0,) * len(references),
-        masks or (None,) * len(references),
-        target_mask=guidance.target_mask,
-        hints=hints,
-        linked=tuple(linked),
-        links=bool(names),
-        found="gallery" in settings and not references,
-        text=text,
-        problem=problem,
-        settings=record.settings_hash(shared),
-    )
-
-
-def text_facts(text: str) -> dict[str, str]:
-    """What the record says of a text: the words, and the digest of what finds their things."""
-    finder = region_finder()
-    finder.prepare()
-    return {"words": text, "finder": finder.digest}
+    if job.text is not None:  # results of runs without one keep their hash
+        shared["text"] = text_facts(job.text)
+    return record.settings_hash(shared)
 
 
 def _check_frames(jobs: list[Job]) -> None:
@@ -323,58 +325,3 @@ def kept_sentences(plan: Plan) -> list[str]:
             others = f" and {len(kept) - 1} more, made {what}, are" if len(kept) > 1 else " is"
             said.append(f"{show_path(kept[0].output)} {kept[0].reason}: it{others} kept; --overwrite replaces them.")
     return [s.replace(": it is kept; --overwrite replaces them", ": it is kept; --overwrite replaces it") for s in said]
-
-
-def _kept(lines: list[dict[str, Any]], job: Job, facts: dict[str, Any]) -> KeptResult | None:
-    """Why an output that is there is left as it is; None where it is this run's to make."""
-    done = [line for line in lines if line.get("status") == "done"]
-    if not _is_ours(lines, job):
-        reason = "was changed after it was made" if done else "was not made by a run recorded beside it"
-        return KeptResult(job.output, job.target, reason, changed=True)
-    clause = other_recipe(done[-1], planned_line(job, facts))
-    return None if clause is None else KeptResult(job.output, job.target, clause, changed=False)
-
-
-def planned_line(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
-    """What a line of the run record says of how a result is made."""
-    return {
-        **facts,
-        "references": [
-            {"path": r.as_posix(), "weight": w, "mask": m and m.as_posix(), "sha256": _hash_or_none(r)}
-            for r, w, m in zip(job.references, job.weights, job.reference_masks)
-        ],
-        "found": job.found,
-        "hints": job.hints and {"path": job.hints.as_posix(), "sha256": _hash_or_none(job.hints)},
-        "text": None if job.text is None else text_facts(job.text),
-        "target_mask": job.target_mask and job.target_mask.as_posix(),
-    }
-
-
-def _hash_or_none(path: Path) -> str | None:
-    try:
-        return cached_file_hash(path)
-    except OSError:
-        return None
-
-
-def _is_ours(lines: list[dict[str, Any]], job: Job) -> bool:
-    """Whether the output is as some line of the record says that it was written."""
-    stat = job.output.stat()
-    for line in reversed(lines):
-        if line.get("status") != "done" or line.get("bytes") != stat.st_size:
-            continue
-        # Times survive most copies; where they did not, the content decides.
-        if line.get("mtime_ns") == stat.st_mtime_ns or line.get("output_sha256") == file_hash(job.output):
-            return True
-    return False
-
-
-def _is_finished(lines: list[dict[str, Any]], job: Job) -> bool:
-    """Whether the output is the one of the last line, made from this input with these settings."""
-    done = [line for line in lines if line.get("status") == "done"]
-    if not done or done[-1].get("settings_sha256") != job.settings or not _is_ours(done[-1:], job):
-        return False
-    try:
-        return done[-1].get("input_sha256") == file_hash(job.target)
-    except OSError:
-        return False

@@ -4,7 +4,6 @@ A file that changed under its name (a target, a stroke file, a gallery) asks for
 setting or reference is another recipe, whose result is not replaced unless the user says so.
 """
 
-import json
 from typing import Any, NamedTuple
 
 # Methods that pictures with hints and without are given where the user names none.
@@ -36,9 +35,8 @@ def other_recipe(line: dict[str, Any], planned: dict[str, Any]) -> str | None:
 
     Args:
         line: of the run record.
-        planned: the line that the run would write.
+        planned: the line that the run would write, as JSON gives it back.
     """
-    planned = json.loads(json.dumps(planned, default=str))  # as the record gives it back
     old, new = line.get("method"), planned.get("method")
     corrected = line.get("hints") is None and planned.get("hints") is not None
     if old != new and old is not None and not (corrected and (old, new) in CORRECTIONS):

@@ -14,8 +14,9 @@ from recolor_torch.pictures.read import Picture, PictureError, Scan
 from recolor_torch.pictures.write import BeforeReplace, copy_unchanged, write_picture, write_rows
 from recolor_torch.run import record
 from recolor_torch.run.batches import HARDLY_ANY, Result
+from recolor_torch.run.finished import planned_line
 from recolor_torch.run.large import NotNumbers
-from recolor_torch.run.plan import Plan, planned_line
+from recolor_torch.run.plan import Plan
 
 
 class ResultWriter:

@@ -43,7 +43,7 @@ def plan(folder: Path, reference: Path, out: Path, done: bool) -> None:
     from recolor_torch.run import record
     from recolor_torch.run.coloring import describe_method
     from recolor_torch.run.description import Guidance, Output, Run, Targets
-    from recolor_torch.run.plan import planned_line
+    from recolor_torch.run.finished import planned_line
     from recolor_torch.run.planning import plan_run
 
     run = Run(Targets((str(folder),)), Output(out), Guidance((reference,)))

@@ -126,6 +126,29 @@ def test_finished_targets_are_skipped_until_something_changes(folder):
     assert len(plan(folder, overwrite=True).jobs) == 3
 
 
+def test_settings_are_compared_as_the_record_gives_them_back(folder):
+    settings = {"method": "x", "parameters": {"schedule": (1, 2), "folder": Path("a")}}
+    for job in plan(folder, settings=settings).jobs:
+        finish(job)
+        line = record.load(job.folder)[job.key][-1]
+        record.append(job.folder, {**line, **settings})
+    assert len(plan(folder, settings=settings).skipped) == 3
+    other = {"method": "x", "parameters": {"schedule": (1, 3)}}
+    assert len(plan(folder, settings=other).kept) == 3
+
+
+def test_jobs_of_unlike_guidance_have_hashes_of_their_own(folder):
+    picture(folder / "other.png", 5, 5)
+    references = [folder / "ref.png", folder / "other.png", folder / "ref.png"]
+    names = ["in/a.png", "in/c.gif", "in/sub/b.jpg"]
+    targets = [Target(folder / n, Path(Path(n).name), (r,)) for n, r in zip(names, references)]
+    hashes = [job.settings for job in make_plan(targets, Output(folder / "out"), Guidance(), {"method": "x"}).jobs]
+    assert len(set(hashes)) == 3  # the third is another kind of file
+    again = [Target(folder / "in/a.png", Path("new/a.png"), (folder / "ref.png",)), *targets]
+    found = make_plan(again, Output(folder / "out"), Guidance(), {"method": "x"}).jobs
+    assert [job.settings for job in found] == [hashes[0], *hashes]
+
+
 def test_a_failed_repetition_does_not_make_an_output_unknown(folder):
     for job in plan(folder).jobs:
         finish(job)

@@ -40,7 +40,6 @@ REFERENCE = LINE["references"][0]
         ({"method": "network"}, {"method": "network", "hints": HINTS}, None),
         ({"method": "correspondence"}, {"method": "semi_interactive", "hints": HINTS, "parameters": {}}, None),
         ({"method": "network"}, {"method": "levin", "hints": HINTS, "parameters": {}}, "was made by network"),
-        ({"parameters": {"schedule": [1, 2]}}, {"parameters": {"schedule": (1, 2)}}, None),
     ],
 )
 def test_what_is_another_recipe(old, new, clause):

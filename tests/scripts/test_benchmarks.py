@@ -1,9 +1,13 @@
 import json
 import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from pictures import save_picture
 
-from scripts.benchmarks import bench_planning, bench_startup, bench_throughput
+from scripts.benchmarks import bench_many, bench_planning, bench_startup, bench_throughput
 
 
 def test_a_list_is_planned_and_then_skipped(tmp_path, capsys):
@@ -21,8 +25,46 @@ def test_throughput_has_a_row_for_each_setting(tmp_path, capsys, monkeypatch):
     arguments = [str(tmp_path / "photos"), "--megapixels", "0.002", "--kinds", "jpg", "tif16", "--count", "3"]
     monkeypatch.setattr(sys, "argv", ["bench_throughput", *arguments, "--methods", "histogram", "--workers", "0"])
     bench_throughput.main()
-    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in capsys.readouterr().out.splitlines()[2:]]
-    assert rows == [[kind, "0.002", what] for kind in ("jpg", "tif16") for what in ("Pillow", "histogram")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:3] for row in rows] == [
+        [k, "0.002", what] for k in ("jpg", "tif16") for what in ("Pillow", "histogram")
+    ]
+    for shares in ([int(cell) for cell in row[-4:]] for row in rows[1::2]):
+        assert sum(shares) == pytest.approx(100, abs=3)
+
+
+def test_a_stage_inside_another_counts_by_itself():
+    def work():
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        return "done"
+
+    place = SimpleNamespace(inner=work, items=lambda: iter((work(), work())))
+    stages = bench_throughput.Stages()
+    stages.watch(place, "inner", "decode")
+    stages.watch_items(place, "items", "color")
+    with stages.count("encode"):
+        work()
+        assert place.inner() == "done"
+        assert list(place.items()) == ["done", "done"]
+    assert stages.seconds["decode"] == pytest.approx(0.02, abs=0.01)
+    assert stages.seconds["encode"] == pytest.approx(0.02, abs=0.01)
+    assert stages.seconds["color"] == pytest.approx(0.04, abs=0.01)
+
+
+def test_peaks_of_a_folder(tmp_path, capsys, monkeypatch):
+    if not Path("/proc/self/status").exists():
+        pytest.skip("Linux tells the peak of another process")
+    code = "import sys, pathlib; o = pathlib.Path(sys.argv[1]); o.mkdir(); x = bytes(2 * 10**7); (o / '1.jpg').touch()"
+    low, high = bench_many.peaks([sys.executable, "-c", code, str(tmp_path / "out")], tmp_path / "out", [0, 1])
+    assert high >= max(low, 20)
+    bench_many.make_pictures(tmp_path / "in", 3, 0.001)
+    assert len(list((tmp_path / "in").iterdir())) == 3
+    monkeypatch.setattr(sys, "argv", ["bench_many", "--at", "1", "2", "--megapixels", "0.001"])
+    monkeypatch.setattr(bench_many, "peaks", lambda command, out, counts: [1.0 * n for n in counts])
+    bench_many.main()
+    assert "| 2 | 2 |" in capsys.readouterr().out
 
 
 def test_a_process_is_measured(tmp_path):
