@@ -58,7 +58,7 @@ from recolor_torch.filters import (
     stationary_bands,
 )
 from recolor_torch.gallery import Descriptor, make_spec
-from recolor_torch.gallery.encoder import Encoder
+from recolor_torch.gallery.encoder import Encoders
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.losses import content_loss, luminance_loss, style_loss, total_variation
 from recolor_torch.losses.classification import distribution_loss
@@ -272,7 +272,7 @@ MODULES = {
     EightBlockNet: Row(lambda: lively(EightBlockNet()), lambda m, x: m(x[:, :1]).logits),
     UserGuidedNet: Row(lambda: lively(UserGuidedNet()), chroma),
     Discriminator: Row(lambda: lively(Discriminator(4)), lambda m, x: m(x[:, :1], x[:, 1:] - 0.5)),
-    Encoder: Row(Encoder, lambda m, x: m(x[:, :1])["encoder_16"]),
+    Encoders: Row(lambda: Encoders(("encoder_16",)), lambda m, x: m(x[:, :1])["encoder_16"]),
     NearInfraredNet: Row(lambda: lively(NearInfraredNet("lite0", (8, 8, 8, 8, 8), 0)), chroma),
     MultiPathNet: Row(lambda: lively(MultiPathNet(("a", "b"), 8)), lambda m, x: m(x[:, :1]).chroma),
     WordFinder: Row(lambda: lively(WordFinder((3, 3), 4, 8, 1, 2, (8, 16))), words_found),

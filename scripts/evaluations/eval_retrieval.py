@@ -1,11 +1,11 @@
 r"""How well a gallery finds pictures again that were cropped, mirrored and brightened, and pictures of one label.
 
-    python -m scripts.evaluations.eval_retrieval TRAIN [--pictures 300] [--seed 0] [--weights vgg19.safetensors] \
-        [--labels GALLERY]
+    python -m scripts.evaluations.eval_retrieval TRAIN [--pictures 300] [--seed 0] [--layers meaning] \
+        [--weights vgg19.safetensors] [--labels GALLERY]
 
 TRAIN is a folder with ``index.csv`` (columns name, shard, offset, bytes, label, subset) and its tar shards. The first
-table: a gallery of ``--pictures`` of them, drawn by ``--seed``; queries are gray. With ``--labels``, a gallery of all
-of TRAIN's pictures under their own names, the second table: the share of the five nearest others of the same subset
+table: a gallery of ``--pictures`` of them, drawn by ``--seed``; queries are gray. With ``--labels``, a gallery of the
+pictures of ``SUBSETS`` under their own names, the second table: the share of the five nearest others of the same subset
 that have the query's label, beside raw thumbnails and chance.
 """
 
@@ -24,7 +24,7 @@ from torch import Tensor
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.features import find_vgg19
 from recolor_torch.gallery import Descriptor, DescriptorSpec, make_spec
-from recolor_torch.gallery.descriptor import scaled_luminance
+from recolor_torch.gallery.descriptor import LAYERS, depth_of, expand_layers, scaled_luminance
 from recolor_torch.gallery.raw import RawStore
 from recolor_torch.gallery.store import open_state
 from recolor_torch.gallery.vectors import vector_chunks
@@ -55,10 +55,10 @@ def thumbnail(y: Tensor) -> Tensor:
     return small - small.mean(1, keepdim=True)
 
 
-def finding_again(train: Path, rows: Sequence[Row], weights: str | None, seed: int) -> None:
+def finding_again(train: Path, rows: Sequence[Row], layers: Sequence[str], weights: str | None, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = find_vgg19(weights, depth=5)
-    spec = make_spec(found)
+    found = find_vgg19(weights, depth=depth_of(layers))
+    spec = make_spec(found, layers)
     descriptor = Descriptor(found, spec)
     pictures = [rgb_to_luminance(read(train, row)) for row in rows]
     distortions: dict[str, Callable[[Tensor], Tensor]] = {
@@ -139,14 +139,16 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--weights")
+    parser.add_argument("--layers", default=",".join(LAYERS), help="with commas, as for recolor gallery build")
+    parser.add_argument("--weights", help="of VGG-19, where its layers are among them")
     parser.add_argument("--labels", type=Path, metavar="GALLERY")
     args = parser.parse_args()
     with (args.train / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     drawn = np.random.default_rng(args.seed).permutation(len(rows))[: args.pictures]
     if args.pictures:
-        finding_again(args.train, [rows[i] for i in drawn], args.weights, args.seed)
+        layers = expand_layers(args.layers.split(","))
+        finding_again(args.train, [rows[i] for i in drawn], layers, args.weights, args.seed)
     if args.labels:
         labels_of_neighbours(args.train, rows, args.labels)
 

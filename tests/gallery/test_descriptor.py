@@ -103,7 +103,7 @@ def test_other_weights_and_settings_are_refused_by_name(weights):
         Descriptor(dataclasses.replace(weights, state=state), spec)
     assert (
         spec.difference(make_spec(weights, TEXTURE, side=80, pooling="max"))
-        == "pooling mean_std there, max here; side 160 there, 80 here"
+        == "pooling mean_std there, max here; side 224 there, 80 here"
     )
     assert spec.difference(spec) == ""
 

@@ -13,7 +13,7 @@ def sample(count=500, dimension=20, seed=0):
 
 def test_whitened_components_have_no_mean_unit_spread_and_no_correlation():
     x = sample()
-    w = fit_whitening([x], 8)
+    w = fit_whitening([x], 8, strength=1)
     y = (x.astype(np.float64) - w.mean) @ w.matrix.T.astype(np.float64)
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-3)
     np.testing.assert_allclose(np.cov(y.T, bias=True), np.eye(8), atol=1e-3)
@@ -22,12 +22,20 @@ def test_whitened_components_have_no_mean_unit_spread_and_no_correlation():
 def test_it_is_sklearn_s_definition():
     """Principal directions and variances from the singular values of the centred data."""
     x = sample()
-    w = fit_whitening([x], 5)
+    w = fit_whitening([x], 5, strength=1)
     centred = x.astype(np.float64) - x.astype(np.float64).mean(0)
     _, s, vt = np.linalg.svd(centred, full_matrices=False)
     expected = vt[:5] / (s[:5] / np.sqrt(len(x)))[:, None]
     expected *= np.sign(expected[np.arange(5), np.abs(expected).argmax(1)])[:, None]
     np.testing.assert_allclose(w.matrix, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_half_of_it_leaves_the_root_of_each_spread():
+    x = sample()
+    plain, half = (fit_whitening([x], 8, strength=s) for s in (0, 0.5))
+    before, after = ((x.astype(np.float64) - w.mean) @ w.matrix.T.astype(np.float64) for w in (plain, half))
+    np.testing.assert_allclose(after.std(0), np.sqrt(before.std(0)), rtol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(plain.matrix, axis=1), 1, rtol=1e-5)
 
 
 @settings(max_examples=20, deadline=None)
