@@ -264,8 +264,11 @@ def _compiled(device: torch.device, dtype: torch.dtype, width: int) -> bool:
     from recolor_torch.linalg.fused_check import agree
 
     try:
-        if not _kernels().THERE:
-            return False
+        fault = _kernels().FAULT
+        if fault is not None and fault.name == "triton":
+            return False  # as on every machine without it
+        if fault is not None:
+            raise fault
         right = agree(device, dtype, width)
         why = "they disagree with the plain operations"
     except Exception as error:  # noqa: BLE001 # a compiler may fail in any way: the plain operations go on

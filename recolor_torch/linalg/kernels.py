@@ -7,13 +7,16 @@ Written shift by shift, as they are on a processor, a sweep is dozens of kernels
 from __future__ import annotations  # those of the parameters name Triton, which is not everywhere
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
-THERE = find_spec("triton") is not None
-if THERE:
+FAULT: ImportError | None = None
+"""Why Triton does not start: it is not installed, or it lacks a package (3.2 needs setuptools and does not say so)."""
+
+try:
     import triton
     import triton.language as tl
+except ImportError as error:
+    FAULT = error
 
 
 # Rows of a graph, and entries of a row, that a program takes at a time; pixels likewise.
@@ -22,7 +25,7 @@ ROWS, ENTRIES, PIXELS, NODES = 64, 8, 256, 128
 
 def _kernel(*numbers: str) -> Callable[[Any], Any]:
     """A kernel that is compiled once for all values of the parameters ``numbers``; without Triton nothing calls it."""
-    return (lambda function: function) if not THERE else triton.jit(do_not_specialize=numbers)
+    return (lambda function: function) if FAULT else triton.jit(do_not_specialize=numbers)
 
 
 @_kernel("step", "rows", "channels", "has_b", "has_inverse", "has_base")

@@ -1,6 +1,7 @@
 """Kernels for a GPU, run by Triton's interpreter on the CPU, against the plain operations."""
 
 import sys
+from importlib.util import find_spec, module_from_spec
 
 import pytest
 import torch
@@ -18,9 +19,13 @@ from recolor_torch.linalg.stencil import FULL_8, HALF_4, HALF_8
 def interpreted(monkeypatch):
     """The kernels on the CPU."""
     monkeypatch.setenv("TRITON_INTERPRET", "1")  # read when Triton and the kernels are imported, never after
-    if "triton" in sys.modules and not type(pytest.importorskip("triton").language.sum).__name__.startswith("Interp"):
+    if find_spec("triton") is None:
+        pytest.skip("Triton is not installed.")
+    import triton.language
+
+    if not type(triton.language.sum).__name__.startswith("Interp"):
+        assert torch.cuda.is_available(), "without a GPU nothing imports Triton for one"
         pytest.skip("Triton was imported before, for a GPU.")
-    pytest.importorskip("triton")
     monkeypatch.setattr(fused, "DEVICES", {"cpu"})
     monkeypatch.setattr(fused, "_CHECKED", {})
     monkeypatch.setattr(fused_check, "SIZE", (2, 6, 6))
@@ -49,6 +54,26 @@ def test_a_compiler_that_fails_is_said_once(interpreted, monkeypatch, caplog):
     for _ in range(2):
         assert not fused.usable(torch.zeros(1, 2, 4, 2, 2), torch.zeros(1, 1, 4, 2, 2))
     assert caplog.text.count("no compiler") == 1
+
+
+@pytest.mark.parametrize(("lacking", "said"), [("triton", 0), ("setuptools", 1)])
+def test_a_triton_that_does_not_start_leaves_the_plain_operations(monkeypatch, caplog, lacking, said):
+    fault = ModuleNotFoundError(f"No module named {lacking!r}", name=lacking)
+    monkeypatch.setattr("recolor_torch.linalg.kernels.FAULT", fault)
+    monkeypatch.setattr(fused, "DEVICES", {"cpu"})
+    monkeypatch.setattr(fused, "_CHECKED", {})
+    for _ in range(2):
+        assert not fused.usable(torch.zeros(1, 2, 4, 2, 2), torch.zeros(1, 1, 4, 2, 2))
+    assert caplog.text.count("No module named 'setuptools'") == said
+    assert len(caplog.records) == said
+
+
+def test_the_kernels_are_there_without_triton(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    spec = find_spec("recolor_torch.linalg.kernels")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.FAULT.name == "triton"
 
 
 def test_kernels_can_be_left_out(interpreted, monkeypatch):
