@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PureWindowsPath
@@ -52,6 +52,30 @@ def lacks_memory(error: BaseException) -> bool:
     if isinstance(error, SystemError):
         return any(words in text for words in _NO_REASON)
     return isinstance(error, (RuntimeError, OSError, ImportError, ValueError)) and any(w in text for w in _NO_MEMORY)
+
+
+def pass_on_lack_of_memory(error: BaseException) -> None:
+    """``MemoryError`` where an error says that memory lacks: for handlers that take any other for damaged bytes."""
+    if lacks_memory(error):
+        raise MemoryError(str(error)) from error
+
+
+@cache
+def _exceptions() -> Callable[[], object]:
+    """What gives a thread its place for exceptions of C++."""
+    try:
+        return ctypes.CDLL("libstdc++.so.6")["__cxa_get_globals"]
+    except (OSError, AttributeError):  # other systems have other libraries
+        return lambda: None
+
+
+def prepare_thread() -> None:
+    """Give this thread now what it takes to throw an exception in C++, as torch does where memory lacks.
+
+    A thread gets that with the first exception otherwise, and glibc ends the process where memory lacks for it.
+    """
+    with suppress(MemoryError):
+        _exceptions()()
 
 
 @cache

@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from recolor_torch.system import (
     is_alive,
     is_reserved,
     lacks_memory,
+    pass_on_lack_of_memory,
     replace_file,
     reserved_part,
     sync_file,
@@ -30,6 +32,25 @@ held = [np.ones(8 << 20, np.uint8) for _ in range(12)]
 full, last = used(), held.pop()
 held.clear()
 print(full - used())
+"""
+
+NO_BYTE_LEFT = """
+import ctypes, os, resource, sys, threading
+from recolor_torch import system
+def work():
+    if sys.argv[1] == "prepared":
+        system.prepare_thread()
+    throwing = system._exceptions()  # as "throw" begins
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used, used))
+    malloc = ctypes.CDLL(None).malloc
+    malloc.restype = ctypes.c_void_p
+    for size in (1 << 20, 1 << 14, 1 << 10, 256, 128, 64, 48, 32, 16):
+        while malloc(size):
+            pass
+    throwing()
+    os._exit(7)
+threading.Thread(target=work).start()
 """
 
 
@@ -60,6 +81,21 @@ def test_a_lack_of_memory_is_known_in_the_words_of_each_library():
             ],
         )
     )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is the C library of Linux that ends the process")
+@pytest.mark.parametrize(("prepared", "code"), [("prepared", 7), ("bare", 127)])
+def test_a_prepared_thread_can_say_that_memory_lacks(prepared, code):
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    ask = [sys.executable, "-c", NO_BYTE_LEFT, prepared]
+    assert subprocess.run(ask, capture_output=True, env=here, timeout=60).returncode == code
+
+
+def test_other_errors_than_a_lack_of_memory_are_not_passed_on():
+    for error in (MemoryError("all of it"), OSError("out of memory when reading image file")):
+        with pytest.raises(MemoryError, match=str(error)):
+            pass_on_lack_of_memory(error)
+    pass_on_lack_of_memory(ValueError("damaged"))
 
 
 def test_a_file_that_another_program_holds_is_tried_again(tmp_path, monkeypatch):

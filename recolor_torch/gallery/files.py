@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from recolor_torch.errors import UsageError
-from recolor_torch.system import file_lock, replace_file, sync_file, sync_folder
+from recolor_torch.system import file_lock, pass_on_lack_of_memory, replace_file, sync_file, sync_folder
 from recolor_torch.text import parse_json
 
 LOCK = "lock"
@@ -98,6 +98,7 @@ def load_array(path: Path) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # NumPy reads the header as Python's text, which fails in any way
+        pass_on_lack_of_memory(error)
         raise GalleryDamaged(f"{path} is damaged; there is no array in it.") from error
 
 

@@ -29,7 +29,7 @@ from recolor_torch.gallery.raw import RawStore, places_to_rewrite
 from recolor_torch.gallery.table import Row, Table
 from recolor_torch.gallery.whitening import LEAST_PICTURES, Whitening, fit_whitening
 from recolor_torch.paths import exists
-from recolor_torch.system import sync_folder
+from recolor_torch.system import pass_on_lack_of_memory, sync_folder
 from recolor_torch.text import parse_json
 
 _OURS = re.compile(r"(table|paths|raw|whitening|index|skipped|words)-\d{6,}\.(npy|faiss|json|sqlite)|\..*\.part")
@@ -101,6 +101,7 @@ def _open(folder: Path, header: Header) -> State:
             whitening.check(header.raw_dimension, header.dimension)
         return State(folder, header, table, whitening)
     except (OSError, ValueError) as error:
+        pass_on_lack_of_memory(error)
         raise GalleryDamaged(f"{folder}: a file of the gallery is damaged; recolor gallery verify names it.") from error
 
 

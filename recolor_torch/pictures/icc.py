@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recolor_torch.system import pass_on_lack_of_memory
+
 # Linear sRGB to the profile connection space (XYZ under D50): IEC 61966-2-1 with Bradford adaptation, in the
 # 1/65536 of a profile, as littleCMS rounds it: its columns add up to D50, so gray stays gray.
 SRGB_TO_PCS = np.array([[28576, 25239, 9375], [14581, 46983, 3972], [912, 6361, 46787]], dtype=np.float64) / 65536
@@ -106,6 +108,7 @@ def parse_profile(data: bytes) -> Profile:
     except ProfileError:
         raise
     except Exception as error:  # hostile bytes meet nearly any error
+        pass_on_lack_of_memory(error)  # or the picture would be read without its profile
         raise ProfileError(f"the profile is damaged ({error})") from error
 
 

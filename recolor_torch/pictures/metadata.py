@@ -12,6 +12,7 @@ from typing import Any
 from PIL import ExifTags
 
 from recolor_torch.pictures.exif import EXIF, Exif, parse_exif
+from recolor_torch.system import pass_on_lack_of_memory
 
 ORIENTATION, SOFTWARE, DESCRIPTION = (
     int(ExifTags.Base.Orientation),
@@ -69,12 +70,14 @@ def read_exif(image: Any) -> tuple[int, bytes | None]:
         orientation = exif.number(ORIENTATION) if exif else None
         if orientation is None and image.format != "PNG":
             orientation = image.getexif().get(ORIENTATION, 1)  # Pillow looks into XMP too
-    except Exception:  # noqa: BLE001 # what a tag holds is anybody's guess
+    except Exception as error:  # noqa: BLE001 # what a tag holds is anybody's guess
+        pass_on_lack_of_memory(error)
         return 1, None
     orientation = orientation if orientation is not None and orientation in range(1, 9) else 1
     try:
         return orientation, None if exif is None else _clean(exif, orientation)
-    except Exception:  # noqa: BLE001 # damaged EXIF must not cost the picture
+    except Exception as error:  # noqa: BLE001 # damaged EXIF must not cost the picture
+        pass_on_lack_of_memory(error)
         return orientation, None
 
 
@@ -146,7 +149,8 @@ def read_texts(image: Any) -> Texts:
     """
     try:
         return _texts(image)
-    except Exception:  # noqa: BLE001 # damaged texts must not cost the picture
+    except Exception as error:  # noqa: BLE001 # damaged texts must not cost the picture
+        pass_on_lack_of_memory(error)
         return NO_TEXTS
 
 
@@ -252,7 +256,8 @@ def _exif_dpi(image: Any) -> tuple[float, float] | None:
             return None
         x, y = (_fraction(exif, tag) for tag in (_ACROSS, _DOWN))
         return x * inch, y * inch
-    except Exception:  # noqa: BLE001 # EXIF that cannot be understood must not cost the picture
+    except Exception as error:  # noqa: BLE001 # EXIF that cannot be understood must not cost the picture
+        pass_on_lack_of_memory(error)
         return None
 
 

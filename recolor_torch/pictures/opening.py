@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from recolor_torch.paths import reason, show_path
 from recolor_torch.pictures.previews import skip_previews
 from recolor_torch.pictures.tiff import OddTiff, check_strips, open_odd_tiff, silent_logs
+from recolor_torch.system import lacks_memory
 
 # Pillow's size limit and Python's warning filters belong to the whole process: they are changed only
 # while a header is read, by one thread at a time.
@@ -107,10 +108,10 @@ def open_picture(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Imag
         raise
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: {_what_it_is(path)}.") from error
-    except MemoryError as error:
-        raise PictureError(f"{name}: not enough memory for this picture.") from error
     # Decoders meet hostile bytes with nearly any exception: what they say is passed on.
     except Exception as error:
+        if lacks_memory(error):
+            raise PictureError(f"{name}: not enough memory for this picture.") from error
         raise PictureError(f"{name}: {_reason(error)}") from error
 
 

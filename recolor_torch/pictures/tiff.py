@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from recolor_torch.lazy import LazyModule
+from recolor_torch.system import pass_on_lack_of_memory
 
 if TYPE_CHECKING:
     import tifffile
@@ -171,7 +172,8 @@ def open_odd_tiff(file: IO[bytes]) -> Iterator[OddTiff | None]:
     with ExitStack() as stack:
         try:
             odd = _open(stack.enter_context(tifffile.TiffFile(file)), file)
-        except Exception:  # noqa: BLE001 # what tifffile cannot read, Pillow may
+        except Exception as error:  # noqa: BLE001 # what tifffile cannot read, Pillow may
+            pass_on_lack_of_memory(error)
             odd = None
         file.seek(0)
         yield odd

@@ -19,7 +19,7 @@ from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.sequences import SequenceDataset
 from recolor_torch.run.writer import ResultWriter, clear_unfinished
-from recolor_torch.system import stopped_by_signals, usable_cores
+from recolor_torch.system import prepare_thread, stopped_by_signals, usable_cores
 
 Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
 
@@ -85,7 +85,7 @@ def color_run(
         stoppable,
         torch.inference_mode(),
         arithmetic,
-        ThreadPoolExecutor(WRITERS) as pool,
+        ThreadPoolExecutor(WRITERS, initializer=prepare_thread) as pool,
     ):
         writing: deque[list[Future[dict[str, Any]]]] = deque()
         try:
@@ -106,7 +106,7 @@ def color_run(
 
 def write_all(writer: ResultWriter, results: list[Result], threads: int = WRITERS) -> Iterator[dict[str, Any]]:
     """Write the results of a batch and wait for the disk; yields their lines of the record."""
-    with ThreadPoolExecutor(min(threads, max(1, len(results)))) as pool:
+    with ThreadPoolExecutor(min(threads, max(1, len(results))), initializer=prepare_thread) as pool:
         yield from pool.map(writer.write, results)
 
 
@@ -143,7 +143,7 @@ def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatc
         yield from (batches[i] for i in range(len(batches)))
         return
     ahead: deque[tuple[int, Future[PictureBatch]]] = deque()
-    pool = ThreadPoolExecutor(count)
+    pool = ThreadPoolExecutor(count, initializer=prepare_thread)
     try:
         for i in range(len(batches)):
             pixels = batches.pixels(i)

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import partial
 
+from recolor_torch.system import prepare_thread
+
 Stale = Callable[[], bool]
 Job = Callable[[Stale], None]
 
@@ -66,6 +68,7 @@ class Worker:
         return self._closed or self._newest.get(key) != mine
 
     def _run(self) -> None:
+        prepare_thread()
         if self._begin is not None:
             self._begin()
         while True:

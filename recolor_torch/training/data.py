@@ -19,6 +19,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, is_folder
 from recolor_torch.pictures.formats import FORMATS
 from recolor_torch.pictures.opening import PictureError, quiet
+from recolor_torch.system import pass_on_lack_of_memory
 
 
 def read_small(sources: Sequence[str | Path], side: int, longer: bool = False) -> Iterator[tuple[str, np.ndarray]]:
@@ -299,6 +300,7 @@ def decode_small(data: bytes, side: int, longer: bool = False) -> np.ndarray:
         return np.asarray(image)
     # Decoders meet damaged bytes with nearly any exception.
     except Exception as error:
+        pass_on_lack_of_memory(error)
         raise PictureError(f"a picture is damaged: {error}") from error
 
 

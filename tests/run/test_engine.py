@@ -14,6 +14,8 @@ from pictures import save_picture
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
 from recolor_torch.methods import HistogramTransfer, Recolorizer
+from recolor_torch.run import engine
+from recolor_torch.run.batches import BatchDataset
 from recolor_torch.run.coloring import describe_method
 from recolor_torch.run.description import Coloring, GallerySource, Guidance, Loading, Output, Run, Targets
 from recolor_torch.run.engine import batches_of, color_run, read_ahead
@@ -81,6 +83,29 @@ def test_readers_share_one_tensor_of_a_reference(run):
     found = [b.guide.references[0].image for b in read_ahead(batches_of(plan_run(run, settings), run), 3) if b.jobs]
     assert len(found) > 3
     assert all(image is found[0] for image in found)
+
+
+def test_every_thread_can_throw_where_memory_lacks(run, tmp_path, monkeypatch):
+    prepared = set()
+    monkeypatch.setattr(engine, "prepare_thread", lambda: prepared.add(threading.current_thread()))
+    settings = describe_method(HistogramTransfer(), run.coloring)
+    run = replace(run, loading=Loading(batch_size=1))
+    used = set()
+    read = BatchDataset.__getitem__
+    monkeypatch.setattr(BatchDataset, "__getitem__", lambda *a: (used.add(threading.current_thread()), read(*a))[1])
+    assert len(list(read_ahead(batches_of(plan_run(run, settings), run), 2))) > 1
+    list(engine.write_all(Writer(used), [None] * 3))
+    assert used
+    assert used <= prepared
+
+
+class Writer:
+    def __init__(self, used):
+        self.used = used
+
+    def write(self, result):
+        self.used.add(threading.current_thread())
+        return {}
 
 
 def test_readers_end_with_a_run_that_ends_early(run):
