@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PureWindowsPath
@@ -76,6 +77,19 @@ def prepare_thread() -> None:
     """
     with suppress(MemoryError):
         _exceptions()()
+
+
+def start_threads(count: int) -> ThreadPoolExecutor:
+    """A pool whose threads run and are prepared already: where memory lacks, Python waits for ever for one to start."""
+    pool, met = ThreadPoolExecutor(count, initializer=prepare_thread), threading.Barrier(count)
+    try:
+        for _ in range(count):
+            pool.submit(met.wait)  # or one thread would do for all
+    except BaseException:
+        met.abort()
+        pool.shutdown()
+        raise
+    return pool
 
 
 @cache

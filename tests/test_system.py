@@ -2,6 +2,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from recolor_torch.system import (
     pass_on_lack_of_memory,
     replace_file,
     reserved_part,
+    start_threads,
     sync_file,
     usable_cores,
 )
@@ -89,6 +91,32 @@ def test_a_prepared_thread_can_say_that_memory_lacks(prepared, code):
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     ask = [sys.executable, "-c", NO_BYTE_LEFT, prepared]
     assert subprocess.run(ask, capture_output=True, env=here, timeout=60).returncode == code
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_threads_of_a_pool_run_before_there_is_work(count):
+    before = threading.active_count()
+    with start_threads(count) as pool:
+        assert threading.active_count() == before + count
+        assert list(pool.map(abs, range(-9, 0))) == list(range(9, 0, -1))
+        assert threading.active_count() == before + count
+    assert threading.active_count() == before
+
+
+def test_threads_that_cannot_all_start_leave_none(monkeypatch):
+    before, start, started = threading.active_count(), threading.Thread.start, []
+
+    def start_two(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        start_threads(3)
+    assert len(started) == 2
+    assert threading.active_count() == before
 
 
 def test_other_errors_than_a_lack_of_memory_are_not_passed_on():

@@ -3,7 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from recolor_torch.run.plan import Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.sequences import SequenceDataset
 from recolor_torch.run.writer import ResultWriter, clear_unfinished
-from recolor_torch.system import prepare_thread, stopped_by_signals, usable_cores
+from recolor_torch.system import start_threads, stopped_by_signals, usable_cores
 
 Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
 
@@ -85,7 +85,7 @@ def color_run(
         stoppable,
         torch.inference_mode(),
         arithmetic,
-        ThreadPoolExecutor(WRITERS, initializer=prepare_thread) as pool,
+        start_threads(WRITERS) as pool,
     ):
         writing: deque[list[Future[dict[str, Any]]]] = deque()
         try:
@@ -106,7 +106,7 @@ def color_run(
 
 def write_all(writer: ResultWriter, results: list[Result], threads: int = WRITERS) -> Iterator[dict[str, Any]]:
     """Write the results of a batch and wait for the disk; yields their lines of the record."""
-    with ThreadPoolExecutor(min(threads, max(1, len(results))), initializer=prepare_thread) as pool:
+    with start_threads(min(threads, max(1, len(results)))) as pool:
         yield from pool.map(writer.write, results)
 
 
@@ -143,7 +143,7 @@ def read_ahead(batches: BatchDataset, workers: int = -1) -> Iterator[PictureBatc
         yield from (batches[i] for i in range(len(batches)))
         return
     ahead: deque[tuple[int, Future[PictureBatch]]] = deque()
-    pool = ThreadPoolExecutor(count, initializer=prepare_thread)
+    pool = start_threads(count)
     try:
         for i in range(len(batches)):
             pixels = batches.pixels(i)

@@ -28,6 +28,7 @@ class AdversarialTraining(ColorizationTraining):
         learning_rate: of Adam for the generator.
         discriminator_rate: of Adam for the discriminator.
         clip: largest norm of a gradient.
+        accumulate: batches whose gradients make a step, in place of the Trainer's ``accumulate_grad_batches``.
         classification: weight of the cross entropy.
         regression: weight of the Huber loss.
         mix: of the rebalancing of the cross entropy.
@@ -53,7 +54,10 @@ class AdversarialTraining(ColorizationTraining):
         hints: HintSimulation | None = None,
         bins: str | None = None,
         seed: int = 0,
+        accumulate: int = 1,
     ) -> None:
+        if accumulate < 1:
+            raise UsageError(f"accumulate must be at least 1, got {accumulate}.")
         super().__init__(
             network,
             learning_rate,
@@ -69,6 +73,7 @@ class AdversarialTraining(ColorizationTraining):
         self.automatic_optimization = False
         self.discriminator = discriminator
         self.adversarial, self.discriminator_rate, self.clip = adversarial, discriminator_rate, clip
+        self.accumulate = accumulate
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:  # type: ignore[override]
         """A step of the generator, then one of the discriminator."""
@@ -82,24 +87,29 @@ class AdversarialTraining(ColorizationTraining):
 
         self.toggle_optimizer(ours)
         persuasion = generator_loss(self.discriminator(luminance, fake))
-        self._step(ours, self.loss(estimate, image) + self.adversarial * persuasion)
-        self.take_average()
+        if self._learn(ours, self.loss(estimate, image) + self.adversarial * persuasion, batch_idx):
+            self.take_average()
         self.untoggle_optimizer(ours)
 
         self.toggle_optimizer(theirs)
         verdicts = self.discriminator(luminance, truth), self.discriminator(luminance, fake.detach())
         judgement = discriminator_loss(*verdicts)
-        self._step(theirs, judgement)
-        self.share_statistics(self.discriminator)
+        if self._learn(theirs, judgement, batch_idx):
+            self.share_statistics(self.discriminator)
         self.untoggle_optimizer(theirs)
         right = torch.cat([(verdicts[0] > 0).float().flatten(), (verdicts[1] < 0).float().flatten()]).mean()
         self.log_dict({"train/generator": persuasion, "train/discriminator": judgement, "train/right": right})
 
-    def _step(self, optimizer: Any, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
+    def _learn(self, optimizer: Any, loss: Tensor, batch_idx: int) -> bool:
+        """Add a batch to the gradient of a step, and make the step where it is its last; whether it was."""
+        if batch_idx % self.accumulate == 0:
+            optimizer.zero_grad()
+        self.manual_backward(loss / self.accumulate)
+        if (batch_idx + 1) % self.accumulate and not self.trainer.is_last_batch:
+            return False
         self.clip_gradients(optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
         optimizer.step()
+        return True
 
     def configure_optimizers(self) -> Any:
         """Adam for each, with the momentum of DCGAN."""

@@ -47,10 +47,16 @@ def rows() -> dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]]:
         return lambda x, reference: module(x, Guide((Reference(reference),)))
 
     network = build_method("network").eval()
+    network.prepare()
 
     def proposal(x: Tensor) -> Tensor:
         with torch.no_grad():
             return network(x, Guide())
+
+    def shipped(luminance: Tensor) -> Tensor:
+        with torch.no_grad():
+            estimate = network.loaded(luminance)
+        return torch.cat([x.flatten() for x in (estimate.logits, estimate.chroma, estimate.vivid)])
 
     return {
         "rgb_to_lab": (rgb_to_lab, (image,)),
@@ -66,6 +72,7 @@ def rows() -> dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]]:
         "gauss_filter": (gauss_filter, (image,)),
         "laplacian": (laplacian, (image,)),
         "resize": (lambda x: resize(x, (30, 41)), (image,)),
+        "shipped network": (shipped, (rgb_to_yuv(image)[:, :1],)),
         "method wavelet": (method("wavelet"), (rgb_to_yuv(image), rgb_to_yuv(other))),
         "method histogram": (method("histogram"), (rgb_to_yuv(image), rgb_to_yuv(other))),
         "method network": (proposal, (rgb_to_lab(image),)),

@@ -48,7 +48,7 @@ def test_before_each_batch_the_others_are_looked_after(monkeypatch):
     with pytest.raises(ProcessLost):
         callback.on_predict_batch_start(trainer(True, (None, -9)), None, None, 0)
     if os.name == "posix":
-        monkeypatch.setattr(os, "getppid", lambda: 1)  # the main process is gone
+        monkeypatch.setattr(os, "getppid", lambda: callback.parent + 1)  # the main process is gone
         with pytest.raises(ProcessLost):
             callback.on_predict_batch_start(trainer(False), None, None, 0)
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from pictures import save_picture
 
+from recolor_torch import system
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
 from recolor_torch.methods import HistogramTransfer, Recolorizer
@@ -87,7 +88,7 @@ def test_readers_share_one_tensor_of_a_reference(run):
 
 def test_every_thread_can_throw_where_memory_lacks(run, tmp_path, monkeypatch):
     prepared = set()
-    monkeypatch.setattr(engine, "prepare_thread", lambda: prepared.add(threading.current_thread()))
+    monkeypatch.setattr(system, "prepare_thread", lambda: prepared.add(threading.current_thread()))
     settings = describe_method(HistogramTransfer(), run.coloring)
     run = replace(run, loading=Loading(batch_size=1))
     used = set()

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import numpy as np
@@ -124,6 +125,23 @@ def test_adversaries_take_turns(pictures, tmp_path, network_path):
     for name in ("network.mean.0.weight", "discriminator.blocks.0.weight", "averaged.module.mean.0.weight"):
         assert not torch.equal(before[name], after[name])
     assert all(p.requires_grad for p in model.network.parameters())
+
+
+def test_batches_of_an_adversarial_step_share_its_gradient(monkeypatch):
+    model = AdversarialTraining(ColorUNet("lite0", widths=WIDTHS), Discriminator(4), accumulate=2)
+    monkeypatch.setattr(model, "manual_backward", lambda loss: loss.backward())
+    monkeypatch.setattr(model, "clip_gradients", lambda *args, **kwargs: None)
+    trainer = SimpleNamespace(is_last_batch=False)
+    monkeypatch.setattr(AdversarialTraining, "trainer", trainer)
+    weight = torch.nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    assert [model._learn(optimizer, slope * weight, i) for i, slope in enumerate((2, 4, 6))] == [False, True, False]
+    assert weight.item() == -3  # the mean of 2 and 4, and 6 waits
+    trainer.is_last_batch = True
+    assert model._learn(optimizer, 6 * weight, 4)  # the last batch of an epoch makes a step by itself
+    assert weight.item() == -6
+    with pytest.raises(UsageError, match="accumulate must be at least 1, got 0"):
+        AdversarialTraining(ColorUNet("lite0", widths=WIDTHS), Discriminator(4), accumulate=0)
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in CONFIGS.glob("*.yaml")))
