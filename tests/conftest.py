@@ -1,5 +1,6 @@
 """Fixtures: seeded on the CPU and moved, so that every device sees the same numbers."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -10,6 +11,12 @@ if not torch.cuda.is_available():  # read once, when Triton comes, by whichever 
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_quiet():
+    """A command with -q in one test does not keep the log from the next one."""
+    logging.getLogger("recolor_torch").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(params=DEVICES)

@@ -18,6 +18,7 @@ from recolor_torch.methods.network_copies import mean_of, moved
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
+from recolor_torch.networks.folding import fold_norms, on_device
 from recolor_torch.networks.loading import load_network
 from recolor_torch.resize import resize
 
@@ -152,7 +153,8 @@ class NetworkColorization(Recolorizer):
     def prepare(self) -> None:
         """Load the network, once."""
         if self.loaded is None:
-            self.loaded, self.digest = load_network(self.network, self.weights)
+            network, self.digest = load_network(self.network, self.weights)
+            self.loaded = fold_norms(network)
 
     def provenance(self) -> dict[str, str]:
         """The digest of the network's weights."""
@@ -218,7 +220,7 @@ class NetworkColorization(Recolorizer):
     ) -> Estimate:
         """The answer for one copy."""
         assert self.loaded is not None
-        network = self.loaded.to(luminance.device)
+        network = on_device(self.loaded, luminance.device)
         size = self._size(luminance, scale)
         if hints is not None and mask is not None:
             hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recolor_torch.errors import WeightsMissing
+from recolor_torch.networks.folding import Folds
 
 Variant = Literal["lite0", "lite2"]
 
@@ -51,7 +52,7 @@ class SamePadConv2d(nn.Conv2d):
         return super().forward(x if self.extra is None else F.pad(x, self.extra))
 
 
-class Block(nn.Module):
+class Block(Folds):
     """Inverted residual: widen, convolve each channel, narrow; the input is added where the shape allows.
 
     Args:
@@ -60,6 +61,8 @@ class Block(nn.Module):
         expansion: how many times wider the block is inside.
         drop: share of the pictures that keep only their input in training (stochastic depth, Huang et al. 2016).
     """
+
+    norms = (("expand_conv", "bn0"), ("depthwise_conv", "bn1"), ("project_conv", "bn2"))
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop: float = 0.0) -> None:
         super().__init__()
@@ -87,7 +90,7 @@ class Block(nn.Module):
         return x + y
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(Folds):
     """Features at five resolutions.
 
     ``channels`` has their channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side.
@@ -97,6 +100,8 @@ class EfficientNetLite(nn.Module):
         inputs: channels of the input.
         drop: largest share of skipped blocks in training, which rises from 0 with depth.
     """
+
+    norms = (("conv_stem", "bn0"),)
 
     def __init__(self, variant: Variant = "lite0", inputs: int = 3, drop: float = 0.0) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from recolor_torch.color.scaling import chroma_to_unit, luminance_to_unit, unit_
 from recolor_torch.networks.attention import GlobalAttention
 from recolor_torch.networks.efficientnet import EfficientNetLite, Variant, imagenet_state
 from recolor_torch.networks.estimate import Estimate
+from recolor_torch.networks.folding import Folds
 from recolor_torch.networks.padding import pad_to_multiple
 
 STRIDE = 32
@@ -172,7 +173,7 @@ class ColorUNet(nn.Module):
         return (*self.encoder.channels[2:], self.widths[1], self.widths[2])
 
 
-class Join(nn.Module):
+class Join(Folds):
     """Bring features to the size of the hints, and convolve them with a skip connection and the hints.
 
     Args:
@@ -182,6 +183,8 @@ class Join(nn.Module):
         outputs: channels of the result.
         kernel: side of the convolutions.
     """
+
+    norms = (("conv", "norm"), ("again", "again_norm"))
 
     def __init__(self, inputs: int, skip: int, outputs: int, kernel: int = 3) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -226,27 +227,30 @@ class _Jobs:
         if (reserved := reserved_part(output)) is not None:
             problem = f"Windows has no files named {reserved}"
         names = link_names(hints)
-        job = Job(
+        told: dict[str, Any] = {
+            "references": references,
+            "weights": weights or (1.0,) * len(references),
+            "reference_masks": masks or (None,) * len(references),
+            "hints": hints,
+            "linked": tuple(linked_files(names, hints, references)),
+            "text": given.text if target.text is None else target.text,
+        }
+        key = (id(settings), *told.values(), output.suffix.lower())
+        make = partial(
+            Job,
             target.path,
             output,
             self.folder,
             info,
-            references,
-            weights or (1.0,) * len(references),
-            masks or (None,) * len(references),
             target_mask=given.target_mask,
-            hints=hints,
-            linked=tuple(linked_files(names, hints, references)),
             links=bool(names),
             found="gallery" in settings and not references,
-            text=given.text if target.text is None else target.text,
             problem=problem,
+            **told,
         )
-        shared = job.references, job.weights, job.reference_masks, job.hints, job.linked, job.text
-        key = (id(settings), *shared, output.suffix.lower())
         if key not in self.hashes:
-            self.hashes[key] = _settings_hash(job, settings)
-        return replace(job, settings=self.hashes[key])
+            self.hashes[key] = _settings_hash(make(), settings)
+        return make(settings=self.hashes[key])
 
 
 def _settings_hash(job: Job, settings: dict[str, Any]) -> str:

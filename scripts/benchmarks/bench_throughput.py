@@ -96,7 +96,8 @@ class Stages:
         function = getattr(place, name)
 
         def counted(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            items, end = iter(function(*args, **kwargs)), object()
+            with self.count(stage):
+                items, end = iter(function(*args, **kwargs)), object()
             while True:
                 with self.count(stage):
                     item = next(items, end)

@@ -14,7 +14,7 @@ Error is the mean CIEDE2000 against the truth, over the first ten frames after t
 truth's own; motion is estimated on the luminance, and pixels where it cannot be believed are left out. The slow ways
 are measured on every tenth frame and the one after it, and all ways are measured on these.
 
-    python scripts/evaluations/eval_film.py ../shared/data/film/carphone.mp4 [--photo PICTURE]... [--side 192]
+    python -m scripts.evaluations.eval_film ../shared/data/film/carphone.mp4 [--photo PICTURE]... [--side 192]
 """
 
 import argparse
@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from eval_sequence import SIZE, layers, pan
 from torch import Tensor
 
 from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
@@ -37,6 +36,7 @@ from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, LevinColorization, NetworkColorization, Reference
 from recolor_torch.pictures import read_picture
 from recolor_torch.resize import working_size
+from scripts.evaluations.eval_sequence import SIZE, layers, pan
 
 EVERY, POINTS = 10, 30
 # Ties below this are no motion to measure flicker along, in 1 / chroma².

@@ -56,7 +56,10 @@ def test_a_stage_inside_another_counts_by_itself():
 def test_peaks_of_a_folder(tmp_path, capsys, monkeypatch):
     if not Path("/proc/self/status").exists():
         pytest.skip("Linux tells the peak of another process")
-    code = "import sys, pathlib; o = pathlib.Path(sys.argv[1]); o.mkdir(); x = bytes(2 * 10**7); (o / '1.jpg').touch()"
+    code = (
+        "import sys, time, pathlib; o = pathlib.Path(sys.argv[1]); x = b'1' * 3 * 10**7; time.sleep(0.3); o.mkdir(); "
+    )
+    code += "(o / '1.jpg').touch(); time.sleep(0.3)"
     low, high = bench_many.peaks([sys.executable, "-c", code, str(tmp_path / "out")], tmp_path / "out", [0, 1])
     assert high >= max(low, 20)
     bench_many.make_pictures(tmp_path / "in", 3, 0.001)

@@ -25,6 +25,7 @@ from recolor_torch.methods.levin import checked
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import ColorUNet
+from recolor_torch.networks.folding import on_device
 from recolor_torch.precision import exact_convolutions
 
 # Odds against a reference by the name of the trust in it: those of a person's own, and of one that a gallery found.
@@ -190,7 +191,8 @@ class Correspondence(Recolorizer):
             self._vgg[device] = VGG19(self._found, LAYERS).to(device)
         meaning = self.network.loaded
         assert isinstance(meaning, ColorUNet)
-        return Networks(self._vgg[device], meaning.to(device))
+        on_device(meaning, device)
+        return Networks(self._vgg[device], meaning)
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
         """Color ``image``, YUV (B, 3, H, W); returns YUV. Luminance alone is read, and chroma where there is any."""
