@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import AvifImagePlugin, Image, features
 
 from recolor_torch.pictures import read_picture, write_picture
 from recolor_torch.pictures.hdr import GAIN_MAP, avif_profile
@@ -56,9 +56,12 @@ def test_other_xmp_stays_as_it_is(tmp_path):
 
 
 @pytest.fixture
-def avif(tmp_path):
+def avif(tmp_path, monkeypatch):
     if not features.check("avif"):
         pytest.skip("this Pillow reads no AVIF")
+    # imageio, where another test uses it, gives AVIF to an older pillow-heif.
+    monkeypatch.setitem(Image.SAVE, "AVIF", AvifImagePlugin._save)
+    monkeypatch.setitem(Image.OPEN, "AVIF", (AvifImagePlugin.AvifImageFile, AvifImagePlugin._accept))
     Image.fromarray(COLORS).save(tmp_path / "a.avif", quality=95)
 
     def change(numbers=None, flags=None):
