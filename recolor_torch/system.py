@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import mmap
 import os
 import signal
 import sys
@@ -27,6 +28,9 @@ M_MMAP_THRESHOLD = -3
 """Of mallopt: bytes from which a block is the system's own."""
 
 BLOCK = 4 << 20
+
+STACK = 10 << 20
+"""Bytes of a thread: the stack that systems give it, 8 MB, and what Python and the C library keep for it."""
 
 _NO_MEMORY = (
     "not enough memory",
@@ -80,7 +84,15 @@ def prepare_thread() -> None:
 
 
 def start_threads(count: int) -> ThreadPoolExecutor:
-    """A pool whose threads run and are prepared already: where memory lacks, Python waits for ever for one to start."""
+    """A pool whose threads run and are prepared already: where memory lacks, Python waits for ever for one to start.
+
+    Raises:
+        MemoryError: there is not enough for them.
+    """
+    try:
+        mmap.mmap(-1, count * STACK).close()  # address space alone, for a moment
+    except OSError as error:
+        raise MemoryError(f"no room for {count} threads") from error
     pool, met = ThreadPoolExecutor(count, initializer=prepare_thread), threading.Barrier(count)
     try:
         for _ in range(count):

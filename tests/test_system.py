@@ -103,6 +103,14 @@ def test_the_threads_of_a_pool_run_before_there_is_work(count):
     assert threading.active_count() == before
 
 
+def test_threads_are_not_begun_without_room_for_them(monkeypatch):
+    monkeypatch.setattr(system, "STACK", 1 << 60)
+    before = threading.active_count()
+    with pytest.raises(MemoryError, match="no room for 2 threads"):
+        start_threads(2)
+    assert threading.active_count() == before
+
+
 def test_threads_that_cannot_all_start_leave_none(monkeypatch):
     before, start, started = threading.active_count(), threading.Thread.start, []
 
