@@ -9,10 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 BINARY = getattr(os, "O_BINARY", 0)
 """Flag of ``os.open``: without it Windows writes a carriage return before each line feed."""
@@ -83,12 +86,14 @@ def prepare_thread() -> None:
         _exceptions()()
 
 
-def start_threads(count: int) -> ThreadPoolExecutor:
+def start_threads(count: int) -> "ThreadPoolExecutor":
     """A pool whose threads run and are prepared already: where memory lacks, Python waits for ever for one to start.
 
     Raises:
         MemoryError: there is not enough for them.
     """
+    from concurrent.futures import ThreadPoolExecutor  # many a command needs none of it
+
     try:
         mmap.mmap(-1, count * STACK).close()  # address space alone, for a moment
     except OSError as error:

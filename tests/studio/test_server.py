@@ -360,7 +360,7 @@ def test_a_message_that_is_too_long_closes_its_socket_alone(studio):
             await hello(ws)
             await ws.send("x" * (17 * 2**20))
             await asyncio.wait_for(ws.wait_closed(), 60)
-            assert ws.close_code == 1009
+            assert ws.protocol.close_code == 1009
 
     alone(run())
     assert alive(studio)
