@@ -1,5 +1,8 @@
 """Figures 30 to 37: Gram transfer (report, section 4). They need VGG-19 weights (RECOLOR_VGG19)."""
 
+import re
+import sys
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -61,7 +64,9 @@ def panels_over(pictures: Pictures, settings: dict[str, dict[str, object]]) -> d
             pair, losses, _ = run(pictures, FIRST, tolerance=0.0, **one)
             panels[f"{label}\nloss {losses[-1]:.3g}"] = pair["result"]
         except WeightsMissing as error:
-            panels[f"{label}\nnot made: {str(error).rpartition(' and ')[2]}"] = torch.full((1, 3, 48, 48), 0.9)
+            print(f"{label}: not made: {error}", file=sys.stderr)
+            reason = re.split(r" and |, which ", str(error).rstrip("."))[-1]  # without the path
+            panels[f"{label}\nnot made: {reason}"] = torch.full((1, 3, 48, 48), 0.9)
     return {"": plot_strip(panels, columns=3)}
 
 
