@@ -1,8 +1,10 @@
 """Whether memory stays flat: the peak of one ``recolor colorize`` after so many pictures of a folder (Linux).
 
     python -m scripts.benchmarks.bench_many [--at 500 2500 5000] [--megapixels 0.05] [--method histogram]
+    python -m scripts.benchmarks.bench_many --film CLIP [--at 100 1000]
 
-Small JPEGs are made in a temporary folder. The peak is that of the process (VmHWM) when so many results lie there.
+Small JPEGs are made in a temporary folder. The peak is that of the process (VmHWM) when so many results lie there. With
+--film it is that of one command for each number of frames: films of so many are made of a clip, played again and again.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -53,6 +56,45 @@ def peaks(command: list[str], out: Path, counts: list[int]) -> list[float]:
     return found
 
 
+def make_film(clip: Path, film: Path, frames: int) -> None:
+    """So many frames of a clip, which begins again where it ends, compressed without loss."""
+    with av.open(str(clip)) as source:
+        found = [frame.to_ndarray(format="yuv420p") for frame in source.decode(video=0)]
+    with av.open(str(film), "w") as out:
+        height, width = found[0].shape[0] * 2 // 3, found[0].shape[1]
+        stream = out.add_stream("ffv1", rate=25, width=width, height=height, pix_fmt="yuv420p")
+        for i in range(frames):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(found[i % len(found)], format="yuv420p")))
+        out.mux(stream.encode())
+
+
+def film_peak(clip: Path, folder: Path, frames: int) -> float:
+    """Peak megabytes of a command that colors a film of so many frames by the network.
+
+    Raises:
+        SystemExit: the command failed.
+    """
+    film, peak = folder / f"{frames}.mkv", 0.0
+    make_film(clip, film, frames)
+    command = [
+        sys.executable,
+        "-m",
+        "recolor_torch",
+        "colorize",
+        "-q",
+        str(film),
+        "-o",
+        str(folder / f"out{frames}.mkv"),
+    ]
+    with subprocess.Popen([*command, "--device", "cpu"]) as process:
+        while process.poll() is None:
+            peak = max(peak, _peak(Path(f"/proc/{process.pid}/status")))
+            time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return peak
+
+
 def _peak(status: Path) -> float:
     """In megabytes; 0 of a process that has ended."""
     try:
@@ -64,23 +106,28 @@ def _peak(status: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--at", type=int, nargs="+", default=[500, 2500, 5000])
+    parser.add_argument("--at", type=int, nargs="+", help="500 2500 5000, for films 100 1000")
     parser.add_argument("--megapixels", type=float, default=0.05)
     parser.add_argument("--method", default="histogram")
+    parser.add_argument("--film", type=Path, metavar="CLIP")
     args = parser.parse_args()
+    counts = sorted(args.at or ([100, 1000] if args.film else [500, 2500, 5000]))
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        make_pictures(top / "in", max(args.at), args.megapixels)
-        make_pictures(top / "reference", 1, args.megapixels)
-        command = [sys.executable, "-m", "recolor_torch", "colorize", "-q", "-m", args.method, str(top / "in")]
-        command += ["-o", str(top / "out"), "--device", "cpu"]
-        if args.method != "network":
-            command += ["-r", str(top / "reference/000000.jpg")]
         start = time.perf_counter()
-        found = peaks(command, top / "out", sorted(args.at))
+        if args.film:
+            found = [film_peak(args.film, top, count) for count in counts]
+        else:
+            make_pictures(top / "in", max(counts), args.megapixels)
+            make_pictures(top / "reference", 1, args.megapixels)
+            command = [sys.executable, "-m", "recolor_torch", "colorize", "-q", "-m", args.method, str(top / "in")]
+            command += ["-o", str(top / "out"), "--device", "cpu"]
+            if args.method != "network":
+                command += ["-r", str(top / "reference/000000.jpg")]
+            found = peaks(command, top / "out", counts)
         seconds = time.perf_counter() - start
-    print("| pictures | peak, MB |\n| --: | --: |")
-    for count, peak in zip(sorted(args.at), found):
+    print(f"| {'frames' if args.film else 'pictures'} | peak, MB |\n| --: | --: |")
+    for count, peak in zip(counts, found):
         print(f"| {count} | {peak:.0f} |")
     print(f"\n{seconds:.0f} s of the clock.")
 

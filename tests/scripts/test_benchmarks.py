@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
+import numpy as np
 import pytest
 from pictures import save_picture
 
@@ -68,6 +70,19 @@ def test_peaks_of_a_folder(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench_many, "peaks", lambda command, out, counts: [1.0 * n for n in counts])
     bench_many.main()
     assert "| 2 | 2 |" in capsys.readouterr().out
+
+
+def test_a_clip_is_played_again_until_a_film_is_long_enough(tmp_path):
+    with av.open(str(tmp_path / "clip.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=25, width=16, height=16, pix_fmt="yuv420p")
+        for i in range(3):
+            gray = np.full((24, 16), 60 * i, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="yuv420p")))
+        out.mux(stream.encode())
+    bench_many.make_film(tmp_path / "clip.mkv", tmp_path / "film.mkv", 7)
+    with av.open(str(tmp_path / "film.mkv")) as film:
+        levels = [int(frame.to_ndarray(format="yuv420p")[0, 0]) for frame in film.decode(video=0)]
+    assert levels == [0, 60, 120, 0, 60, 120, 0]
 
 
 def test_a_process_is_measured(tmp_path):
