@@ -167,7 +167,10 @@ def frame_by_frame(clip: Clip, given: str) -> dict[int, Tensor]:
         hints = mask[t : t + 1] if given == "hints" and t in frames else None
         guide = Guide(references, hints=None if hints is None else clip.image(t), hint_mask=hints)
         with torch.no_grad():
-            found[t] = (match if references else network)(clip.image(t), guide)[:, 1:]
+            here = clip.luminance[t : t + 1]
+            # Correspondence keeps a target's own color where it knows no better: the true color may not be in sight.
+            gray = torch.cat((here, torch.zeros_like(here).expand(-1, 2, -1, -1)), 1)
+            found[t] = (match if references else network)(gray, guide)[:, 1:]
     return found
 
 
