@@ -125,11 +125,11 @@ def test_a_cycle_by_kernels_is_the_plain_one(interpreted, offsets, symmetric, mo
         used: list[str] = []
         with monkeypatch.context() as kernels:
             kernels.setattr(fused, "_ready", lambda *_: True)
-            for name in ("rows", "sweep", "residual", "restrict", "prolong_add"):
+            for name in ("update_rows", "sweep", "residual", "restrict", "prolong_add"):
                 plain = getattr(fused, name)
                 kernels.setattr(fused, name, lambda *a, n=name, f=plain, u=used, **k: (u.append(n), f(*a, **k))[1])
             torch.testing.assert_close(hierarchy.cycle(b, transposed), wanted, rtol=1e-6, atol=1e-6)
             torch.testing.assert_close(hierarchy.op.multiply(b, transposed), product, rtol=1e-9, atol=1e-9)
-        others = [name for name in used if name != "rows"]
+        others = [name for name in used if name != "update_rows"]
         assert others == ["sweep", "residual", "restrict", "prolong_add", "sweep"]
-        assert used.count("rows") >= 6 * len(hierarchy.levels)
+        assert used.count("update_rows") >= 6 * len(hierarchy.levels)
