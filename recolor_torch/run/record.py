@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from recolor_torch.paths import exists
 from recolor_torch.system import BINARY
 
 NAME = "run.jsonl"
+# Looks at an end without a newline, and seconds between them: a line that is being written has it a moment later.
+_LOOKS, _MOMENT = 5, 0.002
+_lock = threading.Lock()
 
 
 def append(folder: Path, entry: dict[str, Any]) -> None:
@@ -23,13 +28,21 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
     line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
     handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
     try:
-        # Reading moves the position, which appending does not go by.
-        if os.fstat(handle).st_size and os.lseek(handle, -1, os.SEEK_END) >= 0 and os.read(handle, 1) != b"\n":
-            line = "\n" + line
-        _write_whole(handle, line)
+        with _lock:
+            _write_whole(handle, "\n" + line if _ends_torn(handle) else line)
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _ends_torn(handle: int) -> bool:
+    """Whether the last line was cut short, by a kill or a full disk, and not just begun by another process."""
+    for _ in range(_LOOKS):
+        # Reading moves the position, which appending does not go by.
+        if not os.fstat(handle).st_size or os.lseek(handle, -1, os.SEEK_END) < 0 or os.read(handle, 1) == b"\n":
+            return False
+        time.sleep(_MOMENT)
+    return True
 
 
 def _write_whole(handle: int, line: str) -> None:

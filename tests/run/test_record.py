@@ -1,5 +1,8 @@
 import hashlib
+import json
 import multiprocessing
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 from recolor_torch.files import file_hash
 from recolor_torch.run import record
@@ -19,6 +22,27 @@ def test_a_line_cut_short_costs_nothing_but_itself(tmp_path):
         file.write(b'{"output": "b.png", "sta\xff')
     record.append(tmp_path, {"output": "c.png", "status": "done"})
     assert set(record.load(tmp_path)) == {"a.png", "c.png"}
+
+
+def test_a_line_that_another_process_is_writing_is_not_taken_for_one_cut_short(tmp_path, monkeypatch):
+    record.append(tmp_path, {"output": "a.png"})
+    read, seen = os.read, []
+
+    def begun(handle, count):
+        seen.append(count)
+        return b"x" if len(seen) < 3 else read(handle, count)
+
+    monkeypatch.setattr(record.os, "read", begun)
+    record.append(tmp_path, {"output": "b.png"})
+    assert len(seen) == 3
+    assert (tmp_path / record.NAME).read_bytes() == b'{"output": "a.png"}\n{"output": "b.png"}\n'
+
+
+def test_threads_share_a_record_without_an_empty_line(tmp_path):
+    entry = {"output": "a.png", "text": "x" * 20_000}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: record.append(tmp_path, entry), range(64)))
+    assert [json.loads(line) for line in (tmp_path / record.NAME).read_text().splitlines()] == [entry] * 64
 
 
 def test_no_record_and_odd_lines(tmp_path):
