@@ -267,7 +267,11 @@ def describe_gallery(state: "State") -> dict[str, object]:
 
 
 def _weights_said(spec: "DescriptorSpec") -> list[str]:
-    said = [f"colorization network {spec.encoder[:16]}"] if spec.encoder else []
+    from recolor_torch.gallery.encoder import encoders_of
+
+    names = {"encoder": "colorization network", "imagenet": "EfficientNet-Lite2 of ImageNet"}
+    encoders = " with ".join(names[family] for family in encoders_of(spec.layers))
+    said = [f"{encoders} {spec.encoder[:16]}"] if spec.encoder else []
     if spec.depth:
         made = f"{spec.scale:g} * (rgb - {spec.mean}) / {spec.std}"
         said.append(f"VGG-19 {spec.digest[:16]}, {made}, {spec.network_pooling} pooling")

@@ -153,7 +153,7 @@ def vgg_weights(args: Namespace, depth: int) -> "VggWeights":
 
     if depth == 0 and (args.weights or args.download):
         logging.getLogger("recolor_torch").warning(
-            "This gallery looks with the colorization network: VGG-19 has no use in it (--layers conv_4,conv_5 has)."
+            "This gallery looks with other networks: VGG-19 has no use in it (--layers conv_4,conv_5 has)."
         )
     return find_vgg19(args.weights, depth=depth, download=args.download, preprocessing=args.vgg_preprocessing)
 
