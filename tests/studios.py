@@ -1,4 +1,4 @@
-"""A studio that runs in a process of its own, and pictures for it."""
+"""A studio that runs in a process of its own, and pictures and strokes for it."""
 
 import os
 import re
@@ -9,10 +9,23 @@ import time
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
+
+from recolor_torch.hints.shapes import Stroke
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120
+
+# Strokes on a picture of this size, some of them beside it.
+SIZE = (60, 40)
+numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
+strokes = st.builds(
+    Stroke,
+    st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5).map(tuple),
+    st.floats(0, 9).map(lambda x: round(x, 2)),
+    st.sampled_from(["#ff0000", "#00ff80", "#808080"]),
+)
 
 
 def gray_picture(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:

@@ -140,13 +140,13 @@ def make_spec(
 
 
 def expand_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """The layers, with those of a set in place of its name.
+    """The layers, each once, with those of a set in place of its name.
 
     Example:
-        >>> expand_layers(["texture", "encoder_8"])
+        >>> expand_layers(["texture", "encoder_8", "conv_5"])
         ('conv_4', 'conv_5', 'encoder_8')
     """
-    return tuple(layer for name in layers for layer in LAYER_SETS.get(name, (name,)))
+    return tuple(dict.fromkeys(layer for name in layers for layer in LAYER_SETS.get(name, (name,))))
 
 
 def depth_of(layers: Sequence[str]) -> int:

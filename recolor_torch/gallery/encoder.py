@@ -1,7 +1,7 @@
 """Encoders as sources of features that know what is seen: the colorization network's, and one that knows ImageNet."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from torch import Tensor, nn
@@ -84,18 +84,16 @@ class Encoders(nn.Module):
     def forward(self, luminance: Tensor) -> dict[str, Tensor]:
         """(B, 1, h, w) in [0, 1] to (B, C, h / stride, w / stride) by name."""
         found: dict[str, Tensor] = {}
-        sees: tuple[tuple[str, Callable[[Tensor], list[Tensor]] | None], ...] = (
-            ("encoder", None if self.colorizer is None else self.colorizer.semantics),
-            ("imagenet", None if self.imagenet is None else self._recognize),
-        )
-        for family, see in sees:
-            if see is not None:
-                found |= {f"{family}_{stride}": x for stride, x in zip(STRIDES, see(luminance))}
+        if self.colorizer is not None:
+            found |= _named("encoder", self.colorizer.semantics(luminance))
+        if self.imagenet is not None:
+            seen = self.imagenet(pad_to_multiple(luminance_to_unit(luminance), STRIDES[-1]))
+            found |= _named("imagenet", seen[-len(STRIDES) :])
         return found
 
-    def _recognize(self, luminance: Tensor) -> list[Tensor]:
-        assert self.imagenet is not None
-        return self.imagenet(pad_to_multiple(luminance_to_unit(luminance), STRIDES[-1]))[2:]
+
+def _named(family: str, features: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {f"{family}_{stride}": x for stride, x in zip(STRIDES, features, strict=True)}
 
 
 def _digest(encoder: nn.Module) -> str:

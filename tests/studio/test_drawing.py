@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from studios import SIZE, strokes
 
 from recolor_torch.hints.read import hints_from_shapes
 from recolor_torch.hints.shapes import HintShapes, Stroke
@@ -12,14 +13,6 @@ from recolor_torch.resize import resize_hints
 from recolor_torch.studio import drawing as module
 from recolor_torch.studio.drawing import Reduction, StrokeRaster
 
-SIZE = (60, 40)
-numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
-strokes = st.builds(
-    Stroke,
-    st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5).map(tuple),
-    st.floats(0, 9).map(lambda x: round(x, 2)),
-    st.sampled_from(["#ff0000", "#00ff80", "#808080"]),
-)
 states = st.lists(st.lists(strokes, max_size=5).map(tuple), min_size=1, max_size=4)
 
 

@@ -5,19 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from studios import SIZE, numbers, strokes
 
 from recolor_torch.hints.links import LinkShape, Region
 from recolor_torch.hints.shapes import Stroke, parse_shapes
 from recolor_torch.studio.painted import MOST_POINTS, Mark, Marks, parse_file, parse_marks, scaled
 
-SIZE = (60, 40)
-numbers = st.floats(-20, 80, allow_nan=False).map(lambda x: round(x, 2))
-strokes = st.builds(
-    Stroke,
-    st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5).map(tuple),
-    st.floats(0, 9).map(lambda x: round(x, 2)),
-    st.sampled_from(["#ff0000", "#00ff80", "#808080"]),
-)
 flags = st.frozensets(st.sampled_from(["neutral", "hidden", "point"]))
 rectangles = st.builds(
     lambda x, y, w, h: Region("rectangle", ((x, y), (w, h))),
