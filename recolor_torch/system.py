@@ -1,5 +1,6 @@
 """What Linux, macOS and Windows do each in its own way, at one door."""
 
+import _thread
 import ctypes
 import gc
 import mmap
@@ -204,22 +205,36 @@ def is_alive(process: int) -> bool:
 def stopped_by_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP stop what runs in the block as Ctrl-C does; a second one ends the process at once.
 
-    A signal that is ignored (by ``nohup``) stays so. Only the main thread can do this; in others the block just runs.
+    An interruption that came while Python ran a callback which cannot fail (of a weak reference, a ``__del__``) is
+    dropped there; it is raised again behind it. A signal that is ignored (by ``nohup``) stays so. Only the main thread
+    can do this; in others the block just runs.
     """
 
     def stop(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
+    def again(dropped: "sys.UnraisableHookArgs") -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            soon = threading.Timer(0.01, _thread.interrupt_main)  # at once it would be raised, and dropped, in here
+            soon.daemon = True
+            soon.start()
+        else:
+            hook(dropped)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = []
-    if threading.current_thread() is threading.main_thread():
-        before = [(n, signal.getsignal(n)) for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+    before = [(n, signal.getsignal(n)) for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+    hook, sys.unraisablehook = sys.unraisablehook, again
     for number, _ in before:
         signal.signal(number, stop)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before:
             signal.signal(number, handler)
 

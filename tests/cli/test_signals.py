@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,38 @@ def test_the_second_signal_has_its_own_meaning_again(number):
         assert signal.getsignal(number) == signal.SIG_DFL
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interruption_that_python_drops_comes_again(number, capfd):
+    """What a callback of a weak reference raises is dropped, the interruption too, and the run went on."""
+
+    class Thing:
+        """To be referred to."""
+
+    thing, handlers, went_on = Thing(), [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)], []
+
+    def hit_in_callback(_dead):
+        os.kill(os.getpid(), number)
+        time.sleep(0.1)
+
+    kept = weakref.ref(thing, hit_in_callback)
+
+    def run():
+        nonlocal thing
+        with stopped_by_signals():
+            thing = None
+            time.sleep(1)
+            went_on.append(kept)
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    finally:
+        for n, handler in zip((signal.SIGTERM, signal.SIGINT), handlers):
+            signal.signal(n, handler)
+    assert kept() is None
+    assert went_on == []
+    assert "Traceback" not in capfd.readouterr().err
