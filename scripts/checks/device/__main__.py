@@ -22,13 +22,15 @@ from pathlib import Path
 
 import command
 import fast
+import film
 import folder
 import right
 import torch
 from bench import Bench, Pictures, run_stage
 from record import Record
 
-STAGES = {"right": right.CHECKS, "command": {**command.CHECKS, "folder of jpegs": folder.folder}, "fast": fast.CHECKS}
+COMMAND = {**command.CHECKS, "folder of jpegs": folder.folder, "film": film.film}
+STAGES = {"right": right.CHECKS, "command": COMMAND, "fast": fast.CHECKS}
 # How a budget is shared where the stages have none of their own: command waits for many processes to start.
 SHARES = {"right": 0.3, "command": 0.4, "fast": 0.3}
 
