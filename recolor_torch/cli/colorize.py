@@ -139,7 +139,7 @@ def _add_where(parser: Parser) -> None:
     add("--dry-run", action="store_true", help="say what would be done, with how much memory and time")
     add("--save-stages", action="store_true", help="write intermediate results beside each output")
     add("--config", type=str, metavar="FILE", help="YAML as for recolor predict; flags come before it")
-    add("--batch-size", type=int, default=16, metavar="N", help="most pictures of one size worked on at once")
+    add("--batch-size", type=int, default=-1, metavar="N", help="most pictures worked on at once; -1 chooses")
     add("--batch-megapixels", type=float, default=8.0, metavar="N", help="most megapixels worked on at once")
     add("--workers", type=int, default=-1, metavar="N", help="readers ahead of the method; -1 chooses")
     add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="refuse larger pictures")

@@ -256,7 +256,7 @@ def _check(value: Any, kind: Any, key: str, path: Path, where: str) -> None:
     if wrong:
         raise UsageError(f"{show_path(path)}: {where} must be {type_words(kind)}, got {short(value)}.")
     least = _LEAST.get(key)
-    if least is not None and isinstance(value, int) and value < least:
+    if least is not None and isinstance(value, int) and value < least and (key, value) != ("batch_size", -1):
         raise UsageError(f"{show_path(path)}: {where} must be {least} or more, got {value}.")
     if key == "strength" and not 0 <= value <= 1:
         raise UsageError(f"{show_path(path)}: {where} must be in [0, 1], got {value}.")

@@ -50,7 +50,7 @@ class PictureDataModule(pl.LightningDataModule):
         suffix: put between an output's name and its extension.
         ext: format of the outputs; ``auto`` keeps each target's.
         overwrite: replace existing outputs, and do finished targets again.
-        batch_size: most pictures in a batch.
+        batch_size: most pictures in a batch; -1 chooses.
         batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
         workers: processes that read ahead; -1 chooses by the number of targets and cores.
         max_pixels: larger pictures are refused.
@@ -79,7 +79,7 @@ class PictureDataModule(pl.LightningDataModule):
         suffix: str = "",
         ext: Literal["auto", "png", "jpg", "webp", "tif"] = "auto",
         overwrite: bool = False,
-        batch_size: int = 16,
+        batch_size: int = -1,
         batch_megapixels: float = 8.0,
         workers: int = -1,
         max_pixels: int = 1_000_000_000,

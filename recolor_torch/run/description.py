@@ -135,22 +135,26 @@ class Loading:
     """How pictures are read.
 
     Args:
-        batch_size: most pictures of one size in a batch.
+        batch_size: most pictures of one size in a batch; -1 chooses (``most_pictures``).
         batch_megapixels: most megapixels in a batch; a larger picture is a batch of its own.
         workers: readers ahead of the method; 0 reads in between, -1 chooses by the number of targets and cores.
         max_pixels: pictures with more pixels are refused.
     """
 
-    batch_size: int = 16
+    batch_size: int = -1
     batch_megapixels: float = 8.0
     workers: int = -1
     max_pixels: int = 1_000_000_000
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.workers < -1:
+        if (self.batch_size < 1 and self.batch_size != -1) or self.workers < -1:
             raise UsageError(
                 f"A batch has 1 picture or more, got {self.batch_size}; workers are -1 or more, got {self.workers}."
             )
+
+    def most_pictures(self, gpu: bool) -> int:
+        """Most pictures in a batch: a GPU waits for its starts where they are few (a quarter more a second by 64)."""
+        return self.batch_size if self.batch_size > 0 else 64 if gpu else 16
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """One engine for every face: batches read ahead, colored, written and recorded, on one device."""
 
 import random
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -28,8 +27,6 @@ Precision = Literal["32-true", "64-true", "16-mixed", "bf16-mixed"]
 WRITERS = 2
 # Pixels of targets that are read ahead; a larger picture is read when its turn comes.
 PIXELS_AHEAD = 16_000_000
-# Seconds of a turn of one of Python's threads beside a GPU; 0.005 elsewhere.
-TURN = 2e-4
 # Batches from which on readers pay: fewer are read faster in between.
 FEW_BATCHES = 4
 
@@ -85,7 +82,6 @@ def color_run(
     stoppable, arithmetic = stopped_by_signals(), _arithmetic(precision, device)
     with (
         _threads(1 if batches.quick else None),
-        _short_turns(device),
         stoppable,
         torch.inference_mode(),
         arithmetic,
@@ -125,9 +121,9 @@ def batches_of(
         method: what colors them on ``device``: on a CPU those that take pictures one by one anyhow, or paint them by a
             table, get a batch for each, for less memory is touched.
     """
+    size, in_strips = run.loading.most_pictures(gpu=device is not None and device.type != "cpu"), False
     if run.targets.sequence:
-        return SequenceDataset(plan.jobs, run.loading.batch_size, run.loading.batch_megapixels, run.loading.max_pixels)
-    size, in_strips = run.loading.batch_size, False
+        return SequenceDataset(plan.jobs, size, run.loading.batch_megapixels, run.loading.max_pixels)
     if method is not None and device is not None and device.type == "cpu":
         size = size if method.whole_batches else 1
         in_strips = paints(run.coloring, method) and run.guidance.target_mask is None
@@ -182,22 +178,6 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _short_turns(device: torch.device) -> Iterator[None]:
-    """On a GPU Python's threads take shorter turns.
-
-    Each of the thousands of operations that a batch starts there gives Python's lock away for a moment, and has to wait
-    for it as long as the turn of a thread that reads or writes.
-    """
-    before = sys.getswitchinterval()
-    if device.type != "cpu":
-        sys.setswitchinterval(TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 @contextmanager

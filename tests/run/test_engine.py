@@ -14,7 +14,7 @@ from pictures import save_picture
 from recolor_torch import system
 from recolor_torch.errors import UsageError
 from recolor_torch.lit import PictureDataModule, PictureWriter, RecolorModule
-from recolor_torch.methods import HistogramTransfer, Recolorizer
+from recolor_torch.methods import HistogramTransfer, Recolorizer, build_method
 from recolor_torch.run import engine
 from recolor_torch.run.batches import BatchDataset
 from recolor_torch.run.coloring import describe_method
@@ -64,6 +64,19 @@ def test_a_trainer_and_the_engine_make_the_same_bytes_and_record(run, tmp_path, 
     assert lines(tmp_path / "out") == lines(tmp_path / "other")
     # Each resumes what the other did: the broken picture alone is left.
     assert len(plan_run(other, describe_method(HistogramTransfer(), other.coloring)).skipped) == 7
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "sizes"), [("cpu", -1, [1] * 20), ("meta", -1, [20]), ("meta", 16, [16, 4])]
+)
+def test_a_gpu_is_given_more_pictures_at_a_time(tmp_path, device, asked, sizes):
+    """A processor is given those that take them one by one anyhow each for itself."""
+    for i in range(20):
+        save_picture(tmp_path / f"in/{i}.png", 12, 10, seed=i)
+    method = build_method("wavelet")
+    run = Run(Targets((str(tmp_path / "in"),)), Output(tmp_path / "out"), loading=Loading(batch_size=asked))
+    batches = batches_of(plan_run(run, describe_method(method, run.coloring)), run, method, torch.device(device))
+    assert [len(jobs) for jobs in batches.batches] == sizes
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 5])
