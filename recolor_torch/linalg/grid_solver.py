@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from recolor_torch.linalg.direct import solve_direct
 from recolor_torch.linalg.engines import SolverEngine, build_engine
+from recolor_torch.linalg.held import HeldSolver, is_held
 from recolor_torch.linalg.islands import loosely_held
 from recolor_torch.linalg.krylov import GMRES, ConjugateGradients
 from recolor_torch.linalg.linear_system import GridSystem, NotConverged, Solution
 from recolor_torch.linalg.probes import Probes
 from recolor_torch.linalg.recording import recordable
 
-Method = Literal["auto", "geometric", "aggregation", "direct"]
+Method = Literal["auto", "geometric", "aggregation", "sweeps", "direct"]
 
 # The error estimate has to be this much below the tolerance: it is an estimate, not a bound.
 SAFETY = 3.0
@@ -67,8 +68,8 @@ class GridSolver:
     """
 
     def __init__(self, system: GridSystem, method: Method = "auto", effort: Effort = Effort()) -> None:
-        if method not in ("auto", "geometric", "aggregation", "direct"):
-            raise ValueError(f"Unknown method {method!r}. Known: auto, geometric, aggregation, direct.")
+        if method not in get_args(Method):
+            raise ValueError(f"Unknown method {method!r}. Known: {', '.join(get_args(Method))}.")
         height, width = system.fixed.shape[-2:]
         small = height * width <= SMALL and system.mass.device.type == "cpu"
         # Float32 cannot tell what a loosely held region is worth, and a squared operator is one of twice its digits.
@@ -77,6 +78,8 @@ class GridSolver:
         )
         # A coarser pixel grid loses small clusters of like pixels, and the estimate of the error loses them with it.
         if method == "geometric" and not (system.symmetric and system.mild and not self.hard):
+            method = "aggregation"
+        if method == "sweeps" and (self.hard or not is_held(system)):
             method = "aggregation"
         self.method = _choose(system, small, self.hard) if method == "auto" else method
         if self.hard and system.mass.device.type == "mps":  # it has no float64
@@ -88,6 +91,7 @@ class GridSolver:
         self.system = system.to(torch.float64) if self.hard or self.method == "direct" else system
         self.effort = effort
         self.engine: SolverEngine | None = None
+        self.held: list[HeldSolver] = []
         self.iterations: dict[tuple[bool, torch.Size], ConjugateGradients | GMRES] = {}
 
     def improve(self, x: Tensor, atol: float) -> Solution:
@@ -111,6 +115,11 @@ class GridSolver:
             transposed: solve with the transpose.
             relative: ``atol`` counts in units of the largest |x| of each image instead.
         """
+        if self.method == "sweeps":
+            found = self._sweep(rhs, atol, relative)
+            if found.converged:
+                return found
+            self.method, self.held = "aggregation", []  # the slow modes are slower than their share says
         steps, method = 0, self.method
         errors, left = [float("inf")] * rhs.shape[0], list(range(rhs.shape[0]))
         if self.method == "direct":
@@ -126,6 +135,18 @@ class GridSolver:
                     failed.append(image)
             left = failed
         return Solution(x, not left, steps, max(errors), method)
+
+    def _sweep(self, rhs: Tensor, atol: float, relative: bool) -> Solution:
+        """The solution of a system that is held at every pixel."""
+        if not self.held:
+            self.held = [HeldSolver(self.system.select(i)) for i in range(rhs.shape[0])]
+        parts, errors, steps = zip(
+            *(s.solve(rhs[i : i + 1], atol, self.effort.max_steps, relative) for i, s in enumerate(self.held))
+        )
+        x = torch.cat(parts)
+        limits = [atol * (float(part.abs().amax()) if relative else 1.0) for part in parts]
+        near = all(error <= limit for error, limit in zip(errors, limits))
+        return Solution(x, near, max(steps), max(errors), "sweeps")
 
     def solve_adjoint(self, grad: Tensor, atol: float, transposed: bool = True) -> Tensor:
         """λ with Aᵀ λ = ``grad``, to an error of ``atol`` of its largest value: a loss has any scale.
@@ -239,4 +260,6 @@ def _choose(system: GridSystem, small: bool, hard: bool) -> Method:
         return "direct"
     if system.mild and system.symmetric and not hard:
         return "geometric"
+    if on_cpu and not hard and is_held(system):
+        return "sweeps"
     return "aggregation"

@@ -166,7 +166,7 @@ class PhaseOperator:
                 out[:, :, i] = 0
                 continue
             for tap in taps:
-                _gather(out[:, :, i], x, tap)
+                gather(out[:, :, i], x, tap)
         return out
 
     def sweep(
@@ -183,13 +183,14 @@ class PhaseOperator:
             target.copy_(b[:, :, i])
             for tap in taps[i]:
                 if not zero or tap[2] in done:
-                    _gather(target, x, tap)
+                    gather(target, x, tap)
             target *= self.inverse_diagonal[:, :, i]
             done.append(i)
         return x
 
 
-def _gather(out: Tensor, x: Tensor, tap: tuple[Tensor, bool, int, int, int]) -> None:
+def gather(out: Tensor, x: Tensor, tap: tuple[Tensor, bool, int, int, int]) -> None:
+    """Add to ``out``, one phase, what a tap of it brings from ``x``."""
     tie, at_neighbour, source, sy, sx = tap
     part = x[:, :, source]
     if sy == 0 and sx == 0:

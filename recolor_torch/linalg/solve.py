@@ -37,9 +37,10 @@ def solve(
         energy: what to minimise.
         atol: largest error wanted, in units of the unknown (chroma: 0.5/255 is half an 8-bit level).
         max_steps: iterations after which the iteration counts as failed.
-        method: "geometric" (Poisson; other systems take the next), "aggregation" (all), "direct"
-            (on the CPU, in float64), or "auto": the fastest for the system at hand, which for the
-            squared systems of the report's form and of second-order Poisson is a direct solve.
+        method: "geometric" (Poisson; other systems take the next), "aggregation" (all), "sweeps" (systems that a
+            prior holds at every pixel, see ``held.py``; others take "aggregation"), "direct" (on the CPU, in
+            float64), or "auto": the fastest for the system at hand, which for the squared systems of the report's
+            form and of second-order Poisson is a direct solve.
         fallback: solve directly where the iteration fails. Without it the solution says
             ``converged=False``, with the error.
         check_every: iterations between two looks at the error; ``max_steps`` for one look at the end.

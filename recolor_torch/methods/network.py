@@ -208,7 +208,8 @@ class NetworkColorization(Recolorizer):
             return self._see(luminance, 1.0, hints, mask)
 
         def see_both() -> tuple[Estimate, Estimate]:
-            larger = self._see(luminance.flip(-1), LARGER)  # first: what it leaves behind holds the smaller one
+            # First: what it leaves behind holds the smaller one. Its distribution is not read.
+            larger = self._see(luminance.flip(-1), LARGER, logits=False)
             one = self._see(luminance)
             return one, mean_of(one, larger)
 
@@ -216,16 +217,22 @@ class NetworkColorization(Recolorizer):
         return moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare
 
     def _see(
-        self, luminance: Tensor, scale: float = 1.0, hints: Tensor | None = None, mask: Tensor | None = None
+        self,
+        luminance: Tensor,
+        scale: float = 1.0,
+        hints: Tensor | None = None,
+        mask: Tensor | None = None,
+        logits: bool = True,
     ) -> Estimate:
-        """The answer for one copy."""
+        """The answer for one copy; our own networks can leave the distribution out."""
         assert self.loaded is not None
         network = on_device(self.loaded, luminance.device)
         size = self._size(luminance, scale)
         if hints is not None and mask is not None:
             hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))
         with torch.no_grad():
-            found = network(resize(luminance, size).clamp(0, 1).float(), hints, mask)
+            small = resize(luminance, size).clamp(0, 1).float()
+            found = network(small, hints, mask) if logits else network(small, hints, mask, logits=False)
         answers = (found.logits, found.chroma, found.vivid, found.scene, found.tone)
         return Estimate(*(None if x is None else x.to(luminance) for x in answers))
 

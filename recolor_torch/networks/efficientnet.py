@@ -79,8 +79,8 @@ class Block(Folds):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, H / stride, W / stride)."""
-        y = F.relu6(self.bn0(self.expand_conv(x))) if self.widens else x
-        y = F.relu6(self.bn1(self.depthwise_conv(y)))
+        y = F.relu6(self.bn0(self.expand_conv(x)), inplace=True) if self.widens else x
+        y = F.relu6(self.bn1(self.depthwise_conv(y)), inplace=True)
         y = self.bn2(self.project_conv(y))
         if not self.adds:
             return y
@@ -125,7 +125,7 @@ class EfficientNetLite(Folds):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of (B, C, H, W), H and W multiples of 32, with ``channels`` channels at 1/2 to 1/32 of the side."""
-        x = F.relu6(self.bn0(self.conv_stem(x)))
+        x = F.relu6(self.bn0(self.conv_stem(x)), inplace=True)
         found: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             x = block(x)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class Folds(nn.Module):
@@ -20,7 +20,11 @@ class Folds(nn.Module):
         for convolution, norm in self.norms:
             before, after = (self._modules.get(name) for name in (convolution, norm))
             if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
-                self.add_module(convolution, fuse_conv_bn_eval(before, after))
+                # ``fuse_conv_bn_eval`` would copy the modules first, which takes half of the time.
+                assert after.running_mean is not None
+                assert after.running_var is not None
+                statistics = (after.running_mean, after.running_var, after.eps, after.weight, after.bias)
+                before.weight, before.bias = fuse_conv_bn_weights(before.weight, before.bias, *statistics)
                 self.add_module(norm, nn.Identity())
 
 

@@ -51,6 +51,7 @@ class NearInfraredNet(ColorUNet):
         mask: Tensor | None = None,
         frozen: bool = False,
         phase: tuple[int, int] | None = None,
+        logits: bool = False,
     ) -> Estimate:
         """The estimate for a batch.
 
@@ -58,7 +59,7 @@ class NearInfraredNet(ColorUNet):
             luminance: the infrared intensity, (B, 1, H, W), [0, 1].
             hints, mask: as of ``ColorUNet``.
             frozen: keep the encoder from learning.
-            phase: not read: there is no distribution.
+            phase, logits: not read: there is no distribution.
 
         Returns:
             Chroma, vivid chroma, and the tone that makes luminance of the input.

@@ -97,6 +97,7 @@ class ColorUNet(nn.Module):
         mask: Tensor | None = None,
         frozen: bool = False,
         phase: tuple[int, int] | None = None,
+        logits: bool = True,
     ) -> Estimate:
         """The estimate for a batch.
 
@@ -107,13 +108,16 @@ class ColorUNet(nn.Module):
             frozen: keep the encoder from learning.
             phase: give logits at every second row and column alone, from these on (0 or 1); training on them is
                 cheaper.
+            logits: give them at all.
         """
         x, (height, width) = self.input(luminance, hints, mask), luminance.shape[-2:]
-        decoded = self.decode(x, frozen)
-        whole = decoded.quarter[..., : -(-height // 4), : -(-width // 4)]
-        logits = self.distribution(whole if phase is None else whole[..., phase[0] :: 2, phase[1] :: 2])
+        decoded, bins = self.decode(x, frozen), None
+        if logits:
+            whole = decoded.quarter[..., : -(-height // 4), : -(-width // 4)]
+            bins = self.distribution(whole if phase is None else whole[..., phase[0] :: 2, phase[1] :: 2])
+            bins = bins - self.log_weights.view(1, -1, 1, 1)
         return Estimate(
-            logits - self.log_weights.view(1, -1, 1, 1),
+            bins,
             unit_to_chroma(self.mean(decoded.half))[..., :height, :width],
             unit_to_chroma(self.vivid(decoded.vivid))[..., :height, :width],
         )
@@ -201,9 +205,11 @@ class Join(Folds):
         x = self.narrow(x)
         if x.shape[-2:] != hints.shape[-2:]:
             x = F.interpolate(x, size=hints.shape[-2:], mode="nearest")
+        if x.is_contiguous(memory_format=torch.channels_last):  # parts of two layouts would be copied twice
+            hints = hints.contiguous(memory_format=torch.channels_last)
         parts = (x, hints) if skip is None else (x, skip, hints)
-        y = F.relu(self.norm(self.conv(torch.cat(parts, 1))))
-        return F.relu(y + self.again_norm(self.again(y)))
+        y = F.relu(self.norm(self.conv(torch.cat(parts, 1))), inplace=True)
+        return F.relu(y + self.again_norm(self.again(y)), inplace=True)
 
 
 def full_size_head(channels: int, outputs: int) -> nn.Sequential:

@@ -52,7 +52,10 @@ def spread_chroma(
         wide = {name: widened(value) for name, value in settings.items()}
         spread = partial(spread_chroma, tolerance=tolerance, **wide)
         return in_float32(spread, luminance, hints, mask)
-    return checked(solve(LevinEnergy(luminance, hints, mask, **settings), atol=tolerance / 255), tolerance)
+    energy = LevinEnergy(luminance, hints, mask, **settings)
+    # A prior is near what comes of it.
+    start = None if energy.prior is None else energy.prior.expand(len(luminance), -1, -1, -1)
+    return checked(solve(energy, atol=tolerance / 255, start=start), tolerance)
 
 
 def checked(solution: Solution, tolerance: float) -> Tensor:
