@@ -111,7 +111,8 @@ class VGG19(nn.Module):
             place = self._pooled[i]
             following = self.convolutions[i + 1] if i + 1 < len(self.numbers) else None
             between = missing & {f"relu_{k}", f"pool_{place + 1}"}
-            if following is not None and not between and not (place and self.pooling == "max"):
+            joined = torch.is_grad_enabled() and not between and not (place and self.pooling == "max")
+            if following is not None and joined:
                 x = _Step.apply(x, following.weight, following.bias, place > 0)
                 continue
             # Nothing needs a convolution's output before ReLU but a loss on it.

