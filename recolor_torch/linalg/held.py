@@ -58,26 +58,24 @@ class HeldSolver:
         """
         op = self.op
         b = op.enter(rhs)
-        x, r = torch.zeros_like(b), b
-        bound, steps, fresh = self._bound(r), 0, True
-        limit = 0.0 if relative else atol
+        x, r = torch.zeros_like(b), b.clone()
+        # The direction, A times it, and r·z of the step before; a new start has none.
+        direction, ahead, before = torch.zeros_like(b), torch.zeros_like(b), torch.zeros_like(dot(b, b))
+        bound, steps, limit = self._bound(r), 0, 0.0 if relative else atol
         while steps < max_steps and not bound <= limit:
             z, image = self.precondition(r)
             power = dot(r, z)
-            if fresh:
-                r, direction, ahead = r.clone(), z, image
-            else:
-                share = divide(power, last)
-                direction, ahead = torch.addcmul(z, share, direction), torch.addcmul(image, share, ahead)
+            share = divide(power, before)
+            direction, ahead = torch.addcmul(z, share, direction), torch.addcmul(image, share, ahead)
             alpha = divide(power, dot(direction, ahead))
             x.addcmul_(alpha, direction)
             r.addcmul_(alpha, ahead, value=-1)
-            last, fresh, steps = power, False, steps + 1
+            before, steps = power, steps + 1
             bound = self._bound(r)
             limit = atol * float(x.abs().amax()) if relative else atol
             if bound <= limit or steps == max_steps:  # rounding: what was carried along is not quite the residual
                 r = b - op.multiply(x)
-                bound, fresh = self._bound(r), True
+                bound, before = self._bound(r), torch.zeros_like(power)
         return op.leave(x, False), bound, steps
 
     def precondition(self, r: Tensor) -> tuple[Tensor, Tensor]:

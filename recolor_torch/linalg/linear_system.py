@@ -38,7 +38,8 @@ class Solution:
         converged: whether the estimated error is below the tolerance that was asked for.
         steps: iterations done; 0 for a direct solve.
         error: estimate of the largest error of ``x``, in units of ``x``.
-        method: what produced ``x``: "geometric", "aggregation", "sweeps" or "direct" (also where that was the fallback).
+        method: what produced ``x``: "geometric", "aggregation", "sweeps", or "direct" (also where that was the
+            fallback).
     """
 
     x: Tensor
