@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from recolor_torch.networks.loading import load_network
 from scripts.training import pack_pictures, train_unet
@@ -28,24 +28,43 @@ def packed(tmp_path, monkeypatch):
     return files
 
 
+def small_stages():
+    sizes = (32, 64, 96, 96)
+    return tuple(train_unet.Stage(s.until, size, 2, s.finishing) for s, size in zip(train_unet.STAGES, sizes))
+
+
 def test_all_stages(packed, tmp_path, monkeypatch):
     models = pytest.importorskip("torchvision.models")
     vgg = {f"features.{k}": v for k, v in models.vgg16(weights=None).features[:22].state_dict().items()}
     save_file(vgg, tmp_path / "vgg16.safetensors")
     encoder = train_unet.ColorUNet("lite0").encoder.state_dict()
     save_file(encoder, tmp_path / "lite0.safetensors")
-    stages = tuple(train_unet.Stage(s.until, 32 * (i + 1), 2, s.finishing) for i, s in enumerate(train_unet.STAGES))
-    monkeypatch.setattr(train_unet, "STAGES", stages)
+    monkeypatch.setattr(train_unet, "STAGES", small_stages())
     args = ["train_unet", *map(str, packed), "-o", str(tmp_path / "out"), "--steps", "5", "--device", "cpu", "--state"]
     args += ["--encoder", "lite0", "--encoder-weights", str(tmp_path / "lite0.safetensors")]
     monkeypatch.setattr("sys.argv", [*args, "--perceptual", str(tmp_path / "vgg16.safetensors")])
     assert train_unet.main() == 0
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert lines[0]["training"] + lines[0]["held_out"] >= 12
-    assert [line["size"] for line in lines if line.get("event") == "stage"] == [32, 64, 96]
+    assert [line["size"] for line in lines if line.get("event") == "stage"] == [32, 64, 96, 96]
     assert lines[-1] == {**lines[-1], "event": "end", "steps": 5, "seen": 10}
     network, _ = load_network("unet", tmp_path / "out" / "unet.safetensors")
     estimate = network(torch.rand(1, 1, 32, 32))
     assert estimate.vivid.isfinite().all()
     assert network.log_weights.abs().max() > 0
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"exp_avg.safetensors", "discriminator.safetensors"}
+
+
+def test_more_for_the_decoder_leaves_the_encoder(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_unet, "STAGES", small_stages())
+    start = train_unet.ColorUNet("lite0")
+    train_unet.save_network(start, tmp_path / "start.safetensors")
+    args = ["train_unet", *map(str, packed), "-o", str(tmp_path / "out"), "--steps", "3", "--device", "cpu"]
+    args += ["--encoder", "lite0", "--start", str(tmp_path / "start.safetensors"), "--freeze-encoder"]
+    monkeypatch.setattr("sys.argv", [*args, "--first-stage", "1", "--last-stage", "2", "--hinted", "1"])
+    assert train_unet.main() == 0
+    before = load_file(tmp_path / "start.safetensors")
+    after = load_file(tmp_path / "out" / "unet.safetensors")
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert {name.partition(".")[0] for name in changed} >= {"bottom", "ups", "mean", "vivid"}
+    assert not any(name.startswith("encoder.") for name in changed)
