@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
-from recolor_torch.pictures import PictureError, probe, read_picture
+from recolor_torch.pictures import PictureError, opening, probe, read_picture
 from recolor_torch.pictures.read import PictureWarning
 
 RNG = np.random.default_rng(0)
@@ -446,3 +446,21 @@ def test_png_of_any_size(tmp_path_factory, height, width, channels, dtype, seed)
     picture = read(path, plain_png(pixels))
     colours = channels - (channels in (2, 4))
     assert torch.equal(picture.image, as_image(pixels[..., :colours]))
+
+
+def test_first_bytes_of_one_kind_do_not_shut_out_the_others(tmp_path, monkeypatch):
+    """A file that its first bytes name is asked for by that kind alone; what that cannot read, the others may."""
+    path = tmp_path / "a.jpg"
+    Image.new("L", (9, 7), 80).save(path)
+    asked, plain = [], Image.open
+
+    def spy(file, formats=None):
+        asked.append(formats)
+        return plain(file, formats=formats)
+
+    monkeypatch.setattr(Image, "open", spy)
+    assert probe(path).width == 9
+    assert asked == [("JPEG",)]
+    monkeypatch.setitem(opening._KINDS, b"\xff\xd8\xff", "PNG")
+    assert probe(path).format == "JPEG"
+    assert asked == [("JPEG",), ("PNG",), None]
