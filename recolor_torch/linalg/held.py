@@ -21,8 +21,10 @@ from recolor_torch.linalg.linear_system import GridSystem
 from recolor_torch.linalg.phases import ORDER, PhaseOperator, gather
 
 # Least share of its diagonal that the mass of a pixel has. Steps grow with the root of its inverse: at 1/250 they are
-# about 20, and a hierarchy costs about as much as 100 of them.
-HELD = 1 / 500
+# about 20, at 1/2000 about 45, and a hierarchy costs about as much as 100 of them.
+HELD = 1 / 2500
+# Sweeps for each step of an iteration with a hierarchy that the caller allows.
+FOR_A_STEP = 2
 
 
 def is_held(system: GridSystem) -> bool:
@@ -53,10 +55,10 @@ class HeldSolver:
         Args:
             rhs: (1, C, H, W), 0 at fixed pixels.
             atol: the error wanted.
-            max_steps: after so many the best so far is returned.
+            max_steps: after ``FOR_A_STEP`` times as many the best so far is returned.
             relative: ``atol`` counts in units of the largest |x|.
         """
-        op = self.op
+        op, max_steps = self.op, FOR_A_STEP * max_steps
         b = op.enter(rhs)
         x, r = torch.zeros_like(b), b.clone()
         # The direction, A times it, and r·z of the step before; a new start has none.

@@ -1,7 +1,7 @@
 """Pictures a second and CPU seconds a picture of ``recolor colorize``, against decoding and encoding with Pillow alone.
 
     python -m scripts.benchmarks.bench_throughput PHOTOS [--megapixels 0.15 2] [--kinds jpg png tif16] [--count 40]
-                                                  [--methods histogram network] [--workers -1 0 1]
+                                                  [--methods histogram network] [--workers -1 0 1] [--rounds 5]
 
 PHOTOS is a folder of pictures. Copies of each size and kind are made in a temporary folder. Every figure is of a
 command for all of them less one for the first alone, so without start-up. The floor is a loop that opens and saves the
@@ -12,6 +12,7 @@ count the threads that Python knows: of a method that computes on several, set O
 """
 
 import argparse
+import statistics
 import tempfile
 import threading
 import time
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40, help="pictures of 0.15 megapixels; fewer of larger ones")
     parser.add_argument("--methods", nargs="+", default=["histogram", "network"])
     parser.add_argument("--workers", type=int, nargs="+", default=[-1, 0])
+    parser.add_argument("--rounds", type=int, default=1, help="medians of so many, the settings in turns")
     args = parser.parse_args()
     let_threads_sleep()  # before torch comes, as the command does
     from recolor_torch.run.targets import find_targets
@@ -168,12 +170,16 @@ def main() -> None:
                     recolor(first)
                     stages.seconds.clear()
                     once, of_first = timed(partial(recolor, first)), Counter(stages.seconds)
-                    for workers in args.workers:
+                    found: dict[int, list[list[float]]] = {workers: [] for workers in args.workers}
+                    for workers in args.workers * args.rounds:
                         stages.seconds.clear()
                         all_of_them = timed(partial(recolor, [*command, str(folder), "--workers", str(workers)]))
                         cpu, clock = ((whole - one) / (count - 1) for whole, one in zip(all_of_them, once))
-                        figures = f"{1 / clock:.1f} | {cpu:.4f} | {cpu / least:.1f} | {cpu - least:.3f}"
                         shares = [(stages.seconds[s] - of_first[s]) / (count - 1) / cpu for s in STAGES]
+                        found[workers].append([cpu, clock, *shares])
+                    for workers, rows in found.items():
+                        cpu, clock, *shares = map(statistics.median, zip(*rows))
+                        figures = f"{1 / clock:.1f} | {cpu:.4f} | {cpu / least:.1f} | {cpu - least:.3f}"
                         parts = " | ".join(f"{100 * share:.0f}" for share in (*shares, 1 - sum(shares)))
                         print(f"{row} {method} | {workers} | {figures} | {parts} |", flush=True)
 
