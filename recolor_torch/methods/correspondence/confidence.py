@@ -17,6 +17,8 @@ RIDGE = 0.003
 LARGEST_CHROMA = 0.4
 LEAST_VARIANCE = 1e-5
 EXTREME = 3.0
+# The place of the closeness of the way back in the evidence.
+CLOSENESS = 2
 # An expected error of this much (U and V) gives a confidence of one half.
 HALF_ERROR = 0.02
 

@@ -16,7 +16,8 @@ from recolor_torch.filters import denoise
 from recolor_torch.guide import Guide, Reference, total_weight
 from recolor_torch.linalg.solve import full_precision, solve
 from recolor_torch.methods.base import FilmParts, Recolorizer, Transferred, TransferSettings, Trust
-from recolor_torch.methods.correspondence.confidence import Blend, Candidates, blend_candidates, confidence_of
+from recolor_torch.methods.correspondence.agreement import blend_agreeing
+from recolor_torch.methods.correspondence.confidence import Blend, Candidates, confidence_of
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
 from recolor_torch.methods.correspondence.mood import in_mood
@@ -73,7 +74,8 @@ class Correspondence(Recolorizer):
     The features say what is seen (the encoder of the colorization network) and how it looks (VGG-19); both see
     a copy of the pictures without their grain. Every location takes the mean chroma of its best matches in the
     references, a regression on the same features, and the chroma that the references have at its luminance, as far as
-    the evidence speaks for each. What is believed is given to the colorization network as soft hints, with the belief
+    the evidence speaks for each. Matches that do not hang together and are odd among places that look alike give way to
+    what those say. What is believed is given to the colorization network as soft hints, with the belief
     as confidence, and the network fills in what no reference knows (after He et al., "Deep Exemplar-Based
     Colorization", 2018). The result is then spread along like luminance.
 
@@ -259,7 +261,7 @@ class Correspondence(Recolorizer):
 
     def _believed(self, places: Places, references: list[Reference]) -> tuple[Candidates, Blend]:
         candidates = find_candidates(places, self.matches)
-        return candidates, blend_candidates(candidates, self._rejection(references))
+        return candidates, blend_agreeing(places, candidates, self._rejection(references))
 
     def _rejection(self, references: list[Reference]) -> float:
         """The odds against these references."""
