@@ -52,7 +52,7 @@ def colorize_films(
         if path is not None and not exists(path):
             raise UsageError(f"No such file or folder: {path}.")
     facts = describe_sources(sources)
-    key = record.settings_hash({**facts, "settings": repr(settings), "guidance": _hashes(guidance, args)})
+    key = record.settings_hash({**facts, "settings": settings.recipe(), "guidance": _hashes(guidance, args)})
     output = as_path(args.output)
     place = torch_place(device)
     if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:

@@ -1,10 +1,9 @@
 """``color_film``: a film in, the film in color out."""
 
 import json
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from recolor_torch.files import write_atomically
 from recolor_torch.film.frame_store import save_tensors
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.joining import CarriedChroma, ShotColors
+from recolor_torch.film.sharing import DoShot, Helpers, Share, end_with_the_first, fewer_threads, place_of
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import MATCH_EVERY, NETWORK_EVERY, Sources
@@ -53,6 +53,9 @@ class Part:
     end: int
     shot: Shot
     opens: bool
+
+    def __len__(self) -> int:
+        return self.end - self.start
 
 
 @dataclass
@@ -115,6 +118,7 @@ def color_film(
     *,
     side: int = 320,
     device: torch.device | str = "cpu",
+    processes: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> FilmReport:
     """Color a film part by part; parts that ``sink`` has are not done again.
@@ -128,6 +132,8 @@ def color_film(
         folder: for files that come and go.
         side: longer side at which colors are worked on; they are enlarged to the film's own size.
         device: for the work.
+        processes: that share the shots: film, sources, guidance and sink can be pickled. Guidance that looks in a
+            gallery takes one.
         on_progress: called with each step of a frame.
 
     Raises:
@@ -138,21 +144,27 @@ def color_film(
     guide = FilmGuide(guidance, film.frames, film.rate, size, stems=film.stems)
     parts = plan_parts(shots, guide.exact_frames())
     report = FilmReport(film.frames, len(parts), notes=guide.notes)
-    work = _Worker(film, sources, guide, sink, folder, size, torch.device(device))
     meter = _Meter(film.frames, on_progress)
-    readers = _Reader(film), _Reader(film)
-    for i, part in enumerate(parts):
-        before = None if part.opens else folder / f"carried-{i - 1:05d}.pt"
-        if sink.has(i):
-            report.resumed += 1
-            meter.skip(part.end - part.start)
-            continue
-        names = work.do(i, part, before, readers, meter)
+    mine = _Work(film, sources, guidance, sink, folder, size, torch.device(device), parts)
+    waiting = {i for i in range(len(parts)) if not sink.has(i)}
+    report.resumed = len(parts) - len(waiting)
+    meter.skip(sum(len(parts[i]) for i in range(len(parts)) if i not in waiting))
+    share = Share(folder, [shot for shot in _by_shot(parts) if waiting.intersection(shot)])
+    processes = 1 if guidance.find is not None else min(processes, len(share.shots))
+    share.begin()
+    shot_work = mine.begin(0, meter, guide)
+    with fewer_threads(processes), Helpers(max(0, processes - 1), mine.begin, share) as helpers:
+        for shot in share.take():
+            shot_work(shot)
+        for _ in helpers.wait():
+            theirs = {i for i in waiting if sink.has(i)} - meter.parts
+            meter.look(sum(len(parts[i]) for i in theirs))
+        shot_work(sorted(waiting))  # what a process that failed has left: as a rule nothing
+    for i in sorted(waiting):
+        part = parts[i]
         report.shots.append(
-            {"first": part.start, "last": part.end - 1, "begins": part.shot.begins, "references": names}
+            {"first": part.start, "last": part.end - 1, "begins": part.shot.begins, "references": mine.names(i)}
         )
-        if before is not None:
-            before.unlink(missing_ok=True)
     report.notes += sink.finish(len(parts))
     report.seconds = {name: round(seconds, 2) for name, seconds in meter.seconds.items()}
     return report
@@ -180,31 +192,78 @@ def seconds_a_frame(sources: Sources, size: tuple[int, int], references: bool) -
     return passes + guess / NETWORK_EVERY + (both / MATCH_EVERY if references else 0.0)
 
 
+def _by_shot(parts: list[Part]) -> list[list[int]]:
+    """The numbers of the parts of each shot, which follow each other."""
+    shots: list[list[int]] = []
+    for i, part in enumerate(parts):
+        if part.opens:
+            shots.append([])
+        shots[-1].append(i)
+    return shots
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The work on a film, as it goes to another process."""
+
+    film: Frames
+    sources: Sources
+    guidance: FilmGuidance
+    sink: Sink
+    folder: Path
+    size: tuple[int, int]
+    device: torch.device
+    parts: list[Part]
+
+    def begin(self, number: int, meter: "_Meter | None" = None, guide: FilmGuide | None = None) -> DoShot:
+        """What does shots in the process of a number."""
+        film = self.film
+        guide = guide or FilmGuide(self.guidance, film.frames, film.rate, self.size, stems=film.stems)
+        meter = meter or _Meter(film.frames, lambda _: end_with_the_first())
+        scratch = self.folder / f"process-{number}"
+        scratch.mkdir(exist_ok=True)
+        worker = _Worker(self, guide, scratch, place_of(self.device, number))
+        readers = _Reader(film), _Reader(film)
+
+        def do(shot: Sequence[int]) -> None:
+            for i in shot:
+                if not self.sink.has(i):
+                    worker.do(i, readers, meter)
+                    meter.parts.add(i)
+
+        return do
+
+    def before(self, index: int) -> Path | None:
+        """The file of what the part before, of the same shot, hands to a part."""
+        return None if self.parts[index].opens else self.folder / f"carried-{index - 1:05d}.pt"
+
+    def says(self, index: int) -> Path:
+        """The file that names the references of a part."""
+        return self.folder / f"said-{index:05d}.json"
+
+    def names(self, index: int) -> list[str]:
+        """The references of a part that is done."""
+        try:
+            return list(parse_json(self.says(index).read_text(encoding="utf-8")))
+        except OSError:
+            return []
+
+
 class _Worker:
     """Does the parts of a film."""
 
-    def __init__(
-        self,
-        film: Frames,
-        sources: Sources,
-        guide: FilmGuide,
-        sink: Sink,
-        folder: Path,
-        size: tuple[int, int],
-        device: torch.device,
-    ) -> None:
-        self.film, self.sources, self.guide, self.sink = film, sources, guide, sink
-        self.folder, self.size, self.device = folder, size, device
+    def __init__(self, work: _Work, guide: FilmGuide, scratch: Path, device: torch.device) -> None:
+        self.work, self.film, self.sources, self.sink = work, work.film, work.sources, work.sink
+        self.guide, self.size, self.scratch, self.device = guide, work.size, scratch, device
 
-    def do(
-        self, index: int, part: Part, before: Path | None, readers: "tuple[_Reader, _Reader]", meter: "_Meter"
-    ) -> list[str]:
-        """Color a part and write it; returns the names of its references."""
+    def do(self, index: int, readers: "tuple[_Reader, _Reader]", meter: "_Meter") -> None:
+        """Color a part and write it, and the names of its references."""
+        part, before = self.work.parts[index], self.work.before(index)
         carried = None if before is None else _load(before, self.device)
         given = bool(self.guide.exact_frames())
         references, names = self._references(part)
         sources = self.sources.names(bool(references), given)
-        with ShotColors(self.folder, self.size, sources, carried) as colors, torch.no_grad():
+        with ShotColors(self.scratch, self.size, sources, carried) as colors, torch.no_grad():
             for frame in readers[0].take(part.start, part.end):
                 colors.forward(*self._estimate(frame, part, references))
                 meter.step("estimate")
@@ -212,9 +271,12 @@ class _Worker:
                 meter.step("join")
             if part.end < part.shot.end:
                 assert colors.last is not None
-                _save(self.folder / f"carried-{index:05d}.pt", colors.last)
+                _save(self.work.folder / f"carried-{index:05d}.pt", colors.last)
+            with write_atomically(self.work.says(index)) as file:
+                file.write_text(json.dumps(names), encoding="utf-8")
             self.sink.write(index, self._colored(part, readers[1], colors, meter))
-        return names
+        if before is not None:
+            before.unlink(missing_ok=True)
 
     def _references(self, part: Part) -> tuple[tuple[Any, ...], list[str]]:
         guidance = self.guide.guidance
@@ -263,7 +325,8 @@ class _Meter:
 
     def __init__(self, frames: int, on_progress: Callable[[Progress], None] | None) -> None:
         self.frames, self.on_progress = max(frames, 1), on_progress
-        self.done = self.skipped = 0.0
+        self.done = self.skipped = self.others = 0.0
+        self.parts: set[int] = set()  # that this process has done
         self.start = self.last = time.perf_counter()
         self.seconds = dict.fromkeys(STEPS, 0.0)
 
@@ -278,9 +341,19 @@ class _Meter:
         self.last = now
         self.done += STEPS[name]
         if self.on_progress is not None:
-            rate = self.done / max(now - self.start, 1e-6)
-            left = (self.frames - self.skipped - self.done) / max(rate, 1e-6)
-            self.on_progress(Progress((self.done + self.skipped) / self.frames, rate, max(left, 0.0)))
+            self._tell(self.on_progress)
+
+    def look(self, others: float) -> None:
+        """So many frames were done by other processes."""
+        self.others = others
+        if self.on_progress is not None:
+            self._tell(self.on_progress)
+
+    def _tell(self, on_progress: Callable[[Progress], None]) -> None:
+        done = self.done + self.others
+        rate = done / max(time.perf_counter() - self.start, 1e-6)
+        left = (self.frames - self.skipped - done) / max(rate, 1e-6)
+        on_progress(Progress((done + self.skipped) / self.frames, rate, max(left, 0.0)))
 
 
 def _save(path: Path, carried: CarriedChroma) -> None:
@@ -295,34 +368,3 @@ def _load(path: Path, device: torch.device) -> CarriedChroma:
     names = {key.partition(".")[0] for key in tensors if "." in key}
     beliefs = {n: Belief(tensors[f"{n}.chroma"], tensors[f"{n}.precision"]) for n in names}
     return CarriedChroma(tensors["luminance"], beliefs)
-
-
-class WorkFolder:
-    """The folder beside an output where a film's parts wait for each other; a later run with the same key resumes it.
-
-    Args:
-        output: the finished film.
-        key: what the parts depend on; another key empties the folder.
-    """
-
-    def __init__(self, output: Path, key: str) -> None:
-        self.path, self.key = output.with_name(f".{output.name}.recolor-work"), key
-
-    def __enter__(self) -> Path:
-        note = self.path / "key.json"
-        try:
-            same = parse_json(note.read_text(encoding="utf-8")) == {"key": self.key}
-        except (OSError, ValueError):
-            same = False
-        if not same:
-            shutil.rmtree(self.path, ignore_errors=True)
-            self.path.mkdir(parents=True, exist_ok=True)
-            with write_atomically(note) as part:
-                part.write_text(json.dumps({"key": self.key}), encoding="utf-8")
-        for stale in self.path.glob("*.tmp"):
-            stale.unlink()
-        return self.path
-
-    def __exit__(self, *error: Any) -> None:
-        if error[0] is None:
-            shutil.rmtree(self.path, ignore_errors=True)

@@ -10,7 +10,7 @@ import torch
 
 from recolor_torch import __version__
 from recolor_torch.files import file_hash
-from recolor_torch.film.coloring import FilmReport, Progress, WorkFolder, color_film, seconds_a_frame
+from recolor_torch.film.coloring import FilmReport, Progress, color_film, seconds_a_frame
 from recolor_torch.film.encoding import Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
@@ -19,6 +19,7 @@ from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sinks import FilmSink
 from recolor_torch.film.sources import Sources
+from recolor_torch.film.work_folder import WorkFolder
 from recolor_torch.resize import working_size
 
 
@@ -107,7 +108,7 @@ def colorize_film(
     encoding = choose_encoding(info, output, settings.codec, settings.quality)
     files = [*guidance.references, *filter(None, (guidance.hints, guidance.shots))]
     hashes = [file_hash(f) for name in files for f in (sorted(name.iterdir()) if name.is_dir() else [name])]
-    facts_key = (key, file_hash(path), settings, encoding, guidance.first_number, hashes, __version__)
+    facts_key = (key, file_hash(path), settings.recipe(), encoding, guidance.first_number, hashes, __version__)
     parts_key = hashlib.sha256(repr(facts_key).encode()).hexdigest()
     try:
         with WorkFolder(output, parts_key) as folder:
@@ -124,6 +125,7 @@ def colorize_film(
                 folder,
                 side=settings.side,
                 device=device,
+                processes=settings.processes,
                 on_progress=on_progress,
             )
     except OSError as error:

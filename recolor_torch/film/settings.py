@@ -1,6 +1,6 @@
 """How films are read, worked on and written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
@@ -23,6 +23,7 @@ class FilmSettings:
         side: longer side in pixels at which colors are worked on; they are enlarged to the film's own size.
         first_number: number of the first frame in the names of references and hints, as in ref_0001.png.
         strength: 0 keeps the film's own chroma, 1 takes the new.
+        processes: that share the shots of a film, with the cores, or a GPU each; folders of frames take one.
     """
 
     codec: Codec = "auto"
@@ -30,3 +31,9 @@ class FilmSettings:
     side: int = 320
     first_number: int = 1
     strength: float = 1.0
+    processes: int = 1
+
+    def recipe(self) -> str:
+        """All that a result depends on, which is not how many did it."""
+        shown = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.name != "processes"]
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -12,11 +12,12 @@ from torch import Tensor
 from recolor_torch.color import fit_gamut, rgb_to_luminance, to_rgb
 from recolor_torch.compose import compose
 from recolor_torch.errors import UsageError
-from recolor_torch.film.coloring import Progress, WorkFolder, color_film
+from recolor_torch.film.coloring import Progress, color_film
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.shots import find_shots, read_shots, shot_thumbnail
 from recolor_torch.film.sources import Sources
+from recolor_torch.film.work_folder import WorkFolder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.resize import resize
 from recolor_torch.run.batches import BatchDataset, PictureBatch, Result

@@ -15,6 +15,7 @@ from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_fil
 from recolor_torch.film.coloring import plan_parts
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.planes import planes_to_chroma
+from recolor_torch.film.sharing import Helpers, Share
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import NetworkColorization
@@ -224,3 +225,48 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(clip, tmp_path):
     assert last.returncode == 0
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert not folder.exists()
+
+
+def test_processes_share_the_shots_and_the_bytes_are_the_same(clip, tmp_path):
+    """Two shots, two processes; a process that fails leaves its shot to the first."""
+    reference = tmp_path / "ref_0001.png"
+    write_picture(reference, clip[1][:1])
+    found = []
+    for processes in (1, 2):
+        settings = FilmSettings(codec="ffv1", side=96, processes=processes)
+        output, shares = tmp_path / f"{processes}.mkv", []
+        _, facts = colorize_film(
+            clip[0], output, Sources(None), FilmGuidance((reference,)), settings,
+            on_progress=lambda p, shares=shares: shares.append(p.share),
+        )  # fmt: skip
+        assert shares[-1] == pytest.approx(1)
+        found.append((output.read_bytes(), facts["parts"], facts["shots"]))
+    assert found[0] == found[1]
+    assert settings.recipe() == SETTINGS.recipe()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_each_shot_is_taken_once_and_what_a_process_leaves_is_done(clip, tmp_path, monkeypatch):
+    share = Share(tmp_path, [[0], [1, 2], [3]])
+    share.begin()
+    first, second = share.take(), share.take()
+    assert [next(first), next(second), next(first)] == [[0], [1, 2], [3]]
+    assert not list(first)
+    assert not list(second)
+    share.begin()
+    assert list(share.take()) == [[0], [1, 2], [3]]
+
+    class Failing(Helpers):
+        """Takes a shot and ends without it."""
+
+        def __enter__(self):
+            next(iter(self.share.take()))
+            return self
+
+        def __init__(self, count, make, share):
+            super().__init__(0, make, share)
+            self.share = share
+
+    monkeypatch.setattr("recolor_torch.film.coloring.Helpers", Failing)
+    color(clip, tmp_path / "out.mkv")
+    assert len(chroma_of(tmp_path / "out.mkv")) == len(clip[1])

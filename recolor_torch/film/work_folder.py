@@ -1,0 +1,40 @@
+"""The folder beside an output where the parts of a film wait for each other."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from recolor_torch.files import write_atomically
+from recolor_torch.text import parse_json
+
+
+class WorkFolder:
+    """The folder beside an output where a film's parts wait for each other; a later run with the same key resumes it.
+
+    Args:
+        output: the finished film.
+        key: what the parts depend on; another key empties the folder.
+    """
+
+    def __init__(self, output: Path, key: str) -> None:
+        self.path, self.key = output.with_name(f".{output.name}.recolor-work"), key
+
+    def __enter__(self) -> Path:
+        note = self.path / "key.json"
+        try:
+            same = parse_json(note.read_text(encoding="utf-8")) == {"key": self.key}
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            with write_atomically(note) as part:
+                part.write_text(json.dumps({"key": self.key}), encoding="utf-8")
+        for stale in self.path.rglob("*.tmp"):
+            stale.unlink()
+        return self.path
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            shutil.rmtree(self.path, ignore_errors=True)
