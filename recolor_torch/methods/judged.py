@@ -14,8 +14,8 @@ from recolor_torch.methods.network import TRUST_SIDE, NetworkColorization
 
 # Log odds for a reference by the mean belief that its matches have: 0 at the second number. On the tune half of the
 # pairs right references have a belief of 0.44 to 1, wrong ones of 0.01 to 0.41, and one of 0.70. With 0.5, one point
-# cost 0.06 of CIEDE2000 on a right one in the mean, up to 0.5, in place of a gain of 0.06; half as steep it gains less.
-BELIEF_ODDS, EVEN_BELIEF = 20.0, 0.4
+# cost 0.06 of CIEDE2000 on a right one in the mean and up to 0.5, in place of a gain of 0.03; half as steep, neither.
+BELIEF_ODDS, EVEN_BELIEF = 20.0, 0.45
 # Hinted places are counted up to so many; they are not independent, so their evidence grows with the root of the count.
 MOST_PLACES = 12
 # The longer side at which hints are held out.
@@ -75,7 +75,7 @@ def judge(
 ) -> Tensor:
     r"""How far references are believed beside the network, (B, 1, H, W).
 
-    The log odds are :math:`20\,(b - 0.4) + \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of the matches, e the mean
+    The log odds are :math:`20\,(b - 0.45) + \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of the matches, e the mean
     error at hints that are held out, of what an estimate that knows none and the other hints make of them (n of the
     network, r of the references), and k how many separate places are hinted, up to 12. Few hints cannot tell a wrong
     reference from a right one, so the matches speak first. Without hints the references are all that counts.

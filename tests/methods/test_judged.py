@@ -40,7 +40,7 @@ def test_one_place_is_compared_with_what_knows_none(known, network):
     aside = torch.tensor([0.05, 0.0]).view(1, 2, 1, 1)
     found = share_of(network, known, chroma + aside, chroma + 2 * aside, 0.6)
     # Nothing else is shown, so the errors are those of the estimates, each with 0.004 more.
-    odds = 20 * (0.6 - 0.4) + torch.tensor(0.104 / 0.054).log()
+    odds = 20 * (0.6 - 0.45) + torch.tensor(0.104 / 0.054).log()
     torch.testing.assert_close(found, odds.sigmoid().expand_as(mask))
 
 
@@ -54,8 +54,8 @@ def test_a_better_match_and_better_agreement_are_believed_more(known, network):
     assert share(far, far, 0.95) > 0.95
     assert share(far, far, 0.1) < 0.05
     assert share(far, near, 0.6) < share(far, far, 0.6) < share(near, far, 0.6)
-    # What the hints bear out alike is decided by the matches: right references have a belief of 0.44 at least.
-    assert share(far, far, 0.44) > 0.6
+    # What the hints bear out alike is decided by the matches.
+    assert share(far, far, 0.41) < 0.5 < share(far, far, 0.49)
 
 
 def test_without_hints_and_where_a_person_linked_the_reference_is_all(known, network):

@@ -37,8 +37,9 @@ REJECTIONS: dict[str, tuple[float, float]] = {"low": (3.0, 6.0), "normal": (1.0,
 MOODS: dict[str, tuple[float, float]] = {"low": (0.0, 0.0), "normal": (0.0, 0.0), "high": (0.5, 0.0)}
 # How vivid the network is where it fills: its mean has the least error, and beside a reference's colors it is pale.
 FILL_VIVIDNESS = 0.15
-# Transferred colors are told to the network with this power of the belief in them: doubtful ones mislead it.
-HINT_POWER = 3
+# Transferred colors are told to the network with this power of the belief in them: doubtful ones mislead it, and what
+# it makes of them covers whole things. On the tune half 8 and 16 are as good as each other, and 5 and 3 are worse.
+HINT_POWER = 8
 # A gray target has less chroma than this: rounding.
 LEAST_COLOR = 1e-3
 # How strongly an estimate that is fully believed holds against its neighbours in the Levin energy.
