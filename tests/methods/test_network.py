@@ -7,10 +7,16 @@ from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import ab_bins
 from recolor_torch.errors import WeightsMissing
 from recolor_torch.guide import Guide
-from recolor_torch.methods import LevinColorization
+from recolor_torch.methods import LevinColorization, network
 from recolor_torch.methods.network import LARGER, NetworkColorization
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.pipeline import recolor
+
+
+@pytest.fixture(autouse=True)
+def own_size(monkeypatch):
+    """The network sees these small pictures as they are."""
+    monkeypatch.setattr(network, "LEAST_SIDE", 1)
 
 
 @pytest.fixture
@@ -58,6 +64,18 @@ def test_large_pictures_are_seen_small(build, image):
     method.loaded.register_forward_pre_hook(lambda _, args: seen.append(tuple(args[0].shape)))
     out = method(rgb_to_yuv(image), Guide())
     assert seen == [(2, 1, 23, 32)]
+    assert out.shape == image.shape
+
+
+@pytest.mark.parametrize(("side", "least", "seen"), [(384, 256, (80, 112)), (384, 100, (71, 100)), (90, 256, (64, 90))])
+def test_small_pictures_are_enlarged(build, image, monkeypatch, side, least, seen):
+    """To twice their size, to the least side, to the side that is wanted."""
+    monkeypatch.setattr(network, "LEAST_SIDE", least)
+    method, sizes = build(side=side), []
+    method.prepare()
+    method.loaded.register_forward_pre_hook(lambda _, args: sizes.append(tuple(args[0].shape[-2:])))
+    out = method(rgb_to_yuv(image), Guide())
+    assert sizes == [seen]
     assert out.shape == image.shape
 
 
