@@ -39,7 +39,7 @@ class Share:
         """One shot after the other that nobody has taken."""
         for number, shot in enumerate(self.shots):
             try:
-                os.close(os.open(self.folder / f"shot-{number:05d}.taken", os.O_CREAT | os.O_EXCL))
+                os.close(os.open(self.folder / f"shot-{number:05d}.taken", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             except FileExistsError:
                 continue
             yield shot

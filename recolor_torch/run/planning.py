@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import FILM_SUFFIXES
 from recolor_torch.paths import as_path, exists, is_file, is_folder, kind_of, reason, show_path
 from recolor_torch.pictures.folders import find_pictures
 from recolor_torch.pictures.read import PictureError, probe
@@ -91,6 +92,12 @@ def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
     names = [*run.targets.names, *(read_list(run.targets.list) if run.targets.list else [])]
     if not names:
         raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
+    for path in map(as_path, names):
+        if path.suffix.lower() in FILM_SUFFIXES and is_file(path):  # ``recolor colorize`` has taken its films out
+            raise UsageError(
+                f"{show_path(path)}: this is a film, which recolor colorize takes, alone or beside pictures; "
+                "--film.processes shares its shots."
+            )
     search = find_pictures(names, skip=output)
     targets = _without_hints(run.guidance.hints, names, targets_of(search))
     return _without_results(output, targets), search.closed

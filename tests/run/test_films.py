@@ -2,6 +2,7 @@
 
 import pytest
 
+from recolor_torch.errors import UsageError
 from recolor_torch.methods import (
     METHODS,
     Correspondence,
@@ -10,7 +11,9 @@ from recolor_torch.methods import (
     SemiInteractive,
     build_method,
 )
+from recolor_torch.run.description import Guidance, Output, Run, Targets
 from recolor_torch.run.films import MATCH_SIDE, make_sources
+from recolor_torch.run.planning import plan_run
 
 
 def test_the_chosen_network_and_search_are_the_ones_that_are_asked():
@@ -39,3 +42,10 @@ def test_other_methods_color_frames_in_their_own_way(name):
     sources = make_sources(method, True, True)
     assert sources.other is method
     assert sources.match is None
+
+
+def test_pictures_alone_are_planned_and_a_film_says_who_takes_it(tmp_path):
+    (tmp_path / "a.MP4").write_bytes(b"film")
+    run = Run(Targets((str(tmp_path / "a.MP4"),)), Output(tmp_path / "out"), Guidance())
+    with pytest.raises(UsageError, match=r"a\.MP4: this is a film, which recolor colorize takes"):
+        plan_run(run, {})
