@@ -43,16 +43,24 @@ class _Socket:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self.open = 0  # those whose picture is being read count too
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         socket = WebSocket(scope, receive, send)
-        studio = self.studio
         await socket.accept()
-        if len(studio.connections) >= MOST_SOCKETS:
+        if self.open >= MOST_SOCKETS:
             await socket.close(1013, f"{MOST_SOCKETS} pages are open already.")
             return
+        self.open += 1
         try:
-            session = await studio.session(scope["path_params"]["index"])
+            await self._answer(socket, scope["path_params"]["index"])
+        finally:
+            self.open -= 1
+
+    async def _answer(self, socket: WebSocket, index: int) -> None:
+        studio = self.studio
+        try:
+            session = await studio.session(index)
         except (IndexError, PictureError, WeightsMissing, UsageError) as error:
             await socket.send_json({"type": "refused", "text": str(error)})
             await socket.close(1011)
