@@ -159,7 +159,7 @@ def color_film(
         for _ in helpers.wait():
             theirs = {i for i in waiting if sink.has(i)} - meter.parts
             meter.look(sum(len(parts[i]) for i in theirs))
-        shot_work(sorted(waiting))  # what a process that failed has left: as a rule nothing
+        shot_work(sorted(waiting - meter.parts))  # what a process that failed has left: as a rule nothing
     for i in sorted(waiting):
         part = parts[i]
         report.shots.append(

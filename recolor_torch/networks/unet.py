@@ -205,7 +205,7 @@ class Join(Folds):
         x = self.narrow(x)
         if x.shape[-2:] != hints.shape[-2:]:
             x = F.interpolate(x, size=hints.shape[-2:], mode="nearest")
-        if x.is_contiguous(memory_format=torch.channels_last):  # parts of two layouts would be copied twice
+        if x.stride(1) == 1:  # in channels_last; parts of two layouts would be copied twice
             hints = hints.contiguous(memory_format=torch.channels_last)
         parts = (x, hints) if skip is None else (x, skip, hints)
         y = F.relu(self.norm(self.conv(torch.cat(parts, 1))), inplace=True)
