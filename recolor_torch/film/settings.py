@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from recolor_torch.errors import UsageError
+
 Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
 Quality = Literal["small", "good", "high", "lossless"]
 
@@ -32,6 +34,11 @@ class FilmSettings:
     first_number: int = 1
     strength: float = 1.0
     processes: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("side", "processes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"film.{name} must be 1 or more, got {getattr(self, name)}.")
 
     def recipe(self) -> str:
         """All that a result depends on, which is not how many did it."""

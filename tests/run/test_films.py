@@ -3,6 +3,7 @@
 import pytest
 
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import (
     METHODS,
     Correspondence,
@@ -42,6 +43,13 @@ def test_other_methods_color_frames_in_their_own_way(name):
     sources = make_sources(method, True, True)
     assert sources.other is method
     assert sources.match is None
+
+
+@pytest.mark.parametrize("wrong", [{"side": 0}, {"side": -5}, {"processes": 0}])
+def test_settings_of_films_that_mean_nothing_are_refused(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(UsageError, match=rf"^film\.{name} must be 1 or more, got {value}\.$"):
+        FilmSettings(**wrong)
 
 
 def test_pictures_alone_are_planned_and_a_film_says_who_takes_it(tmp_path):
