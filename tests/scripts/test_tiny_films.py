@@ -1,30 +1,13 @@
 """Films, runs, pairs and strokes: scripts that need more than a photograph, whole on tiny input."""
 
-import importlib
 import json
 import re
-import sys
 
 import pytest
-import torch
 from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.cli import main as recolor
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a script in this process; gives what it prints."""
-    threads = torch.get_num_threads()
-
-    def run(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        assert not importlib.import_module(f"scripts.{name}").main()
-        return capsys.readouterr().out
-
-    yield run
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

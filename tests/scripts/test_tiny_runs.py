@@ -1,27 +1,10 @@
 """Benchmarks and evaluations run whole on tiny input: each prints a row of numbers for what it was asked."""
 
-import importlib
 import json
 import re
-import sys
 
 import pytest
-import torch
 from pictures import save_picture
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a script in this process; gives what it prints."""
-    threads = torch.get_num_threads()
-
-    def run(name, *arguments):
-        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        assert not importlib.import_module(f"scripts.{name}").main()
-        return capsys.readouterr().out
-
-    yield run
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
