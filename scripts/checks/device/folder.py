@@ -46,11 +46,12 @@ def folder(bench: Bench) -> Iterator[Row]:
     shutil.copy(files[0], few / files[0].name)
     took, _, _ = recolor(bench, ["colorize", str(few), "-o", f"{few}_out/", *arguments[4:]])
     yield {"name": "the command, one picture (start-up)", "seconds": took}
-    for threads, name in ((8, "the command, 8 threads in torch"), (1, "the command")):
+    for size in bench.pick((16, 64), (2,)):
         shutil.rmtree(output, ignore_errors=True)
-        took, _, _ = recolor(bench, arguments, threads=threads)
+        took, _, _ = recolor(bench, [*arguments, "--batch-size", str(size)], threads=1)
         done = len(list(output.rglob("*.jpg")))
-        yield {"name": name, "pictures": done, "seconds": took, "a second": done / took, "ok": done == count}
+        row = {"name": f"the command, batches of {size}", "pictures": done, "seconds": took, "a second": done / took}
+        yield {**row, "ok": done == count}
 
 
 def _pictures(root: Path, bench: Bench, count: int, height: int, width: int) -> Path:
