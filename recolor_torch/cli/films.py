@@ -13,9 +13,9 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from recolor_torch.cli.progress import Bar
 from recolor_torch.errors import UsageError
-from recolor_torch.film.coloring import Progress as Step
 from recolor_torch.film.door import FilmPlan
 from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.meter import Progress as Step
 from recolor_torch.film.opening import FilmError, require_av
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources

@@ -55,24 +55,20 @@ def join_beliefs(a: Belief, b: Belief) -> Belief:
     return Belief(torch.lerp(a.chroma, b.chroma, share), total)
 
 
-def carry_belief(belief: Belief, flow: Tensor, tie: Tensor, drift: float = 0.0) -> Belief:
+def carry_belief(belief: Belief, flow: Tensor, tie: Tensor) -> Belief:
     """What is known of the next frame from this one alone.
-
-    With a drift the variance of what is carried grows like compound interest, and not by equal steps alone: errors of
-    the motion that point one way add up.
 
     Args:
         belief: of this frame.
         flow: from the next frame's pixels to their places in this one, (1, 2, H, W).
         tie: T of the next frame's pixels, as :func:`find_ties` gives it, (1, 1, H, W).
-        drift: share of the variance that each frame adds to it.
     """
     check_image(flow, "flow", channels=2)
     check_mask(tie, "tie", flow)
     # The variance is interpolated, not the precision: between a sure and an unsure pixel little is sure.
     variance = 1 / belief.precision.clamp(min=1e-6)
     moved, _ = warp(variance, flow)
-    return Belief(warp_sharply(belief.chroma, flow), 1 / (moved * (1 + drift) + 1 / tie))
+    return Belief(warp_sharply(belief.chroma, flow), 1 / (moved + 1 / tie))
 
 
 def warp_sharply(image: Tensor, flow: Tensor) -> Tensor:

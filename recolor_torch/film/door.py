@@ -10,9 +10,10 @@ import torch
 
 from recolor_torch import __version__
 from recolor_torch.files import file_hash
-from recolor_torch.film.coloring import FilmReport, Progress, color_film, seconds_a_frame
+from recolor_torch.film.coloring import FilmReport, color_film, seconds_a_frame
 from recolor_torch.film.encoding import Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.meter import Progress
 from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
 from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.energies.temporal import Belief, carry_belief, find_ties, join_beliefs
+from recolor_torch.energies.temporal import Belief, find_ties
+from recolor_torch.film.carrying import CarriedChroma, join_both
 from recolor_torch.film.frame_store import FrameStore
 from recolor_torch.filters.motion import optical_flow
 from recolor_torch.methods.levin import spread_chroma
@@ -25,9 +26,6 @@ KNOWN = 0.1
 CLAIM, LEAST = 1e4, 1e-9
 # Frames that are solved at once.
 AT_ONCE = 8
-# Drift of given colors, see ``carry_belief``: of 0, 0.02, 0.04 and 0.08 the one with the least error on a drawn film.
-# Other sources keep the mean of what they claimed.
-DRIFT = {"given": 0.02}
 # Precision of the joined chroma that outweighs the ties to the neighbors in the picture.
 SPATIAL = 3e4
 
@@ -50,21 +48,14 @@ class FrameEstimate:
 Estimates = dict[str, FrameEstimate]
 
 
-@dataclass(frozen=True)
-class CarriedChroma:
-    """What a frame hands to the next: its luminance, and each source's belief, with the claim as a third channel."""
-
-    luminance: Tensor
-    beliefs: dict[str, Belief]
-
-
 class ShotColors:
     r"""Chroma of the frames of a shot, or of a part of one.
 
     Each source's estimates are joined over time by themselves, as ``energies.temporal`` says: the errors of a source
-    are alike from frame to frame, so that many frames of a guess make it steady and not more likely. Given colors lose
-    precision with the way that they were carried; the others keep the mean of what they claimed. At each pixel the
-    mean of the sources by precision is then the prior of Levin propagation along the frame's luminance.
+    are alike from frame to frame, so that many frames of a guess make it steady and not more likely. Given colors are
+    as sure as the motion, and every few frames as the luminance at their place in the given frame (``film.anchor``);
+    the others keep the mean of what they lately claimed. At each pixel the mean of the sources by precision is then the
+    prior of Levin propagation along the frame's luminance.
 
     ``forward`` takes the frames in order, ``backward`` then goes through them once more by itself; ``get`` gives the
     chroma of a frame, (1, 2, H, W). What does not fit into memory lies in files, which go away with the object.
@@ -98,17 +89,17 @@ class ShotColors:
 
     def forward(self, luminance: Tensor, own: Estimates) -> None:
         """Take the next frame, (1, 1, H, W), with what the sources say of it, which may be nothing."""
-        t, predicted = self.count, {}
+        carried = CarriedChroma(luminance)
         if self.last is not None:
             flow, back, tie, tie_back = relate(luminance, self.last.luminance)
-            predicted = {n: carry_belief(b, flow, tie, DRIFT.get(n, 0)) for n, b in self.last.beliefs.items()}
-            if t:
-                self._pass(t - 1, self.last, back, tie_back)
-        beliefs = {name: join_both(predicted.get(name), _belief(own.get(name))) for name in self.sources}
-        self.last = CarriedChroma(luminance, {name: b for name, b in beliefs.items() if b is not None})
+            carried = self.last.move(luminance, flow, tie)
+            if self.count:
+                self._pass(self.count - 1, self.last, back, tie_back)
+        beliefs = {name: _belief(e) for name, e in own.items()}
+        self.last = carried.join(beliefs)
         self._said.append(tuple(own))
         if own:
-            self._own.put(t, self._pack({name: _belief(e) for name, e in own.items()}, luminance))
+            self._own.put(self.count, self._pack(beliefs, luminance))
         self.count += 1
 
     def backward(self) -> Iterator[int]:
@@ -116,18 +107,17 @@ class ShotColors:
         assert self.last is not None
         like = self.last.luminance
         self._pass(self.count - 1, self.last, like.new_zeros(1, 2, *like.shape[-2:]), torch.ones_like(like))
-        later: dict[str, Belief | None] = {}
+        later = CarriedChroma(like)
         waiting: list[tuple[int, Tensor, Tensor, Tensor]] = []
         for t in range(self.count - 1, -1, -1):
             record = self._passed.get(t).to(like)
             luminance, back, log_tie = record[:, :1], record[:, 1:3], record[:, 3:4]
-            tie = log_tie.exp()
-            later = {n: b and carry_belief(b, back, tie, DRIFT.get(n, 0)) for n, b in later.items()}
+            later = later.move(luminance, back, log_tie.exp())
             passed = self._unpack(record[:, 4:])
-            both = {name: join_both(b, later.get(name)) or b for name, b in passed.items()}
+            both = {name: join_both(later.beliefs.get(name), b) for name, b in passed.items()}
             waiting.append((t, luminance, *mean_of_sources(luminance, both)))
             own = self._unpack(self._own.get(t).to(like)) if self._said[t] else {}
-            later = {n: join_both(later.get(n), own[n] if n in self._said[t] else None) for n in self.sources}
+            later = later.join({name: own[name] for name in self._said[t]})
             if len(waiting) == AT_ONCE or t == 0:
                 yield from self._settle(waiting)
                 waiting = []
@@ -148,7 +138,7 @@ class ShotColors:
     def _pass(self, t: int, carried: CarriedChroma, back: Tensor, tie: Tensor) -> None:
         self._passed.put(t, carried.luminance, back, tie.log(), self._pack(carried.beliefs, carried.luminance))
 
-    def _pack(self, beliefs: Mapping[str, Belief | None], like: Tensor) -> Tensor:
+    def _pack(self, beliefs: Mapping[str, Belief], like: Tensor) -> Tensor:
         """Beliefs as channels; precisions as logarithms, which half precision holds."""
         parts = []
         for name in self.sources:
@@ -160,13 +150,6 @@ class ShotColors:
     def _unpack(self, packed: Tensor) -> dict[str, Belief]:
         parts = packed.split(4, 1)
         return {name: Belief(part[:, :3], part[:, 3:].exp()) for name, part in zip(self.sources, parts)}
-
-
-def join_both(a: Belief | None, b: Belief | None) -> Belief | None:
-    """What is known from two sources, of which either may be missing."""
-    if a is None or b is None:
-        return a or b
-    return join_beliefs(a, b)
 
 
 def relate(here: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -193,10 +176,12 @@ def mean_of_sources(luminance: Tensor, beliefs: Mapping[str, Belief]) -> tuple[T
         weight = belief.precision
         if name != "given":
             weight = CLAIM * belief.chroma[:, 2:].clamp(min=0) * weight / (weight + KNOWN)
+        if name == "guessed" and "matched" in beliefs:  # which has the network's guess in it, hinted by the references
+            weight = weight * KNOWN / (beliefs["matched"].precision + KNOWN)
         total = total + weight
         mean = mean + weight * belief.chroma[:, :2]
     return mean / total.clamp(min=LEAST), (total / SPATIAL).clamp(max=100)
 
 
-def _belief(e: FrameEstimate | None) -> Belief | None:
-    return None if e is None else Belief(torch.cat((e.chroma, e.claim / CLAIM), 1), e.weight)
+def _belief(e: FrameEstimate) -> Belief:
+    return Belief(torch.cat((e.chroma, e.claim / CLAIM), 1), e.weight)

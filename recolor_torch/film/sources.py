@@ -20,6 +20,8 @@ NETWORK_EVERY, MATCH_EVERY = 4, 8
 NETWORK_CLAIM = 300.0
 # Correspondence expects half of the squared error that it was seen to have on pairs of video frames.
 MATCH_CLAIM = 0.5
+# Least weight in time of what correspondence says.
+LEAST_WEIGHT = 0.2
 # Precision of a color that was given, and of one that was spread from given ones and not carried.
 GIVEN, SPREAD = 1e8, 1e5
 # Pull to nothing by which the reach of strokes is measured, as in methods/levin/sequence.py.
@@ -89,11 +91,11 @@ class Sources:
         guess: tuple[Tensor, Tensor] | None = None
         due = {n: last or index % n == 0 for n in (NETWORK_EVERY, MATCH_EVERY)}
         ask_match = due[MATCH_EVERY] and (self.other is not None or (self.match is not None and bool(references)))
-        if self.network is not None and (due[NETWORK_EVERY] or ask_match or given is not None):
+        if self.network is not None and (due[NETWORK_EVERY] or given is not None):
             guess = self.network.prior(luminance)
             found["guessed"] = FrameEstimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
         if ask_match:
-            found["matched"] = self._match(luminance, references, guess)
+            found["matched"] = self._match(luminance, references)
         if given is not None:
             found["given"] = self._given(luminance, given, guess)
         return found
@@ -105,9 +107,7 @@ class Sources:
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
         return float(self.match.estimate(image, Guide(references=(reference,)))[1].mean())
 
-    def _match(
-        self, luminance: Tensor, references: tuple[Reference, ...], guess: tuple[Tensor, Tensor] | None
-    ) -> FrameEstimate:
+    def _match(self, luminance: Tensor, references: tuple[Reference, ...]) -> FrameEstimate:
         image = torch.cat((luminance, torch.zeros_like(luminance).expand(-1, 2, -1, -1)), 1)
         if self.other is not None:
             pictures = tuple(Reference(to_rgb(r.image, "yuv"), r.mask, r.weight) for r in references)
@@ -117,12 +117,11 @@ class Sources:
             ones = torch.ones_like(luminance)
             return FrameEstimate(chroma, 1e4 * ones, ones)
         assert self.match is not None
-        prior, trust = guess if guess is not None else (None, None)
-        guide = Guide(references=references, prior=prior, confidence=trust)
-        chroma, sure = self.match.estimate(image, guide)
+        # Where no reference is believed the network has filled in, hinted by what is.
+        chroma, sure = self.match.estimate(image, Guide(references=references))
         sure = sure.clamp(1e-3, 0.999)
         claim = MATCH_CLAIM * 2 / (HALF_ERROR**2 * (1 / sure - 1))
-        return FrameEstimate(chroma, claim, sure)
+        return FrameEstimate(chroma, claim, sure.clamp(min=LEAST_WEIGHT))
 
     def _given(self, luminance: Tensor, given: GivenFrames, guess: tuple[Tensor, Tensor] | None) -> FrameEstimate:
         known = (given.mask > 0.5).to(luminance)

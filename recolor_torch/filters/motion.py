@@ -12,6 +12,9 @@ FLAT = 5e-5
 # Pixels of the windows in which the light is normalized, the contrast (standard deviation of luminance) that grain has,
 # and the contrast that a window has afterwards.
 LIGHT_WINDOW, GRAIN, CONTRAST = 15, 0.03, 0.1
+# Neighbors whose motion is tried, in pixels; the share of the squared difference at which it is better; and the squared
+# difference to a place outside of the picture.
+NEIGHBORS, MUCH_BETTER, OUTSIDE = (16, 5), 0.9, 1e3
 
 
 def warp(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,6 +96,56 @@ def optical_flow(a: Tensor, b: Tensor, steps: int = 3, window: int = 9) -> Tenso
     for fine_a, fine_b in reversed(levels):
         flow = _refine(fine_a, fine_b, _enlarge(flow, fine_a), steps, window)
     return flow
+
+
+def refine_flow(a: Tensor, b: Tensor, flow: Tensor, steps: int = 2, window: int = 9) -> tuple[Tensor, Tensor]:
+    """A motion that is nearly known, brought closer; a place that has lost its way takes that of a neighbor.
+
+    Errors of a motion that was put together from many do not stay: each pixel is compared with its place in ``b``.
+    Where the motion of a pixel some way off fits much better it is taken, as in Barnes et al., "PatchMatch" (2009): so
+    a ground that something has passed over is found again. Then come steps at the finest level.
+
+    Args:
+        a: luminance, (B, 1, H, W), [0, 1].
+        b: luminance, (B, 1, H, W).
+        flow: from ``a`` to ``b``, (B, 2, H, W), a few pixels off at most, or lost.
+        steps: as for :func:`optical_flow`.
+        window: side of the windows in pixels.
+
+    Returns:
+        The motion, and what is left between the windows: the root of the mean square difference of luminance as a share
+        of the contrast, (B, 1, H, W); about 1 for unrelated things, and large outside of ``b``.
+    """
+    check_image(a, "a", channels=1)
+    check_same_size(b, "b", a, "a")
+    check_image(flow, "flow", channels=2)
+    check_same_size(flow, "flow", a, "a")
+    if a.dtype in HALF:
+        found, left = refine_flow(a.float(), b.float(), flow.float(), steps, window)
+        return found.to(a.dtype), left.to(a.dtype)
+    a, b = _normalized(a), _normalized(b)
+    best = _miss(a, b, flow, window)
+    for reach in NEIGHBORS:
+        for down, across in ((0, reach), (0, -reach), (reach, 0), (-reach, 0)):
+            tried = _shifted(flow, down, across)
+            miss = _miss(a, b, tried, window)
+            better = miss < MUCH_BETTER * best
+            flow, best = torch.where(better, tried, flow), torch.where(better, miss, best)
+    flow = _refine(a, b, flow, steps, window)
+    return flow, _miss(a, b, flow, window).sqrt() / CONTRAST
+
+
+def _miss(a: Tensor, b: Tensor, flow: Tensor, window: int) -> Tensor:
+    moved, inside = warp(b, flow)
+    return _box((moved - a).square(), window) + (1 - inside) * OUTSIDE
+
+
+def _shifted(x: Tensor, down: int, across: int) -> Tensor:
+    """What lies so many pixels further down and across; at the borders the last that there is."""
+    rows, columns = (
+        (torch.arange(n, device=x.device) + d).clamp(0, n - 1) for n, d in zip(x.shape[-2:], (down, across))
+    )
+    return x[..., rows, :][..., columns]
 
 
 def _normalized(x: Tensor) -> Tensor:

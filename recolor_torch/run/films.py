@@ -11,10 +11,10 @@ import torch
 from recolor_torch import __version__
 from recolor_torch.errors import UsageError
 from recolor_torch.files import cached_file_hash, file_hash
-from recolor_torch.film.coloring import Progress
 from recolor_torch.film.door import FilmPlan, colorize_film, plan_film
 from recolor_torch.film.encoding import CONTAINERS
 from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.meter import Progress
 from recolor_torch.film.opening import FilmError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources

@@ -12,8 +12,9 @@ from torch import Tensor
 from recolor_torch.color import fit_gamut, rgb_to_luminance, to_rgb
 from recolor_torch.compose import compose
 from recolor_torch.errors import UsageError
-from recolor_torch.film.coloring import Progress, color_film
+from recolor_torch.film.coloring import color_film
 from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.meter import Progress
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.shots import find_shots, read_shots, shot_thumbnail
 from recolor_torch.film.sources import Sources

@@ -90,15 +90,6 @@ def test_precision_falls_with_every_frame_and_is_lost_at_an_occlusion():
     assert lost.precision.max() <= 1 / LOST_VARIANCE
 
 
-def test_with_a_drift_the_variance_grows_like_compound_interest():
-    tie = torch.full((1, 1, *SIZE), 1 / STEP_VARIANCE, dtype=torch.float64)
-    belief = Belief(torch.zeros(1, 2, *SIZE, dtype=torch.float64), torch.full_like(tie, 1e8))
-    for _ in range(50):
-        belief = carry_belief(belief, still(tie), tie, drift=0.02)
-    expected = 1e-8 * 1.02**50 + STEP_VARIANCE * (1.02**50 - 1) / 0.02
-    torch.testing.assert_close(1 / belief.precision, torch.full_like(tie, expected))
-
-
 def test_ties_hold_along_the_motion_and_end_at_rims_and_unlike_things():
     g = torch.Generator().manual_seed(2)
     coarse = torch.rand(1, 1, 10, 14, generator=g)

@@ -1,7 +1,9 @@
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +14,10 @@ pytest.importorskip("av")
 from film.clips import make_clip
 
 from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames
-from recolor_torch.film.coloring import plan_parts
+from recolor_torch.film.dividing import plan_parts
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.planes import planes_to_chroma
-from recolor_torch.film.sharing import Helpers, Share
+from recolor_torch.film.sharing import Helpers, Share, end_with_the_first
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import NetworkColorization
@@ -270,3 +272,124 @@ def test_each_shot_is_taken_once_and_what_a_process_leaves_is_done(clip, tmp_pat
     monkeypatch.setattr("recolor_torch.film.coloring.Helpers", Failing)
     color(clip, tmp_path / "out.mkv")
     assert len(chroma_of(tmp_path / "out.mkv")) == len(clip[1])
+
+
+SHARED = '''
+import multiprocessing, signal, sys, time
+from pathlib import Path
+from recolor_torch.film import FilmSettings, colorize_film
+from recolor_torch.film.guidance import FilmGuidance
+from recolor_torch.film.sources import Sources
+
+folder = Path(sys.argv[2]).parent / ".out.mkv.recolor-work"
+
+def stop(_):
+    """With a part done, and the helper at work, say its number and wait for what comes."""
+    if list(folder.glob("part-*")):
+        while not (folder / "process-1" / "passed.tmp").exists():
+            time.sleep(0.01)
+        print(*(p.pid for p in multiprocessing.active_children()), flush=True)
+        time.sleep(100)
+
+# Python ignores interrupts where its shell does, as in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+guidance = FilmGuidance((Path(sys.argv[3]),))
+settings = FilmSettings(codec="ffv1", side=96, processes=2)
+colorize_film(Path(sys.argv[1]), Path(sys.argv[2]), Sources(None), guidance, settings, on_progress=stop)
+'''
+
+
+def runs(pid):
+    """It is there, and not only its return code."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="/proc tells a process from its return code")
+def test_no_process_outlives_a_run_that_is_interrupted_or_killed_and_the_next_run_finishes_it(tmp_path):
+    """Two processes share eight shots of 8 frames; twice the first one is stopped when both are at work."""
+    truth = torch.cat([pan(seed, 8).flip(2 + seed % 2) for seed in (1, 5, 1, 5, 1, 5, 1, 5)])
+    luma = (truth[:, 0] * 0.299 + truth[:, 1] * 0.587 + truth[:, 2] * 0.114).clamp(0, 1)
+
+    def texture(index, width, height, depth):
+        return (16 + 219 * luma[index]).round().numpy().astype(np.uint8)
+
+    make_clip(tmp_path / "in.mkv", len(truth), (96, 64), pix_fmt="yuv444p", space=6, texture=texture)
+    reference, output = tmp_path / "ref_0001.png", tmp_path / "out.mkv"
+    write_picture(reference, truth[:1])
+    guidance = FilmGuidance((reference,))
+    colorize_film(tmp_path / "in.mkv", tmp_path / "whole.mkv", Sources(None), guidance, SETTINGS)
+    folder = tmp_path / ".out.mkv.recolor-work"
+    done = []
+    for number in (signal.SIGINT, signal.SIGKILL):
+        command = [sys.executable, "-c", SHARED, str(tmp_path / "in.mkv"), str(output), str(reference)]
+        first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            helpers = [int(n) for n in first.stdout.readline().split()]
+            assert len(helpers) == 1
+            assert runs(helpers[0])
+            first.send_signal(number)
+            assert first.wait(60) != 0
+            end = time.monotonic() + (0 if number == signal.SIGINT else 60)  # one that is killed cannot wait for it
+            while runs(helpers[0]) and time.monotonic() < end:
+                time.sleep(0.01)
+            assert not runs(helpers[0])
+        finally:
+            first.kill()
+        assert not output.exists()
+        done.append(len(list(folder.glob("part-*"))))
+    report, _ = colorize_film(tmp_path / "in.mkv", output, Sources(None), guidance, SETTINGS)
+    assert 1 <= done[0] <= done[1] == report.resumed < 8
+    assert output.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
+    assert not folder.exists()
+
+
+class Recorded:
+    """A process that is only written down."""
+
+    def __init__(self, log, target, args, daemon):
+        self.log = log
+        assert daemon
+
+    def start(self):
+        self.log.append("start")
+
+    def terminate(self):
+        self.log.append("terminate")
+
+    def join(self):
+        self.log.append("join")
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, FilmError])
+def test_helpers_are_ended_by_whatever_ends_the_first_process(tmp_path, monkeypatch, error):
+    log = []
+    context = SimpleNamespace(Process=lambda **given: Recorded(log, **given))
+    monkeypatch.setattr("multiprocessing.get_context", lambda kind: context)
+
+    def work():
+        with Helpers(2, lambda n: None, Share(tmp_path, [[0]])):
+            if error is not None:
+                raise error("stop")
+
+    if error is None:
+        work()
+        assert log == ["start", "start", "join", "join"]
+    else:
+        with pytest.raises(error):
+            work()
+        assert log == ["start", "start", "terminate", "join", "terminate", "join"]
+
+
+@pytest.mark.parametrize("alive", [True, False, None])
+def test_a_helper_ends_at_its_next_step_when_the_first_process_is_gone(monkeypatch, alive):
+    """None is the first process itself, which has no parent to look for."""
+    ended = []
+    parent = None if alive is None else SimpleNamespace(is_alive=lambda: alive)
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: parent)
+    monkeypatch.setattr("os._exit", ended.append)
+    end_with_the_first()
+    assert ended == ([1] if alive is False else [])

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recolor_torch.filters.motion import optical_flow, phase_correlation, warp
+from recolor_torch.filters.motion import optical_flow, phase_correlation, refine_flow, warp
 
 
 def scene(height=96, width=128, seed=0, dtype=torch.float64):
@@ -90,3 +90,37 @@ def test_flow_does_not_mind_the_light_and_grain():
     error = (optical_flow(a, b) - constant((2.3, -1.2), b)).square().sum(1).sqrt()[..., 12:-12, 16:-16]
     assert error.median() < 0.5
     assert (error > 1.5).double().mean() < 0.1
+
+
+def test_a_motion_that_is_off_or_lost_is_mended():
+    """Off by a pixel and a half everywhere, and lost in a block, as where something has passed."""
+    b = scene()
+    true = constant((6.3, -2.7), b)
+    a, _ = warp(b, true)
+    flow = true + constant((1.2, -0.9), b)
+    flow[..., 40:56, 50:66] = 30.0
+    found, left = refine_flow(a, b, flow)
+    error = (found - true).norm(dim=1)[..., 12:-12, 16:-16]
+    assert error.median() < 0.1
+    assert (error > 0.5).double().mean() < 0.02
+    assert left[..., 12:-12, 16:-16].median() < 0.1
+
+
+def test_what_is_left_of_a_motion_tells_unlike_things_and_the_outside():
+    b = scene()
+    a = b.clone()
+    a[..., 30:60, 40:80] = scene(seed=7)[..., 30:60, 40:80]  # something else came
+    still = constant((0.0, 0.0), b)
+    left = refine_flow(a, b, still, steps=0)[1]
+    assert left[..., :4, :].max() < 5e-3
+    assert left[..., 38:52, 48:72].min() > 0.8
+    away = refine_flow(a, b, constant((500.0, 0.0), b))[1]
+    assert away.min() > 10
+
+
+def test_a_motion_is_mended_in_few_bits():
+    b = scene(dtype=torch.float32)
+    a, _ = warp(b, constant((2.0, 1.0), b))
+    found, left = refine_flow(a.half(), b.half(), constant((2.5, 0.5), b).half())
+    assert (found.dtype, left.dtype) == (torch.float16, torch.float16)
+    assert (found.float() - constant((2.0, 1.0), b))[..., 12:-12, 16:-16].abs().median() < 0.1
