@@ -10,7 +10,7 @@ from torch import Tensor
 from recolor_torch.checks import check_image
 from recolor_torch.color.gamut import fit_gamut
 from recolor_torch.color.histogram import CHUNK, to_levels
-from recolor_torch.color.yuv import BLUE, GREEN, RED, rgb_to_luminance
+from recolor_torch.color.yuv import BLUE, GREEN, RED, rgb_to_luminance, rgb_to_yuv
 
 _CUBE_1D_LIMIT = 65536
 
@@ -152,6 +152,21 @@ class ChromaTable:
         y = y[hard]
         found[hard] = _packed(offsets.index_select(1, (y * _PAINT_STEPS).int()).add_(y))
         return found.view(torch.uint8).view(height, width, 4)
+
+    def chroma_length(self, luminance: Tensor) -> Tensor:
+        """Length of (U, V) of what ``paint`` makes of each luminance; for tables of one picture.
+
+        Args:
+            luminance: floats of any shape, [0, 1].
+        """
+        index = (luminance * _PAINT_STEPS).int().clamp_(0, _PAINT_STEPS - 1)
+        return self._lengths.to(luminance).index_select(0, index.flatten()).view(luminance.shape)
+
+    @cached_property
+    def _lengths(self) -> Tensor:
+        """Length of the chroma of each step of luminance, (steps,)."""
+        u, v = rgb_to_yuv(self._offsets[:1, :, None])[0, 1:, 0]
+        return (u * u + v * v).sqrt()
 
     @cached_property
     def _of_grays(self) -> Tensor:

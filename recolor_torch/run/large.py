@@ -35,7 +35,7 @@ from recolor_torch.system import give_memory_back
 LARGE = 2_000_000
 """Pixels above which a target goes by itself. Smaller ones are colored in batches, as floats."""
 
-LOOKED_AT = 16_384
+LOOKED_AT = 4096
 """Pixels from which the mean chroma of a result is seen, about: it is then known to a few hundredths of itself."""
 
 LargeHints = HintShapes | tuple[Tensor, Tensor]
@@ -177,7 +177,7 @@ class LargeResult:
                 stored = self._scan.stored(top, bottom)
                 band = table.paint_bytes(stored)
                 few = (stored[::step, ::step].float() / 255).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
-                total += float(_chroma_length(table.paint(rgb_to_luminance(few))).sum(dtype=torch.float64))
+                total += float(table.chroma_length(rgb_to_luminance(few)).sum(dtype=torch.float64))
                 seen += few[0, 0].numel()
             self.colorfulness = total / max(seen, 1)  # before the band goes: who has the last asks for no more
             yield band.numpy()[..., :3]

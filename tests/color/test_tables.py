@@ -106,3 +106,13 @@ def test_painted_bytes_are_the_painted_floats_rounded(channels):
     assert torch.equal(table.paint_bytes(stored)[..., :3], expected)
     assert bool((table._rounded[0] < 0).any())  # some are computed, most are not
     assert float((table._rounded[0] < 0).float().mean()) < 0.05
+
+
+def test_lengths_of_painted_chroma():
+    generator = torch.Generator().manual_seed(5)
+    table = ChromaTable(0.02 * torch.randn(1, 2, 256, dtype=torch.float64, generator=generator).cumsum(-1))
+    luminance = torch.rand(1, 1, 30, 40, generator=generator)
+    luminance[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    chroma = rgb_to_yuv(table.paint(luminance))[:, 1:]
+    torch.testing.assert_close(table.chroma_length(luminance), chroma.norm(dim=1, keepdim=True), atol=1e-3, rtol=0)
+    assert chroma.norm(dim=1).mean() > 0.05

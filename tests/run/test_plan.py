@@ -10,7 +10,7 @@ from recolor_torch.files import file_hash
 from recolor_torch.run import record
 from recolor_torch.run.batches import BatchDataset, group_jobs
 from recolor_torch.run.description import Guidance, Output
-from recolor_torch.run.plan import kept_sentences, make_plan
+from recolor_torch.run.plan import Job, kept_sentences, make_plan
 from recolor_torch.run.targets import Target, find_targets
 
 
@@ -245,3 +245,9 @@ def test_a_result_of_another_recipe_is_kept(folder):
     (said,) = kept_sentences(found)
     assert said.endswith("was made by x: it and 2 more, made by another recipe, are kept; --overwrite replaces them.")
     assert len(plan(folder, settings={"method": "y"}, overwrite=True).jobs) == 3
+
+
+@pytest.mark.parametrize(("folder", "output"), [("out", "out/a/b.png"), (".", "a/b.png"), ("/", "/a/b.png")])
+def test_the_key_is_the_path_in_the_folder(folder, output):
+    job = Job(Path("x.png"), Path(output), Path(folder), None)
+    assert job.key == Path(output).relative_to(folder).as_posix() == "a/b.png"
