@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +148,17 @@ def without_collecting() -> Iterator[None]:
         if "torch" in sys.modules:
             gc.freeze()
         gc.enable()
+
+
+def file_in_memory() -> IO[bytes]:
+    """A file to write and read that is on no disk.
+
+    Where the system has such files it is one of them, and no ``BytesIO``: into a file that the system knows Pillow
+    encodes without Python's lock, for which all other threads would have to wait, the one that feeds a GPU too.
+    """
+    if not hasattr(os, "memfd_create"):
+        return BytesIO()
+    return open(os.memfd_create("recolor_torch"), "w+b")
 
 
 def sync_file(path: Path) -> None:

@@ -9,7 +9,6 @@ import shutil
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +32,7 @@ from recolor_torch.pictures.opening import PictureError
 from recolor_torch.pictures.raster import Raster, as_raster
 from recolor_torch.pictures.read import Picture, Scan
 from recolor_torch.strips import Rows, strips
+from recolor_torch.system import file_in_memory
 
 # Called with the whole temporary file, and with what the format cannot hold, a sentence each.
 BeforeReplace = Callable[[Path, tuple[str, ...]], None]
@@ -299,9 +299,10 @@ def _write_with_pillow(
         options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
         options["exact"] = True  # colour under full transparency stays
     # By way of memory: written straight to a full disk, Pillow's JPEG is cut short without an error.
-    buffer = BytesIO()
-    _image(as_raster(pixels)).save(buffer, format, **options)
-    file.write(buffer.getbuffer())
+    with file_in_memory() as encoded:
+        _image(as_raster(pixels)).save(encoded, format, **options)
+        encoded.seek(0)
+        shutil.copyfileobj(encoded, file, 1 << 20)
 
 
 def _image(raster: Raster) -> Image.Image:

@@ -1,6 +1,5 @@
 """One open picture: what the page needs to show it, its engine, its marks, and how they are kept."""
 
-import io
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from recolor_torch.studio.desk import Desk
 from recolor_torch.studio.engine import PROPOSALS, Engine
 from recolor_torch.studio.painted import Marks
 from recolor_torch.studio.protocol import Recipe
+from recolor_torch.system import file_in_memory
 
 # Side of a tile of luminance; the graphics of many machines take textures of at most 8192 or 4096.
 TILE = 4096
@@ -85,9 +85,7 @@ class Session:
         part = self.luminance[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
         if row < 0 or column < 0 or not part.size:
             raise IndexError("There is no such tile.")
-        file = io.BytesIO()
-        Image.fromarray(part).save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return _encoded(part, "PNG", compress_level=1)
 
     def proposal(self, sample: int) -> bytes:
         """A thumbnail of an automatic proposal, without strokes."""
@@ -185,9 +183,14 @@ def _levels(x: Tensor) -> np.ndarray:
 
 
 def _jpeg(image: Tensor, quality: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(_levels(image[0].permute(1, 2, 0))).save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
+    return _encoded(_levels(image[0].permute(1, 2, 0)), "JPEG", quality=quality, subsampling=0)
+
+
+def _encoded(pixels: np.ndarray, format: str, **options: int) -> bytes:
+    with file_in_memory() as file:
+        Image.fromarray(pixels).save(file, format, **options)
+        file.seek(0)
+        return file.read()
 
 
 def _at(x: Tensor, where: tuple[float, float]) -> Tensor:

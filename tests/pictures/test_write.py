@@ -2,7 +2,10 @@
 
 import dataclasses
 import io
+import os
 import struct
+import threading
+import time
 import warnings
 import zlib
 
@@ -19,6 +22,7 @@ from recolor_torch.pictures.encode import write_png
 from recolor_torch.pictures.encode_tiff import write_tiff
 from recolor_torch.pictures.formats import output_suffix
 from recolor_torch.pictures.raster import Raster
+from recolor_torch.pictures.write import write_rows
 
 LOSSLESS = [".png", ".tif", ".ppm"]
 H, W = 11, 14
@@ -456,3 +460,31 @@ def test_a_scan_gives_the_rows_of_the_picture(tmp_path):
     scan, whole = read_scan(tmp_path / "a.png"), read_picture(tmp_path / "a.png")
     assert scan.size == (21, 10)
     assert torch.equal(torch.cat([scan.rows(0, 8), scan.rows(8, 21)], 2), whole.image)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".webp"])
+def test_the_same_bytes_where_there_are_no_files_in_memory(tmp_path, monkeypatch, suffix):
+    image = random_image()
+    write_picture(tmp_path / f"a{suffix}", image)
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    write_picture(tmp_path / f"b{suffix}", image)
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+def test_other_threads_go_on_while_a_jpeg_is_encoded(tmp_path, monkeypatch):
+    """Pillow keeps Python's lock while it encodes into anything but a file of the system's."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
+
+    def turns():
+        thread = threading.Thread(target=write_rows, args=(tmp_path / "a.jpg", [pixels], (1500, 1500)))
+        thread.start()
+        count = 0
+        while thread.is_alive():
+            time.sleep(0.0005)
+            count += 1
+        return count
+
+    without_lock = max(turns() for _ in range(3))
+    monkeypatch.delattr(os, "memfd_create")
+    assert without_lock > 2 * max(turns() for _ in range(3))
