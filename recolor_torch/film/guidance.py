@@ -143,7 +143,7 @@ class FilmGuide:
                 name = self.numbered.pop(frame).name
                 self.notes.append(
                     f"{name} does not look like frame {frame} (correlation {alike:.2f}): it counts as any reference; "
-                    "--film.first-number says what number the first frame has in such names."
+                    "--film.first_number says what number the first frame has in such names."
                 )
         if frame in self.hinted:
             full = picture()

@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -126,7 +127,9 @@ def test_luma_is_kept_and_strength_0_keeps_the_films_own_chroma(clip, tmp_path):
 def test_a_reference_that_is_not_its_frame_is_said(clip, tmp_path):
     write_picture(tmp_path / "ref_0004.png", 1 - clip[1][20:21].flip(2))
     report, _ = color(clip, tmp_path / "out.mkv", references=(tmp_path / "ref_0004.png",))
-    assert any("ref_0004.png does not look like frame 3" in note for note in report.notes)
+    note = next(note for note in report.notes if "ref_0004.png does not look like frame 3" in note)
+    flag = re.search(r"--film\.(\S+) ", note)[1]
+    assert hasattr(SETTINGS, flag)
 
 
 def test_colors_of_a_reference_that_nobody_sees_do_not_count(tmp_path):
