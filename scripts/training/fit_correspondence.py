@@ -8,8 +8,9 @@ turned, scaled, with other gamma, contrast and saturation), its two halves, two 
 unrelated ones. PAIRS is a folder of pairs (see eval_correspondence.py), of which the half ``tune`` is used, as it is
 and shuffled. What no reference knows is the estimate of the colorization network, as when the method runs; pictures
 that the network was trained on would flatter it, so targets are those that its training held out. The gate minimises
-the mean color difference (CIE94's weights) of the mixed chroma; the error line is a least squares fit to the logarithm
-of the distance that remains.
+the mean color difference (CIE94's weights) of the mixed chroma, from the one of before on, to which it is drawn: what
+is new in the evidence begins with a coefficient of 0 there. The error line is a least squares fit to the logarithm of
+the distance that remains.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import io
 import math
 import os
 import random
+import textwrap
 import zlib
 from pathlib import Path
 
@@ -30,7 +32,16 @@ from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
 from recolor_torch.methods.correspondence import Networks, describe_places, find_candidates
-from recolor_torch.methods.correspondence.features import LAYERS
+from recolor_torch.methods.correspondence.agreement import settle_odd
+from recolor_torch.methods.correspondence.confidence import KINSHIP, KINSHIP_SCALE
+from recolor_torch.methods.correspondence.features import (
+    LAYERS,
+    kinship,
+    pool_kind,
+    searched_picture,
+    semantic_blocks,
+)
+from recolor_torch.methods.correspondence.gate import GATE
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.networks import ColorUNet
@@ -40,14 +51,13 @@ KINDS = ("near", "random", "overlap", "halves", "random", "label", "overlap", "r
 # How much a pair of each kind counts.
 WEIGHT = {"near": 1.0, "overlap": 1.0, "halves": 1.0, "label": 0.5, "random": 1.0, "true": 2.0, "shuffled": 2.0}
 LABELLED = ("corel", "flowers12", "imagenette", "intel_scenes", "food")
-LOCATIONS = 1500
+LOCATIONS = 500
 NAMES = ("matches", "regression", "table", "fallback")
 HEAD = '''"""Coefficients by which the candidates of a correspondence share, and of the error to expect."""
 
 # Fitted by scripts/training/fit_correspondence.py to pairs with known colours, related and unrelated.
 # The columns are the evidence in the order of ``gather_evidence`` (score, lead, closeness of the way back, spread,
-# disagreement, and the
-# means over the picture of score, closeness and disagreement) and a constant.
+# disagreement, the means over the picture of score, closeness and disagreement, and kinship) and a constant.
 GATE = (
 '''
 
@@ -116,14 +126,26 @@ def examine(
     """Evidence, candidates, true chroma, luminance and weight of some locations of a pair."""
     luminance = rgb_to_luminance(target)
     places = describe_places(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
-    found, size = find_candidates(places), places.size
+    (found, _, _), size = settle_odd(places, find_candidates(places)), places.size
+    seen = [searched_picture(x, side).clamp(0, 1) for x in (luminance, rgb_to_luminance(reference))]
+    kinds = [pool_kind(semantic_blocks(networks.meaning, x)) for x in seen]
     pooled = F.adaptive_avg_pool2d(rgb_to_yuv(target), size).flatten(2)[0].T
     guess = F.adaptive_avg_pool2d(network.prior(luminance)[0], size).flatten(2)[0].T
     chroma = torch.cat((found.chroma[0], guess[:, None]), 1)
     some = torch.randperm(pooled.shape[0])[:LOCATIONS]
     weight = torch.full((len(some),), WEIGHT[kind] / len(some))
     parts = {"evidence": found.evidence[0], "chroma": chroma, "y": pooled[:, 0], "truth": pooled[:, 1:]}
-    return {name: x[some] for name, x in parts.items()} | {"weight": weight}
+    return {name: x[some] for name, x in parts.items()} | {"weight": weight, "kinds": torch.cat(kinds)}
+
+
+def compare_kinds(data: list[dict[str, Tensor]], made: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the kinds of the pictures that pairs were made of; all pairs have the kinship by these."""
+    kinds = torch.cat([d["kinds"] for d in made])
+    mean, deviation = kinds.mean(0), kinds.std(0).clamp(min=1e-3)
+    for d in data:
+        target, reference = d.pop("kinds").split(1)
+        d["evidence"][:, KINSHIP] = KINSHIP_SCALE * kinship(target, reference, mean.tolist(), deviation.tolist())
+    return mean, deviation
 
 
 def to_lab(y: Tensor, chroma: Tensor) -> Tensor:
@@ -141,17 +163,18 @@ def difference(lab: Tensor, truth: Tensor) -> Tensor:
     return (parts + 0.25).sqrt() - 0.5
 
 
-def fit(data: dict[str, Tensor], steps: int = 250, decay: float = 3e-4) -> tuple[Tensor, Tensor]:
-    """The gate, (4, E + 1), and the error line, (E + 1)."""
+def fit(data: dict[str, Tensor], steps: int = 60, decay: float = 3e-3) -> tuple[Tensor, Tensor]:
+    """The gate, (4, E + 1), and the error line, (E + 1). It starts at the one of before, and is drawn to it."""
     evidence = torch.cat((data["evidence"], torch.ones_like(data["y"])[:, None]), 1)
     weight = data["weight"] / data["weight"].sum()
     truth = to_lab(data["y"], data["truth"])
-    gate = torch.zeros(len(NAMES), evidence.shape[1], requires_grad=True)
-    optimizer = torch.optim.Adam([gate], lr=0.05)
+    before = torch.tensor(GATE)
+    gate = before.clone().requires_grad_()
+    optimizer = torch.optim.Adam([gate], lr=0.1)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
     for _ in range(steps):
         chroma = mix(evidence, gate, data["chroma"])
-        loss = (weight * difference(to_lab(data["y"], chroma), truth)).sum() + decay * gate.square().sum()
+        loss = (weight * difference(to_lab(data["y"], chroma), truth)).sum() + decay * (gate - before).square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -185,7 +208,7 @@ def main() -> None:
     assert isinstance(network.loaded, ColorUNet)
     vgg = VGG19(find_vgg19(args.weights or os.environ.get("RECOLOR_VGG19"), depth=5), LAYERS)
     networks = Networks(vgg, network.loaded)
-    maker, data = PairMaker(args.train), []
+    maker, data, made = PairMaker(args.train), [], []
     with torch.no_grad():
         for name, shuffled in (("true", False), ("shuffled", True)) if args.pairs else ():
             for _, target, reference in load_pairs(args.pairs, "tune", 256, ["video", "multi_view"], shuffled):
@@ -193,12 +216,19 @@ def main() -> None:
                 print(name, len(data), flush=True)
         for i in range(args.count):
             kind = KINDS[i % len(KINDS)]
-            data.append(examine(networks, network, kind, *maker.make(kind), args.side))
-            print(kind, len(data), flush=True)
+            made.append(examine(networks, network, kind, *maker.make(kind), args.side))
+            print(kind, len(made), flush=True)
+    data += made
+    mean, deviation = compare_kinds(data, made)
     gate, line = fit({name: torch.cat([d[name] for d in data]) for name in data[0]})
     rows = [f"    ({', '.join(f'{x:.3f}' for x in row.tolist())}),  # {name}\n" for row, name in zip(gate, NAMES)]
-    error = ", ".join(f"{x:.3f}" for x in line.tolist())
+    error, middle, spread = (", ".join(f"{x:.3f}" for x in numbers.tolist()) for numbers in (line, mean, deviation))
     end = f")\n# Logarithm of the expected distance to the true chroma, in units of U and V.\nERROR = ({error})\n"
+    end += "# What ``pool_kind`` gives of photographs, in the mean, and how far each number differs from it.\n"
+    end += "# fmt: off\n"
+    for name, numbers in (("MEAN", middle), ("DEVIATION", spread)):
+        end += f"KIND_{name} = (\n{textwrap.indent(textwrap.fill(numbers, 114), '    ')},\n)\n"
+    end += "# fmt: on\n"
     args.output.write_text(HEAD + "".join(rows) + end)
 
 

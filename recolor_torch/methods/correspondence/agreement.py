@@ -42,6 +42,13 @@ def blend_agreeing(places: Places, candidates: Candidates, rejection: float = 1.
         candidates: from ``find_candidates``.
         rejection: odds against the candidates, see ``blend_candidates``.
     """
+    settled, doubt, apart = settle_odd(places, candidates, rejection)
+    found = blend_candidates(settled, rejection)
+    return replace(found, error=(found.error.square() + (DOUBT_ERROR * doubt).square() * apart).sqrt())
+
+
+def settle_odd(places: Places, candidates: Candidates, rejection: float = 1.0) -> tuple[Candidates, Tensor, Tensor]:
+    """The candidates, odd ones among the matches settled, s and :math:`d^2` of ``blend_agreeing``, (B, N) each."""
     first = blend_candidates(candidates, rejection)
     matched = candidates.chroma[:, :, 0]
     likes = mean_of_likes(places, matched, first.shares[..., 0].detach())
@@ -49,8 +56,8 @@ def blend_agreeing(places: Places, candidates: Candidates, rejection: float = 1.
     doubt = apart / (apart + DOUBTFUL_CHROMA**2) * (1 - together(candidates.evidence[..., CLOSENESS], places.size))
     settled = torch.lerp(matched, likes, doubt.unsqueeze(2)).unsqueeze(2)
     chroma = torch.cat((settled, candidates.chroma[:, :, 1:]), 2)
-    found = blend_candidates(replace(candidates, chroma=chroma), rejection)
-    return replace(found, error=(found.error.square() + (DOUBT_ERROR * doubt).square() * apart).sqrt())
+    slope = candidates.slope * (1 - doubt.unsqueeze(2))
+    return replace(candidates, chroma=chroma, slope=slope), doubt, apart
 
 
 def together(closeness: Tensor, size: tuple[int, int]) -> Tensor:

@@ -16,9 +16,12 @@ RIDGE = 0.003
 # Chroma beyond this is no colour of a photograph, but a regression that left its data.
 LARGEST_CHROMA = 0.4
 LEAST_VARIANCE = 1e-5
+# Variance of luminance within a location that noise alone has: below it little is learned of what changes with it.
+NOISE_VARIANCE = 3e-4
 EXTREME = 3.0
-# The place of the closeness of the way back in the evidence.
-CLOSENESS = 2
+# The places of the closeness of the way back and of the kinship in the evidence, and how many numbers it has.
+CLOSENESS, KINSHIP, EVIDENCE = 2, 8, 9
+KINSHIP_SCALE = 3.0
 # An expected error of this much (U and V) gives a confidence of one half.
 HALF_ERROR = 0.02
 
@@ -30,27 +33,49 @@ class Candidates:
     Args:
         chroma: (B, N, 3, 2): of the matches, of the regression, and of the chroma table.
         evidence: (B, N, E), see :func:`gather_evidence`.
+        slope: how U and V of the matches change with luminance within a location, (B, N, 2).
     """
 
     chroma: Tensor
     evidence: Tensor
+    slope: Tensor
 
 
-def mean_of_matches(matches: Matches, chroma: Tensor, temperature: float = TEMPERATURE) -> tuple[Tensor, Tensor]:
-    """Softmax mean of the chroma of the matches, and their variance around it.
+def mean_of_matches(matches: Matches, numbers: Tensor, temperature: float = TEMPERATURE) -> tuple[Tensor, Tensor]:
+    """Softmax mean of numbers of the matches, and their variance around it.
 
     Args:
         matches: from a search.
-        chroma: of the reference's locations, (B, M, 2).
+        numbers: of the reference's locations, such as their chroma, (B, M, C).
         temperature: of the softmax, in units of the score.
 
     Returns:
-        (B, N, 2) and (B, N).
+        (B, N, C) and (B, N, C).
     """
     share = F.softmax(matches.score / temperature, 2).unsqueeze(3)
-    found = torch.stack([c[i] for c, i in zip(chroma, matches.index)])
+    found = torch.stack([c[i] for c, i in zip(numbers, matches.index)])
     mean = (share * found).sum(2)
-    return mean, (share * (found - mean.unsqueeze(2)).square()).sum((2, 3))
+    return mean, (share * (found - mean.unsqueeze(2)).square()).sum(2)
+
+
+def within_locations(picture: Tensor, stride: int) -> Tensor:
+    """Variance of luminance, and its covariances with U and V, among the pixels of each location: (B, 3, h, w).
+
+    Args:
+        picture: YUV, (B, 3, H, W), sides multiples of the stride.
+        stride: side of a location.
+    """
+    apart = picture - F.interpolate(F.avg_pool2d(picture, stride), scale_factor=stride)
+    return F.avg_pool2d(apart * apart[:, :1], stride)
+
+
+def slope_of(within: Tensor) -> Tensor:
+    r"""How chroma changes with luminance: :math:`\mathrm{cov}(Y, C) / (\mathrm{var}(Y) + \varepsilon)`, (B, N, 2).
+
+    Args:
+        within: variance of luminance and its covariances with U and V, (B, N, 3).
+    """
+    return within[..., 1:] / (within[..., :1] + NOISE_VARIANCE)
 
 
 def regress_chroma(
@@ -93,21 +118,30 @@ def return_distance(matches: Matches, size: tuple[int, int]) -> Tensor:
 
 
 def gather_evidence(
-    matches: Matches, variance: Tensor, matched: Tensor, regressed: Tensor, size: tuple[int, int]
+    matches: Matches, variance: Tensor, said: tuple[Tensor, Tensor], kin: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """What tells a good match from a bad one, about one unit large each: (B, N, 8).
+    """What tells a good match from a bad one, about one unit large each: (B, N, 9).
 
     Score, its lead over the last of the k, closeness of the way back, chroma variance, disagreement with the
-    regression, and the means over the picture of score, closeness and disagreement. No number is beyond
-    ``EXTREME``: outside of what the coefficients were fitted to, nothing is extrapolated.
+    regression, the means over the picture of score, closeness and disagreement, and how alike in kind the pictures
+    are. No number is beyond ``EXTREME``: outside of what the coefficients were fitted to, nothing is extrapolated.
+
+    Args:
+        matches: from a search.
+        variance: of the chroma of the matches, (B, N).
+        said: chroma by the matches and by the regression, (B, N, 2) each.
+        kin: kinship of the pictures in which the matches lie, (B, N).
+        size: (h, w).
     """
+    matched, regressed = said
     score = (matches.score[..., 0] - 0.6) / 0.15
     lead = (matches.score[..., 0] - matches.score[..., -1]) / 0.05
     close = torch.exp(-(return_distance(matches, size) / 0.05).square())
     spread = ((variance + LEAST_VARIANCE).log() + 7) / 2
     apart = ((matched - regressed).square().sum(2) + LEAST_VARIANCE).log() / 2 + 3
     whole = torch.stack([x.mean(1, keepdim=True).expand_as(x) for x in (score, close, apart)], 2)
-    return torch.cat((torch.stack((score, lead, close, spread, apart), 2), whole), 2).clamp(-EXTREME, EXTREME)
+    parts = (torch.stack((score, lead, close, spread, apart), 2), whole, KINSHIP_SCALE * kin.unsqueeze(2))
+    return torch.cat(parts, 2).clamp(-EXTREME, EXTREME)
 
 
 def confidence_of(error: Tensor) -> Tensor:
@@ -123,11 +157,13 @@ class Blend:
         chroma: (B, N, 2), what is believed times ``belief``: what is left of 1 is for another source to fill.
         error: expected distance of the believed chroma to the truth, (B, N), in units of U and V.
         shares: of the matches, the regression, the table and another source, (B, N, 4).
+        slope: how it changes with luminance within a location, times ``belief`` too, (B, N, 2).
     """
 
     chroma: Tensor
     error: Tensor
     shares: Tensor
+    slope: Tensor
 
     @property
     def belief(self) -> Tensor:
@@ -153,4 +189,4 @@ def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Blend:
     shares = (logits + odds.log()).softmax(2)
     chroma = (shares[..., :3, None] * candidates.chroma).sum(2)
     line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)
-    return Blend(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares)
+    return Blend(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares, shares[..., :1] * candidates.slope)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recolor_torch.guide import Link
-from recolor_torch.methods.correspondence.confidence import HALF_ERROR, Blend, Candidates
+from recolor_torch.methods.correspondence.confidence import EVIDENCE, HALF_ERROR, Blend, Candidates
 from recolor_torch.methods.correspondence.search import Places, follow_link
 
 # Expected error of a linked region, in units of U and V: a person chose it.
@@ -41,15 +41,16 @@ def follow_links(
         places: of each group.
         matches: how many matches are averaged.
     """
-    chroma, error, shares = estimate.chroma, estimate.error, estimate.shares
+    chroma, error, shares, slope = estimate.chroma, estimate.error, estimate.shares, estimate.slope
     certain = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=shares.dtype, device=shares.device)
     for link in links:
         place, group = next((p, g) for p, g in zip(places, groups) if link.reference in g)
-        found, inside = follow_link(place, group.index(link.reference), link, matches)
+        found, changes, inside = follow_link(place, group.index(link.reference), link, matches)
         chroma = torch.where(inside > 0, found, chroma)
+        slope = torch.where(inside > 0, changes, slope)
         shares = torch.where(inside > 0, certain, shares)
         error = torch.where(inside[..., 0] > 0, LINK_ERROR, error)
-    return Blend(chroma, error, shares)
+    return Blend(chroma, error, shares, slope)
 
 
 def nothing_known(places: Places) -> tuple[Candidates, Blend]:
@@ -57,5 +58,6 @@ def nothing_known(places: Places) -> tuple[Candidates, Blend]:
     batch, count = places.near_target.shape[:2]
     zero: Tensor = places.chroma.new_zeros(batch, count, 4)
     zero[..., 3] = 1
-    candidates = Candidates(zero.new_zeros(batch, count, 3, 2), zero.new_zeros(batch, count, 8))
-    return candidates, Blend(zero.new_zeros(batch, count, 2), torch.full_like(zero[..., 0], HALF_ERROR), zero)
+    none = zero.new_zeros(batch, count, 2)
+    candidates = Candidates(zero.new_zeros(batch, count, 3, 2), zero.new_zeros(batch, count, EVIDENCE), none)
+    return candidates, Blend(none, torch.full_like(zero[..., 0], HALF_ERROR), zero, none)

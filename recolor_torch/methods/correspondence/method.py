@@ -1,7 +1,7 @@
 """Colour from a reference, carried to where it belongs: dense correspondence of deep features of gray pictures."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -75,10 +75,11 @@ class Correspondence(Recolorizer):
     The features say what is seen (the encoder of the colorization network) and how it looks (VGG-19); both see
     a copy of the pictures without their grain. Every location takes the mean chroma of its best matches in the
     references, a regression on the same features, and the chroma that the references have at its luminance, as far as
-    the evidence speaks for each. Matches that do not hang together and are odd among places that look alike give way to
-    what those say. What is believed is given to the colorization network as soft hints, with the belief
-    as confidence, and the network fills in what no reference knows (after He et al., "Deep Exemplar-Based
-    Colorization", 2018). The result is then spread along like luminance.
+    the evidence speaks for each. Within a location chroma changes with luminance as it does within those that match.
+    Matches that do not hang together and are odd among places that look alike give way to what those say. What is
+    believed is given to the colorization network as soft hints, with the belief as confidence, and the network fills in
+    what no reference knows (after He et al., "Deep Exemplar-Based Colorization", 2018). The result is then spread along
+    like luminance.
 
     Args:
         side: longer side in pixels at which pictures are searched; the time grows with its fourth power.
@@ -246,8 +247,11 @@ class Correspondence(Recolorizer):
             grid = x.transpose(1, 2).unflatten(2, size)
             return F.interpolate(grid, size=image.shape[-2:], mode="bilinear", align_corners=False).to(image)
 
-        matched, belief = full(estimate.chroma), full(estimate.belief.unsqueeze(2))
-        rest = self._rest(image, guide, full(estimate.chroma / estimate.belief.unsqueeze(2).clamp(min=1e-4)), belief)
+        clean = denoise(luminance.clamp(0, 1))
+        finer = clean - F.interpolate(F.adaptive_avg_pool2d(clean, size), clean.shape[-2:], mode="bilinear")
+        matched, belief = full(estimate.chroma) + full(estimate.slope) * finer, full(estimate.belief.unsqueeze(2))
+        hinted = full(estimate.chroma / estimate.belief.unsqueeze(2).clamp(min=1e-4))
+        rest = self._rest(image, clean, guide, (hinted, belief))
         chroma, confidence = matched + (1 - belief) * rest, full(confidence_of(estimate.error).unsqueeze(2))
         if self.keep_stages:
             self.stages |= {
@@ -273,11 +277,19 @@ class Correspondence(Recolorizer):
         named, found = numbers[self.trust]
         return found if all(r.found for r in references) else named
 
-    def _rest(self, image: Tensor, guide: Guide, matched: Tensor, belief: Tensor) -> Tensor:
-        """Chroma for where no reference is believed, (B, 2, H, W)."""
+    def _rest(self, image: Tensor, clean: Tensor, guide: Guide, found: tuple[Tensor, Tensor]) -> Tensor:
+        """Chroma for where no reference is believed, (B, 2, H, W).
+
+        Args:
+            image: YUV.
+            clean: its luminance without grain.
+            guide: what the method was told.
+            found: what the references say, (B, 2, H, W), and the belief in it, (B, 1, H, W).
+        """
+        matched, belief = found
         if self.fill == "network":
             soft = (belief**HINT_POWER).detach()
-            rest, _ = self.network.prior(denoise(image[:, :1].clamp(0, 1)), matched.detach(), soft)
+            rest, _ = self.network.prior(clean, matched.detach(), soft)
             rest = in_mood(image[:, :1], rest, guide.references, self._by_origin(MOODS, guide.references))
         else:
             rest = torch.zeros_like(matched)
@@ -312,8 +324,8 @@ def _least_error(found: list[tuple[Candidates, Blend]]) -> tuple[Candidates, Ble
         stacked = torch.stack(parts)
         return stacked[best, torch.arange(best.shape[0], device=best.device)]
 
-    candidates = Candidates(pick([c.chroma for c, _ in found]), pick([c.evidence for c, _ in found]))
-    estimate = Blend(
-        pick([e.chroma for _, e in found]), pick([e.error for _, e in found]), pick([e.shares for _, e in found])
+    candidates, estimates = [c for c, _ in found], [e for _, e in found]
+    return (
+        Candidates(*(pick([getattr(c, f.name) for c in candidates]) for f in fields(Candidates))),
+        Blend(*(pick([getattr(e, f.name) for e in estimates]) for f in fields(Blend))),
     )
-    return candidates, estimate

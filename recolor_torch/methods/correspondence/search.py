@@ -14,15 +14,20 @@ from recolor_torch.methods.correspondence.confidence import (
     gather_evidence,
     mean_of_matches,
     regress_chroma,
+    slope_of,
+    within_locations,
 )
 from recolor_torch.methods.correspondence.features import (
     STRIDE,
     feature_blocks,
     handed_over,
+    kinship,
     make_descriptors,
+    pool_kind,
     searched_picture,
     semantic_blocks,
 )
+from recolor_torch.methods.correspondence.gate import KIND_DEVIATION, KIND_MEAN
 from recolor_torch.methods.correspondence.match import find_matches, with_penalty
 from recolor_torch.methods.histogram_chroma import fit_chroma_table
 from recolor_torch.networks import ColorUNet
@@ -61,6 +66,8 @@ class Places:
         target, reference: descriptors, (B, N, D) and (B, M, D).
         near_target, near_reference: the same with what differences of luminance and height cost.
         chroma: of the references' locations, (B, M, 2).
+        within: how their pixels differ, (B, M, 3), see ``within_locations``.
+        kin: how alike in kind their pictures are to the target, (B, M), see ``kinship``.
         counted: weight of each, (B, M).
         pictures: the references at their working sizes, in their order along M.
     """
@@ -72,6 +79,8 @@ class Places:
     near_target: Tensor
     near_reference: Tensor
     chroma: Tensor
+    within: Tensor
+    kin: Tensor
     counted: Tensor
     pictures: tuple[Reference, ...]
 
@@ -105,10 +114,18 @@ def describe_places(
         ]
     blocks = networks.blocks(target)
     size = (blocks[0].shape[2], blocks[0].shape[3])
-    others = [handed_over(networks.blocks(r.image[:, :1].clamp(0, 1))) for r in pictures]
-    a, b = make_descriptors(handed_over(blocks), others)
+    others = [networks.blocks(r.image[:, :1].clamp(0, 1)) for r in pictures]
+    kind = pool_kind(blocks)
+    akin = [
+        kinship(kind, pool_kind(x, _kept(r)), KIND_MEAN, KIND_DEVIATION)[:, None].expand(-1, x[0][0, 0].numel())
+        for x, r in zip(others, pictures)
+    ]
+    a, b = make_descriptors(handed_over(blocks), [handed_over(x) for x in others])
     pooled = [F.avg_pool2d(r.image, STRIDE) for r in pictures]
-    places = torch.cat([x.flatten(2).expand(batch, -1, -1) for x in pooled], 2)
+    places, within = (
+        torch.cat([x.flatten(2).expand(batch, -1, -1) for x in parts], 2)
+        for parts in (pooled, [within_locations(r.image, STRIDE) for r in pictures])
+    )
     most = max(r.weight for r in pictures) or 1.0
     counted = torch.cat([_counted(r, x).expand(batch, -1) * (r.weight / most) for r, x in zip(pictures, pooled)], 1)
     gray = F.avg_pool2d(target, STRIDE)
@@ -118,7 +135,8 @@ def describe_places(
     height_b = torch.cat([_height(x) for x in pooled], 1).expand(batch, -1)
     near_a, near_b = with_penalty(a, b, ya / contrast, yb / contrast, LUMINANCE_PENALTY)
     near_a, near_b = with_penalty(near_a, near_b, height_a, height_b, HEIGHT_PENALTY)
-    return Places(size, gray, a, b, near_a, near_b, places[:, 1:].transpose(1, 2), counted, tuple(pictures))
+    chroma = places[:, 1:].mT
+    return Places(size, gray, a, b, near_a, near_b, chroma, within.mT, torch.cat(akin, 1), counted, tuple(pictures))
 
 
 def find_candidates(places: Places, matches: int = 16) -> Candidates:
@@ -129,15 +147,16 @@ def find_candidates(places: Places, matches: int = 16) -> Candidates:
         matches: how many matches are averaged.
     """
     found = find_matches(places.near_target, places.near_reference, matches, places.counted)
-    matched, variance = mean_of_matches(found, places.chroma)
+    mean, variance = mean_of_matches(found, torch.cat((places.chroma, places.within, places.kin.unsqueeze(2)), 2))
+    matched, variance = mean[..., :2], variance[..., :2].sum(2)
     regressed = regress_chroma(places.target, places.reference, places.chroma, places.counted)
     plain = tuple(replace(r, image=r.image.detach()) for r in places.pictures)  # counting has no gradient
     table = fit_chroma_table(plain).apply(places.gray).flatten(2).transpose(1, 2)
-    evidence = gather_evidence(found, variance, matched, regressed, places.size)
-    return Candidates(torch.stack((matched, regressed, table), 2), evidence)
+    evidence = gather_evidence(found, variance, (matched, regressed), mean[..., 5], places.size)
+    return Candidates(torch.stack((matched, regressed, table), 2), evidence, slope_of(mean[..., 2:5]))
 
 
-def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> tuple[Tensor, Tensor]:
+def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> tuple[Tensor, Tensor, Tensor]:
     """What a link says: matches among the locations of one region alone.
 
     Args:
@@ -147,22 +166,24 @@ def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> 
         matches: how many matches are averaged.
 
     Returns:
-        Chroma, (B, N, 2), and where it counts, (B, N, 1), 1 in the target's region.
+        Chroma, (B, N, 2), how it changes with luminance within a location, (B, N, 2), and where both count, (B, N, 1),
+        1 in the target's region.
     """
     batch, count = places.near_target.shape[:2]
     sizes = [(r.image.shape[2] // STRIDE, r.image.shape[3] // STRIDE) for r in places.pictures]
     start = sum(h * w for h, w in sizes[:picture])
     inside = region_locations(link.target, places.size).expand(batch, -1)
     source = region_locations(link.region, sizes[picture]).expand(batch, -1)
-    chroma = places.chroma.new_zeros(batch, count, 2)
+    numbers = torch.cat((places.chroma, places.within), 2)
+    found = numbers.new_zeros(batch, count, 5)
     for b in range(batch):
         rows, columns = inside[b].nonzero()[:, 0], start + source[b].nonzero()[:, 0]
         if not len(rows):
             continue
         near = places.near_target[b : b + 1, rows], places.near_reference[b : b + 1, columns]
-        found, _ = mean_of_matches(find_matches(*near, matches), places.chroma[b : b + 1, columns])
-        chroma[b] = chroma[b].index_copy(0, rows, found[0])
-    return chroma, inside.unsqueeze(2).to(chroma)
+        mean, _ = mean_of_matches(find_matches(*near, matches), numbers[b : b + 1, columns])
+        found[b] = found[b].index_copy(0, rows, mean[0])
+    return found[..., :2], slope_of(found[..., 2:]), inside.unsqueeze(2).to(found)
 
 
 def region_locations(mask: Tensor, size: tuple[int, int]) -> Tensor:
@@ -185,9 +206,12 @@ def _prepared(reference: Reference, side: int, like: Tensor) -> Reference:
 
 def _counted(reference: Reference, pooled: Tensor) -> Tensor:
     """1 where a location may be found: all of its pixels count."""
-    if reference.mask is None:
-        return torch.ones_like(pooled[:, 0]).flatten(1)
-    return (F.avg_pool2d(reference.mask, STRIDE) > 0.99).float().flatten(1)
+    kept = _kept(reference)
+    return torch.ones_like(pooled[:, 0]).flatten(1) if kept is None else kept.flatten(1)
+
+
+def _kept(reference: Reference) -> Tensor | None:
+    return None if reference.mask is None else (F.avg_pool2d(reference.mask, STRIDE) > 0.99).float()
 
 
 def _height(x: Tensor) -> Tensor:

@@ -5,11 +5,17 @@ import torch
 
 from recolor_torch.methods.correspondence import agreement
 from recolor_torch.methods.correspondence.agreement import LEAST_VOICE, blend_agreeing, mean_of_likes, together
-from recolor_torch.methods.correspondence.confidence import CLOSENESS, Candidates, blend_candidates
+from recolor_torch.methods.correspondence.confidence import CLOSENESS, EVIDENCE, Candidates, blend_candidates
 from recolor_torch.methods.correspondence.search import Places
 
 SIZE = (16, 24)
 BROWN, GREEN, PINK = (torch.tensor(x) for x in ((-0.16, 0.2), (-0.1, -0.1), (-0.14, 0.28)))
+
+
+def places_of(size, gray, like, chroma):
+    """Locations that are their own reference."""
+    within, kin = like.new_zeros(*chroma.shape[:2], 3), like.new_ones(chroma.shape[:2])
+    return Places(size, gray, like, like, like, like, chroma, within, kin, kin, ())
 
 
 def two_surfaces(batch=1, dtype=torch.float32):
@@ -21,17 +27,14 @@ def two_surfaces(batch=1, dtype=torch.float32):
     like = torch.stack((wood, ~wood), 2).to(dtype).flatten(0, 1).expand(batch, -1, -1)
     chroma = torch.where(wood.unsqueeze(2), BROWN, GREEN)
     chroma = torch.where(patch.unsqueeze(2), PINK, chroma).to(dtype).flatten(0, 1).expand(batch, -1, -1)
-    nothing = torch.zeros(batch, 0, 2)
-    places = Places(
-        SIZE, torch.full((batch, 1, h, w), 0.5, dtype=dtype), like, like, like, like, chroma, nothing[..., 0], ()
-    )
+    places = places_of(SIZE, torch.full((batch, 1, h, w), 0.5, dtype=dtype), like, chroma)
     return places, chroma, wood.flatten(), patch.flatten()
 
 
 def candidates_of(chroma, closeness):
-    evidence = torch.zeros(*chroma.shape[:2], 8)
+    evidence = torch.zeros(*chroma.shape[:2], EVIDENCE)
     evidence[..., CLOSENESS] = closeness
-    return Candidates(chroma.unsqueeze(2).expand(-1, -1, 3, -1), evidence)
+    return Candidates(chroma.unsqueeze(2).expand(-1, -1, 3, -1), evidence, torch.ones_like(chroma))
 
 
 def test_a_patch_that_its_likes_contradict_gives_way():
@@ -101,7 +104,7 @@ def test_matches_hang_together_by_the_mean_of_a_window():
 def test_few_places(size):
     n = size[0] * size[1]
     like, chroma = torch.rand(2, n, 3), torch.rand(2, n, 2)
-    places = Places(size, torch.rand(2, 1, *size), like, like, like, like, chroma, like[..., 0], ())
+    places = places_of(size, torch.rand(2, 1, *size), like, chroma)
     assert blend_agreeing(places, candidates_of(chroma, 0.0)).chroma.isfinite().all()
 
 
