@@ -20,7 +20,7 @@ def compose(
     strength: float = 1.0,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Join the colours of ``result`` to the picture ``image``.
+    """Join the colors of ``result`` to the picture ``image``.
 
     Args:
         image: the target as it was given, sRGB, (B, 3, H, W), [0, 1].
@@ -28,8 +28,8 @@ def compose(
         keep: ``luma`` gives the picture exactly the luminance of ``image``, at full resolution, and
             brings chroma into the gamut along its hue; ``none`` takes the result as it is, clipped
             (enlarged where the method worked on a smaller picture).
-        strength: 0 returns ``image``, 1 the recoloured picture, linear in between.
-        mask: where to recolour, (B or 1, 1, H, W); soft values blend.
+        strength: 0 returns ``image``, 1 the recolored picture, linear in between.
+        mask: where to recolor, (B or 1, 1, H, W); soft values blend.
 
     Returns:
         sRGB, (B, 3, H, W), [0, 1].

@@ -1,4 +1,4 @@
-"""What a method may be told about the colours that are wanted."""
+"""What a method may be told about the colors that are wanted."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 @dataclass(frozen=True)
 class Reference:
-    """A picture whose colours are wanted.
+    """A picture whose colors are wanted.
 
     Args:
         image: (B or 1, 3, H', W'), any size, in the space of the method that reads it.
@@ -43,13 +43,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Guide:
-    """Everything a method may be told about the colours that are wanted.
+    """Everything a method may be told about the colors that are wanted.
 
     Args:
-        references: pictures whose colours are wanted.
-        target_mask: pixels of the target that count and that are recoloured, (B or 1, 1, H, W).
-        hints: given colours, (B or 1, 3, H, W); read where ``hint_mask`` is 1.
-        hint_mask: (B or 1, 1, H, W), 1 where a colour is given.
+        references: pictures whose colors are wanted.
+        target_mask: pixels of the target that count and that are recolored, (B or 1, 1, H, W).
+        hints: given colors, (B or 1, 3, H, W); read where ``hint_mask`` is 1.
+        hint_mask: (B or 1, 1, H, W), 1 where a color is given.
         prior: a soft estimate of the chroma, (B or 1, 2, H, W).
         confidence: trust in the prior, (B or 1, 1, H, W), 0 or more.
         links: regions that take their colors from a region of a reference; a later one comes before an earlier one.

@@ -43,7 +43,7 @@ def recolor(
         hints: colors, (3, H, W) or (B, 3, H, W), and their mask, in place of those of ``guide``.
         text: colors for things, as "red dress, green lawn", in place of that of ``guide``. What of it is not known or
             not found is in ``method.notes``, or a warning where the method is not yours.
-        target: ``gray`` drops the colour that the target has (scans are often tinted), ``color``
+        target: ``gray`` drops the color that the target has (scans are often tinted), ``color``
             lets the method see it.
         keep: ``luma``: the result has the luminance of ``image``; ``none``: the method's own.
         strength: 0 returns ``image``, 1 the result.

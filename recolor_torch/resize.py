@@ -28,7 +28,7 @@ def working_size(height: int, width: int, max_side: int | None) -> tuple[int, in
 
 
 def resize_hints(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Hints at a smaller size: a pixel is a hint where its area holds one, with the mean of their colours."""
+    """Hints at a smaller size: a pixel is a hint where its area holds one, with the mean of their colors."""
     if tuple(hints.shape[-2:]) == tuple(size):
         return hints, mask
     hints, mask = torch.broadcast_tensors(hints, mask)

@@ -31,7 +31,7 @@ def dtype(request):
 
 @pytest.fixture
 def rgb(device, dtype):
-    """Two sRGB pictures of 24 x 32 with smooth colour and some noise."""
+    """Two sRGB pictures of 24 x 32 with smooth color and some noise."""
     g = torch.Generator().manual_seed(0)
     coarse = torch.rand(2, 3, 4, 5, generator=g, dtype=torch.float64)
     smooth = torch.nn.functional.interpolate(coarse, size=(24, 32), mode="bilinear")

@@ -36,7 +36,7 @@ class MyMethod(Recolorizer):
 def test_the_python_runs(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    for name, source in (("old.jpg", "coffee_gray.jpg"), ("colour.jpg", "coffee_colour.jpg")):
+    for name, source in (("old.jpg", "coffee_gray.jpg"), ("color.jpg", "coffee_colour.jpg")):
         (tmp_path / name).write_bytes((FOLDER / source).read_bytes())
     exec(compile(code, "README.md", "exec"), {})
     new = read_picture(tmp_path / "new.jpg").image

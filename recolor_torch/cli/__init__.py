@@ -6,14 +6,14 @@ from importlib import import_module
 from recolor_torch.cli.terminal import prepare_console
 
 VERBS = {
-    "colorize": ("recolor_torch.cli.colorize", "put colour into pictures, one or ten thousand"),
+    "colorize": ("recolor_torch.cli.colorize", "put color into pictures, one or ten thousand"),
     "compare": ("recolor_torch.cli.compare", "several methods on one target, side by side"),
     "gallery": ("recolor_torch.cli.gallery", "a collection in which the reference for a target is found by itself"),
     "evaluate": ("recolor_torch.cli.evaluate", "methods judged on many pictures, with a report"),
     "fit": ("recolor_torch.cli.lightning", "optimise a picture or train a network from a Lightning config"),
-    "hints": ("recolor_torch.cli.hints", "look at given colours, and turn one form of file into another"),
+    "hints": ("recolor_torch.cli.hints", "look at given colors, and turn one form of file into another"),
     "plot": ("recolor_torch.cli.plot", "draw histograms and other pictures that explain a result"),
-    "predict": ("recolor_torch.cli.lightning", "recolour from a Lightning config, on any number of devices"),
+    "predict": ("recolor_torch.cli.lightning", "recolor from a Lightning config, on any number of devices"),
     "studio": ("recolor_torch.cli.studio", "color with a brush, in the browser"),
     "sweep": ("recolor_torch.cli.sweep", "what settings do: a grid of results on one sheet"),
     "test": ("recolor_torch.cli.lightning", "measure a trained network on held-out pictures, from a Lightning config"),
@@ -26,14 +26,14 @@ LIGHTNING = ("fit", "predict", "test", "validate")
 
 HELP = """usage: recolor VERB ...
 
-Put colour into grayscale photographs, and change the colour of coloured ones.
+Put color into grayscale photographs, and change the color of colored ones.
 
 verbs:
 {verbs}
 
 examples:
-  recolor colorize old.jpg -r colour.jpg -o new.jpg       colour one picture like another
-  recolor colorize scans/ -r colour.jpg -o coloured/      a whole folder
+  recolor colorize old.jpg -r color.jpg -o new.jpg       color one picture like another
+  recolor colorize scans/ -r color.jpg -o colored/      a whole folder
   recolor VERB --help                                     what a verb can do
 
 exit codes: 0 all done, 1 internal error, 2 usage or configuration, 3 some targets failed,

@@ -1,4 +1,4 @@
-"""``recolor colorize``: files in, coloured files out. Here are its flags, read before anything slow is imported."""
+"""``recolor colorize``: files in, colored files out. Here are its flags, read before anything slow is imported."""
 
 import time
 from contextlib import suppress
@@ -15,17 +15,17 @@ from recolor_torch.errors import UsageError
 from recolor_torch.run.description import Loading, check_text
 from recolor_torch.system import without_collecting
 
-DESCRIPTION = """Put colour into pictures.
+DESCRIPTION = """Put color into pictures.
 
   recolor colorize old.jpg -o new.jpg
-  recolor colorize old.jpg -r colour.jpg -o new.jpg
+  recolor colorize old.jpg -r color.jpg -o new.jpg
   recolor colorize old.jpg -r dawn.jpg -r noon.jpg --each-reference -o looks/
-  recolor colorize scans/ --gallery photos.gallery -o coloured/
+  recolor colorize scans/ --gallery photos.gallery -o colored/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize old.jpg --text "red dress, green lawn, blond hair" -o new.jpg
-  recolor colorize clip/ --hints some_frames/ --sequence -o coloured/
+  recolor colorize clip/ --hints some_frames/ --sequence -o colored/
   recolor colorize clip.mkv -r ref_0001.png -r ref_0240.png -o out.mkv
-  recolor colorize --pairs pairs.csv -o coloured/ --ext png
+  recolor colorize --pairs pairs.csv -o colored/ --ext png
 
 Pictures come back in the size, depth, profile and format they came in, with their luminance kept.
 A run that was stopped goes on where it was when the same command is given again.
@@ -66,13 +66,13 @@ def _add_what(parser: Parser) -> None:
     )
     add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
     known = f"{', '.join(sorted(known_methods()))}, or module.Class of your own"
-    add("-m", "--method", type=str, help=f"how to colour: {known}; chosen by what is given without it")
+    add("-m", "--method", type=str, help=f"how to color: {known}; chosen by what is given without it")
     add(
         "-r",
         "--reference",
         action="append",
         metavar="PICTURE",
-        help="picture whose colours are wanted; may be repeated",
+        help="picture whose colors are wanted; may be repeated",
     )
     add("--each-reference", action="store_true", help="a result from each -r, named after it, not one from all")
     add("--gallery", action="append", metavar="DIR", help="folder of recolor gallery: finds each target's references")
@@ -82,8 +82,8 @@ def _add_what(parser: Parser) -> None:
     add(
         "--reference-mask", action="append", metavar="PICTURE", help="white where its reference counts; one a reference"
     )
-    add("--target-mask", type=str, metavar="PICTURE", help="white where to recolour; resized to each target")
-    add("--hints", type=str, metavar="PATH", help="given colours: a file for one target, or a folder with one for each")
+    add("--target-mask", type=str, metavar="PICTURE", help="white where to recolor; resized to each target")
+    add("--hints", type=str, metavar="PATH", help="given colors: a file for one target, or a folder with one for each")
     add(
         "--text",
         type=str,
@@ -95,12 +95,12 @@ def _add_what(parser: Parser) -> None:
 def _add_how(parser: Parser) -> None:
     """How, and on what device."""
     add = parser.add_argument
-    add("--sequence", action="store_true", help="targets are frames of a clip, which are coloured as a film")
+    add("--sequence", action="store_true", help="targets are frames of a clip, which are colored as a film")
     add(
         "--target",
         choices=["gray", "color"],
         default="gray",
-        help="gray: the target's own colour (a tint) is dropped first",
+        help="gray: the target's own color (a tint) is dropped first",
     )
     add(
         "--keep",
@@ -128,7 +128,7 @@ def _add_how(parser: Parser) -> None:
 def _add_where(parser: Parser) -> None:
     """Where results go, and what is said of them."""
     add = parser.add_argument
-    add("--suffix", type=str, default="", help="put between an output's name and its extension, as _colour")
+    add("--suffix", type=str, default="", help="put between an output's name and its extension, as _color")
     add(
         "--ext",
         choices=["auto", "png", "jpg", "webp", "tif"],

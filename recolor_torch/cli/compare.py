@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Put the results of several methods on one labelled sheet, with the seconds that each took.
 
-  recolor compare old.jpg -r colour.jpg -o sheet.png
-  recolor compare old.jpg -r colour.jpg --hints scribbles.png --truth true.jpg -o sheet.png
-  recolor compare old.jpg -r colour.jpg -o sheet.png --try histogram --try "histogram mode=rgb edge_threshold=0.2"
+  recolor compare old.jpg -r color.jpg -o sheet.png
+  recolor compare old.jpg -r color.jpg --hints scribbles.png --truth true.jpg -o sheet.png
+  recolor compare old.jpg -r color.jpg -o sheet.png --try histogram --try "histogram mode=rgb edge_threshold=0.2"
 
 Without --try every method is shown that what is given suffices for; one whose weights are missing says so in its
 panel.

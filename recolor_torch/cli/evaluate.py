@@ -10,15 +10,15 @@ from recolor_torch.cli.signatures import read_constant
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
 
-DESCRIPTION = """Judge methods on many pictures whose true colours are known.
+DESCRIPTION = """Judge methods on many pictures whose true colors are known.
 
   recolor evaluate photos/ --methods histogram,levin -o report/
   recolor evaluate photos/ --count 50 --references crop --points 20 -o report/
   recolor evaluate pairs/manifest.json --groups video --try "histogram mode=rgb" --try histogram -o report/
 
-DATA is a folder of colour photographs, which are made gray and get simulated references and points, or a
+DATA is a folder of color photographs, which are made gray and get simulated references and points, or a
 manifest: JSON with a list "pictures" of entries with target, truth, reference, hints, name, group, and
-"certain_color": true for things that have a certain colour in life, which are reported apart. Pictures of a
+"certain_color": true for things that have a certain color in life, which are reported apart. Pictures of a
 manifest without hints get simulated points where their truth is known.
 
 --lpips, --frechet and --classifier take a file, or a name (alexnet, vgg16, squeezenet1_1, inception, resnet50) of
@@ -55,7 +55,7 @@ def make_parser() -> Parser:
     """All flags."""
     parser = Parser(prog="recolor evaluate", description=DESCRIPTION)
     add = parser.add_argument
-    add("data", metavar="DATA", help="folder of colour photographs, or a manifest")
+    add("data", metavar="DATA", help="folder of color photographs, or a manifest")
     add("-o", "--output", type=str, metavar="REPORT", help="folder for the report")
     add("--methods", type=str, metavar="a,b,c", help="names of methods; all that apply without it")
     add("--try", action="append", metavar='"METHOD [SETTING=VALUE]..."', help="a method to judge; may be repeated")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HELP = """usage: recolor gallery ACTION GALLERY ...
 
 A gallery is a folder that knows what your pictures look like. Ask it with a gray picture, and it names
-the colour pictures that are most like it; colour is never compared, so gray and colour meet. The
+the color pictures that are most like it; color is never compared, so gray and color meet. The
 pictures stay where they are: the gallery keeps some hundred numbers of each.
 
   recolor gallery build photos.gallery photos/            look at all pictures below a folder, once

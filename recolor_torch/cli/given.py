@@ -21,7 +21,7 @@ from recolor_torch.run.linked import read_links, with_targets
 
 @dataclass(frozen=True)
 class Given:
-    """A target, what it is to be coloured by, and its true colours where they are known."""
+    """A target, what it is to be colored by, and its true colors where they are known."""
 
     target: Tensor
     guide: Guide

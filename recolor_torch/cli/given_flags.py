@@ -10,10 +10,10 @@ def add_guidance(parser: Parser) -> None:
     """The flags that :func:`read_given` reads."""
     add = parser.add_argument
     add("target", metavar="TARGET", help="the picture")
-    add("-r", "--reference", action="append", metavar="PICTURE", help="whose colours are wanted; may be repeated")
-    add("--hints", type=str, metavar="FILE", help="given colours")
-    add("--truth", type=str, metavar="PICTURE", help="the true colours: adds CIEDE2000 and PSNR")
-    add("--target-color", action="store_true", help="let methods see the target's own colour")
+    add("-r", "--reference", action="append", metavar="PICTURE", help="whose colors are wanted; may be repeated")
+    add("--hints", type=str, metavar="FILE", help="given colors")
+    add("--truth", type=str, metavar="PICTURE", help="the true colors: adds CIEDE2000 and PSNR")
+    add("--target-color", action="store_true", help="let methods see the target's own color")
     add("--max-side", type=int, default=1024, metavar="N", help="work on copies with this longer side")
     add("--seed", type=int, default=0, metavar="N", help="make what is random repeatable")
     add_given_weights(parser)

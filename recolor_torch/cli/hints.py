@@ -1,4 +1,4 @@
-"""``recolor hints``: look at files of given colours, and turn one form into another."""
+"""``recolor hints``: look at files of given colors, and turn one form into another."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELP = """usage: recolor hints convert IN OUT [--target PICTURE] [--form json|overlay|marked]
        recolor hints show IN [--target PICTURE] [--json]
 
-Hints are colours given for some pixels: points and strokes in a JSON file, an overlay (a PNG that is
+Hints are colors given for some pixels: points and strokes in a JSON file, an overlay (a PNG that is
 transparent where nothing is given), or a marked copy of the target (the target with strokes on it).
 
   recolor hints show scribbles.json
@@ -120,7 +120,7 @@ def _show(argv: list[str]) -> int:
     shown = [f"{color} ({count})" for color, count in colors[:8]]
     more = f" and {len(colors) - 8} more" if len(colors) > 8 else ""
     if shown:
-        print(f"colours: {', '.join(shown)}{more}")
+        print(f"colors: {', '.join(shown)}{more}")
     return 0
 
 
@@ -136,7 +136,7 @@ def _read(args: Namespace) -> "tuple[Hints, Tensor | None]":
 
 
 def _colors(hints: "Hints") -> list[tuple[str, int]]:
-    """The colours by how many pixels have them."""
+    """The colors by how many pixels have them."""
     given = hints.image[0].permute(1, 2, 0)[hints.mask[0, 0] > 0.5].mul(255).round().int()
     codes = (given[:, 0] * 65536 + given[:, 1] * 256 + given[:, 2]).tolist()
     return [(f"#{code:06x}", count) for code, count in Counter(codes).most_common()]

@@ -20,11 +20,11 @@ DESCRIPTIONS = {
   recolor fit --config train/unet --data.sources '[photographs/]'
   recolor fit --config train/unet --data.sources '[photographs/]' --ckpt_path training/unet/last.ckpt
   recolor fit --config gram/report-fig31 --data.target old.jpg --data.references '[style.jpg]'""",
-    "predict": """Recolour pictures with a method from a config, under Lightning's Trainer, on any number of devices.
+    "predict": """Recolor pictures with a method from a config, under Lightning's Trainer, on any number of devices.
 recolor colorize --config takes the same file.
 
-  recolor predict --config methods/histogram --data.targets '[scans/]' --data.references '[colour.jpg]'
-      --data.output coloured/ --trainer.devices 2""",
+  recolor predict --config methods/histogram --data.targets '[scans/]' --data.references '[color.jpg]'
+      --data.output colored/ --trainer.devices 2""",
     "test": f"""Measure a network from a config, on pictures for tests that it was not trained on.
 {_TRAIN.format(verb="test")}""",
     "validate": f"""Measure a network from a config, on the pictures for validation.

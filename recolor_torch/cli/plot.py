@@ -24,8 +24,8 @@ kinds:
 {kinds}
 
 examples:
-  recolor plot histogram old.jpg -r colour.jpg -o histograms.png
-  recolor plot lambda old.jpg -r colour.jpg -o strip.png --schedules hard:6 hard:7 linear:0.3,0.2
+  recolor plot histogram old.jpg -r color.jpg -o histograms.png
+  recolor plot lambda old.jpg -r color.jpg -o strip.png --schedules hard:6 hard:7 linear:0.3,0.2
 
 recolor plot KIND --help has the settings of a kind.
 """
@@ -79,7 +79,7 @@ def _read(path: str) -> "Tensor":
 
 
 def _histogram_arguments(parser: Parser) -> None:
-    parser.add_argument("target", metavar="TARGET", help="the picture that is recoloured")
+    parser.add_argument("target", metavar="TARGET", help="the picture that is recolored")
     parser.add_argument("-r", "--reference", required=True, metavar="PICTURE", help="whose histograms are wanted")
     parser.add_argument("--result", type=str, metavar="PICTURE", help="a result; made by --mode where there is none")
     modes = ["rgb", "chroma", "yuv", "lab"]
@@ -131,8 +131,8 @@ def _draw_edges(args: Namespace) -> "Figure":
 
 
 def _lambda_arguments(parser: Parser) -> None:
-    parser.add_argument("target", metavar="TARGET", help="the picture that is recoloured")
-    parser.add_argument("-r", "--reference", required=True, metavar="PICTURE", help="where coarse colours come from")
+    parser.add_argument("target", metavar="TARGET", help="the picture that is recolored")
+    parser.add_argument("-r", "--reference", required=True, metavar="PICTURE", help="where coarse colors come from")
     schedules = ["hard:4", "hard:5", "hard:6", "hard:7", "linear:0,0.1", "linear:0.3,0.2"]
     parser.add_argument("--schedules", nargs="+", default=schedules, help="schedules of the merging weights")
 
@@ -205,18 +205,18 @@ KINDS: dict[str, tuple[str, Callable[[Parser], None], Callable[[Namespace], "Fig
     "histogram": ("R, G and B of target, reference and result", _histogram_arguments, _draw_histogram),
     "wavelet": ("the wavelet coefficients of a picture, level by level", _wavelet_arguments, _draw_wavelet),
     "edges": ("edge kernels, edge probability and what it leaves out", _edges_arguments, _draw_edges),
-    "hints": ("given colours as they were understood", _hints_arguments, _draw_hints),
+    "hints": ("given colors as they were understood", _hints_arguments, _draw_hints),
     "shots": ("the shots of a film, to look at and to correct", _shots_arguments, _draw_shots),
     "loss": ("loss curves of runs, and the snapshots of a run", _loss_arguments, _draw_loss),
     "lambda": ("a strip of wavelet merging results over schedules", _lambda_arguments, _draw_lambda),
 }
 
 EXAMPLES = {
-    "histogram": "old.jpg -r colour.jpg -o histograms.png",
+    "histogram": "old.jpg -r color.jpg -o histograms.png",
     "wavelet": "photo.jpg -o pyramid.png --levels 4",
     "edges": "photo.jpg -o edges.svg --threshold 0.3",
     "hints": "marked.png --target old.png -o hints.png",
     "loss": "runs/report-fig31/version_0 -o curves.png",
     "shots": "clip.mp4 -o shots.png",
-    "lambda": "old.jpg -r colour.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
+    "lambda": "old.jpg -r color.jpg -o strip.png --schedules hard:6 linear:0.3,0.2",
 }

@@ -37,11 +37,11 @@ class Reporter:
         self.as_json = as_json
         self.shown = console.is_terminal and not console.quiet and (total > 1 or (slow and total > 0))
         self.progress = progress_bar(console, self.shown)
-        self.task = self.progress.add_task("Colouring", total=total)
+        self.task = self.progress.add_task("Coloring", total=total)
 
     def on_progress(self, share: float) -> None:
         """Say how much of a batch is done; slow methods tell."""
-        self.progress.update(self.task, description=f"Colouring ({share:.0%} of this batch)")
+        self.progress.update(self.task, description=f"Coloring ({share:.0%} of this batch)")
 
     def on_entry(self, entry: dict[str, Any]) -> None:
         """Advance the bar; print errors, notes, and the entry where JSON is wanted."""

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """Show what settings do: a sheet with a result for each value, or for each pair of values of two.
 
   recolor sweep old.jpg -m levin --hints scribbles.png --param sigma=0.002,0.005,0.02 -o sheet.png
-  recolor sweep old.jpg -m "histogram mode=rgb" -r colour.jpg --param edge_threshold=null,0.1,0.3 -o sheet.png
+  recolor sweep old.jpg -m "histogram mode=rgb" -r color.jpg --param edge_threshold=null,0.1,0.3 -o sheet.png
   recolor sweep old.jpg -m levin --hints a.json --param sigma=0.002,0.005 --param neighbours=4,8 --truth t.jpg -o s.png
-  recolor sweep old.jpg -m wavelet -r colour.jpg --param "schedule=hard:6; linear:0.3,0.2" -o sheet.png
+  recolor sweep old.jpg -m wavelet -r color.jpg --param "schedule=hard:6; linear:0.3,0.2" -o sheet.png
 
 Values are written as in YAML; where one has a comma in it, they are parted by semicolons. The first setting runs
 down the sheet and the second across. With --truth the best is in bold.

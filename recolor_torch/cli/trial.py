@@ -44,7 +44,7 @@ class TrialPicture:
             return f"{self.name}\n{'weights missing' if isinstance(self.error, WeightsMissing) else 'not possible'}"
         m = self.metrics
         if "ciede2000" not in m:
-            return f"{self.name}\n{self.seconds:.2f} s, colourfulness {m['colorfulness']:.0f}"
+            return f"{self.name}\n{self.seconds:.2f} s, colorfulness {m['colorfulness']:.0f}"
         similarity = f", SSIM {m['ssim']:.3f}" if "ssim" in m else ""
         return (
             f"{self.name}\n{self.seconds:.2f} s, CIEDE2000 {m['ciede2000']:.2f}, 95 % {m['ciede2000_p95']:.1f}\n"

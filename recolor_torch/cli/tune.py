@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="recolor tune", description=DESCRIPTION)
     add = parser.add_argument
-    add("data", metavar="DATA", help="folder of colour photographs, or a manifest")
+    add("data", metavar="DATA", help="folder of color photographs, or a manifest")
     add("-m", "--method", type=str, metavar='"METHOD [SETTING=VALUE]..."', help="the method, with what stays as it is")
     add("--param", action="append", metavar="NAME[=...]", help="a setting to search; may be repeated")
     add("-o", "--output", type=str, metavar="CONFIG", help="the YAML file to write")

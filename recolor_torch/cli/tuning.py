@@ -89,7 +89,7 @@ def _pictures(args: Namespace, method: Recolorizer, protocol: Protocol) -> tuple
             continue  # without the guidance that the method needs
     if len(pictures) < 2:
         raise UsageError(
-            f"{args.data}: a search takes two pictures or more with true colours and what {method_name(method)} "
+            f"{args.data}: a search takes two pictures or more with true colors and what {method_name(method)} "
             f"needs, and there are {len(pictures)}. {' '.join(failures)}".strip()
         )
     return pictures, failures

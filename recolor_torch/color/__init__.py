@@ -1,4 +1,4 @@
-"""Colour spaces as exact pairs, and the gamut."""
+"""Color spaces as exact pairs, and the gamut."""
 
 from torch import Tensor
 

@@ -20,10 +20,10 @@ _STEPS = 12
 
 
 def ab_to_chroma(luminance: Tensor, ab: Tensor) -> Tensor:
-    """U and V of the colour that has this luminance and these a and b.
+    """U and V of the color that has this luminance and these a and b.
 
     Lab's L is not the luminance of YUV: a saturated blue of luminance 0.11 has an L of 32, and a gray one an L of 11.
-    L is found by bisection. A colour outside of sRGB is clipped channel by channel, where it is no longer exact.
+    L is found by bisection. A color outside of sRGB is clipped channel by channel, where it is no longer exact.
 
     Args:
         luminance: (B, 1, H, W), [0, 1].

@@ -1,4 +1,4 @@
-r"""The 313 bins of ab in which classification speaks of colour.
+r"""The 313 bins of ab in which classification speaks of color.
 
 Zhang, Isola, Efros, "Colorful Image Colorization" (2016). The bins are the points of a grid 10 apart in the ab
 plane that lie in the sRGB gamut; ``pts_in_hull.npy`` is their published table, in its order, from the repository
@@ -56,7 +56,7 @@ def nearest_bins(ab: Tensor, count: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
-    r"""Each colour as shares of its nearest bins, weighted by :math:`\exp(-d^2 / 2\sigma^2)`.
+    r"""Each color as shares of its nearest bins, weighted by :math:`\exp(-d^2 / 2\sigma^2)`.
 
     Args:
         ab: a and b, (B, 2, H, W), in units of Lab.
@@ -78,7 +78,7 @@ def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Te
 
 
 def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    r"""The colour of a distribution between its mean (1) and its mode (towards 0).
+    r"""The color of a distribution between its mean (1) and its mode (towards 0).
 
     .. math::
         \sum_q p_q c_q,\quad p = \operatorname{softmax}(z / T)
@@ -125,7 +125,7 @@ def count_bins(ab: Tensor) -> Tensor:
 
 
 def rebalancing_weights(counts: Tensor, mix: float = 0.5, sigma: float = 5.0) -> Tensor:
-    r"""A weight for each bin, higher for rare colours, with an expected weight of 1.
+    r"""A weight for each bin, higher for rare colors, with an expected weight of 1.
 
     .. math::
         w_q \propto \Bigl((1-\lambda)\,\tilde p_q + \frac{\lambda}{313}\Bigr)^{-1},\quad \sum_q \tilde p_q w_q = 1

@@ -1,4 +1,4 @@
-"""How far two pictures are apart, in colours as people see them."""
+"""How far two pictures are apart, in colors as people see them."""
 
 import math
 
@@ -18,7 +18,7 @@ LARGEST_PSNR = 100.0
 
 
 def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
-    r"""CIEDE2000 colour difference at each pixel, with all parametric factors 1.
+    r"""CIEDE2000 color difference at each pixel, with all parametric factors 1.
 
     Sharma, Wu and Dalal, "The CIEDE2000 Color-Difference Formula" (2005), equations 2 to 22.
 
@@ -27,7 +27,7 @@ def ciede2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
         lab_2: the same shape.
 
     Returns:
-        (B, 1, H, W), in the type of ``lab_1``, 0 where the colours agree; about 1 is just visible. It is a figure to
+        (B, 1, H, W), in the type of ``lab_1``, 0 where the colors agree; about 1 is just visible. It is a figure to
         report: its gradient is not finite where the chroma is 0.
 
     Raises:

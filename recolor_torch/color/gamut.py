@@ -1,4 +1,4 @@
-"""Fitting colours into sRGB without touching luminance or hue."""
+"""Fitting colors into sRGB without touching luminance or hue."""
 
 import torch
 from torch import Tensor

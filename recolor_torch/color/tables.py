@@ -1,4 +1,4 @@
-"""Look-up tables that map colours: made once, applied to any number of pictures, exported as ``.cube``."""
+"""Look-up tables that map colors: made once, applied to any number of pictures, exported as ``.cube``."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -72,7 +72,7 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
         yuv: (B, 3, H, W), as :func:`rgb_to_yuv` gives it.
 
     Returns:
-        sRGB, (B, 3, H, W); outside [0, 1] where the colour is outside the gamut.
+        sRGB, (B, 3, H, W); outside [0, 1] where the color is outside the gamut.
 
     Example:
         >>> yuv_to_rgb(torch.tensor([0.114, 0.5, -0.0813]).view(1, 3, 1, 1)).flatten().round(decimals=2).abs()

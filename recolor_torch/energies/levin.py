@@ -1,4 +1,4 @@
-"""Chroma spread from hints: neighbours of like luminance get like colour (Levin, Lischinski, Weiss 2004)."""
+"""Chroma spread from hints: neighbours of like luminance get like color (Levin, Lischinski, Weiss 2004)."""
 
 from typing import Literal
 
@@ -40,7 +40,7 @@ class LevinEnergy:
 
     Every form is well-posed everywhere: C is at least a tiny pull to neutral, so that a region without
     hints, or a picture without any, comes out neutral. Above 256 pixels the pull falls with the square
-    of the longer side, so that a picture and its enlargement get the same colours.
+    of the longer side, so that a picture and its enlargement get the same colors.
 
     Args:
         luminance: (B, 1, H, W) in [0, 1].

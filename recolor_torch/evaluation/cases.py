@@ -1,4 +1,4 @@
-"""What is evaluated on: a folder of colour photographs, or a manifest of photographs, pairs or scribbles."""
+"""What is evaluated on: a folder of color photographs, or a manifest of photographs, pairs or scribbles."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -26,16 +26,16 @@ _LABEL = ("class", "label")
 
 @dataclass(frozen=True)
 class Case:
-    """A picture to be coloured and judged.
+    """A picture to be colored and judged.
 
     Args:
         name: unique; a relative path without suffix.
-        target: the file whose luminance is coloured.
-        truth: the file of the true colours, of the same picture; None where they are not known.
-        references: pictures whose colours are wanted.
-        hints: a file of given colours.
+        target: the file whose luminance is colored.
+        truth: the file of the true colors, of the same picture; None where they are not known.
+        references: pictures whose colors are wanted.
+        hints: a file of given colors.
         group: a name under which results are reported apart.
-        certain: it shows things that have a certain colour in life, which judge best.
+        certain: it shows things that have a certain color in life, which judge best.
         label: the ImageNet class that it shows, for the recognition test.
     """
 
@@ -59,13 +59,13 @@ def find_cases(data: str | Path, groups: Iterable[str] = (), count: int | None =
     """The cases of a folder or a manifest, sorted by name.
 
     A folder with ``manifest.json`` is that manifest; of another folder every picture is a photograph whose own
-    colours are the truth; a picture is a folder with that one. A manifest is JSON with a list under ``pictures``,
+    colors are the truth; a picture is a folder with that one. A manifest is JSON with a list under ``pictures``,
     ``pairs``, ``cases`` or ``photos``, of entries with the keys (other manifests' words in brackets)
 
-    - ``target`` (``gray``; ``file``: a photograph whose own colours are the truth),
-    - ``truth`` (``ground_truth``), or ``"has_ground_truth": true`` where the target has its own true colours,
+    - ``target`` (``gray``; ``file``: a photograph whose own colors are the truth),
+    - ``truth`` (``ground_truth``), or ``"has_ground_truth": true`` where the target has its own true colors,
     - ``reference``: a path or several; ``hints`` (``marked``); ``name``; ``group`` (``kind``, ``subset``),
-    - ``"certain_color": true`` for things that have a certain colour in life,
+    - ``"certain_color": true`` for things that have a certain color in life,
     - ``class`` (``label``): the name of an ImageNet class; in a folder without manifest the name of the subfolder.
 
     Paths are relative to the manifest.

@@ -26,7 +26,7 @@ class Metric:
         title: for tables.
         better: ``lower`` or ``higher``; ``""`` where neither is better by itself.
         protocol: how it is computed, in words that let another program give the same number.
-        needs_truth: it compares with the true colours.
+        needs_truth: it compares with the true colors.
     """
 
     title: str
@@ -57,15 +57,15 @@ METRICS: dict[str, Metric] = {
         "luminance off by", "", "mean over the pixels of |Y - Y of the gray target|, in levels of 255", False
     ),
     "colorfulness": Metric(
-        "colourful",
+        "colorful",
         "",
         "Hasler and Suesstrunk 2003: rg = R - G and yb = (R + G) / 2 - B with signs, 0 to 255",
         False,
     ),
     "colorfulness_abs": Metric(
-        "colourful, abs.", "", "the variant of newer papers: |R - G| and |(R + G) / 2 - B|, 0 to 255", False
+        "colorful, abs.", "", "the variant of newer papers: |R - G| and |(R + G) / 2 - B|, 0 to 255", False
     ),
-    "colorfulness_gap": Metric("colourful off by", "lower", "|colourfulness - that of the truth|, the form with signs"),
+    "colorfulness_gap": Metric("colorful off by", "lower", "|colorfulness - that of the truth|, the form with signs"),
     "blockiness": Metric(
         "blocks",
         "",
@@ -75,7 +75,7 @@ METRICS: dict[str, Metric] = {
     "recognized": Metric(
         "recognized", "higher", "1 where the likeliest ImageNet class of the classifier is the picture's own", False
     ),
-    "same_class": Metric("class as in true", "higher", "1 where that class is the likeliest in the true colours too"),
+    "same_class": Metric("class as in true", "higher", "1 where that class is the likeliest in the true colors too"),
 }
 """All metrics by name, in the order of the tables."""
 
@@ -92,8 +92,8 @@ def score(
 
     Args:
         result: sRGB, (1, 3, H, W), [0, 1].
-        truth: the true colours, of the same size, or None where they are not known.
-        target: the picture that was coloured, whose luminance should have been kept.
+        truth: the true colors, of the same size, or None where they are not known.
+        target: the picture that was colored, whose luminance should have been kept.
         lpips: the network, where its weights are there.
         classifier: of the recognition test.
         label: the number of the ImageNet class that the picture shows, where it is known.
@@ -206,13 +206,13 @@ def _gauss_mean(x: Tensor, sigma: float = 1.5) -> Tensor:
 
 
 def colorfulness(image: Tensor, form: Literal["signed", "absolute"] = "signed") -> Tensor:
-    r"""How colourful a picture looks, from 0 for gray to about 110.
+    r"""How colorful a picture looks, from 0 for gray to about 110.
 
     .. math::
         \sqrt{\sigma_{rg}^2 + \sigma_{yb}^2} + 0.3 \sqrt{\mu_{rg}^2 + \mu_{yb}^2},
         \quad rg = R - G, \quad yb = \tfrac{1}{2}(R + G) - B
 
-    of levels 0 to 255: Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003).
+    of levels 0 to 255: Hasler and Suesstrunk, "Measuring colorfulness in natural images" (2003).
 
     Args:
         image: sRGB, (B, 3, H, W), [0, 1].

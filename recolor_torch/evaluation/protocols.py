@@ -31,7 +31,7 @@ REFERENCES: dict[str, str] = {
 }
 PATCH = 6
 POINTS = (
-    f"squares of {PATCH} x {PATCH} pixels with their mean colour, centres from a normal distribution around the middle "
+    f"squares of {PATCH} x {PATCH} pixels with their mean color, centres from a normal distribution around the middle "
     "with a quarter of the size as its spread (Zhang et al. 2017, as in their test code)"
 )
 
@@ -43,7 +43,7 @@ class Protocol:
     Args:
         side: pixels on the longer side of the comparison; 0 for full size.
         references: how references of photographs are simulated: half, crop, other or none.
-        points: how many points of true colour photographs are given.
+        points: how many points of true color photographs are given.
         offer: what a method that asks for nothing is given all the same, where it is there.
         seed: of crops, other pictures and points, and of methods that draw numbers.
     """
@@ -158,7 +158,7 @@ def guide_for(method: Recolorizer, prepared: Prepared, offer: Offer = "none") ->
 
 
 def points_of(truth: Tensor, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Patches of true colour as hints: ``(image, mask)``, of the shapes of ``truth`` and of one channel of it."""
+    """Patches of true color as hints: ``(image, mask)``, of the shapes of ``truth`` and of one channel of it."""
     height, width = truth.shape[-2:]
     image, mask = torch.zeros_like(truth), torch.zeros_like(truth[:, :1])
     across, down = min(PATCH, width), min(PATCH, height)

@@ -60,7 +60,7 @@ def headline(summary: dict[str, Any]) -> str:
     known = {label: mean for label, mean in means.items() if mean is not None}
     methods = [label for label in known if label != GRAY]
     if not methods:
-        return "No picture has true colours to compare with."
+        return "No picture has true colors to compare with."
     best = min(methods, key=lambda label: known[label])
     part = summary["results"][best]["all"]
     return (
@@ -110,7 +110,7 @@ def _page(rows: list[ScoredRow], summary: dict[str, Any], metrics: list[str], pl
     if "frechet" in summary:
         _distances(page, summary["frechet"])
     if any(entry["certain"]["pictures"] for entry in summary["results"].values()):
-        page.section("Pictures whose colours are certain in life", "certain", 3)
+        page.section("Pictures whose colors are certain in life", "certain", 3)
         _means(page, summary["results"], metrics, lambda entry: entry["certain"])
     if len(groups) > 1:
         page.section("By group", "groups")
@@ -171,7 +171,7 @@ def _distances(page: Page, frechet: dict[str, Any]) -> None:
 
 
 def _group_table(page: Page, results: dict[str, Any], groups: list[str]) -> None:
-    page.text(f"Mean {METRICS[MAIN].title}; in brackets, how many pictures have true colours.", "note")
+    page.text(f"Mean {METRICS[MAIN].title}; in brackets, how many pictures have true colors.", "note")
     gray = results[GRAY]["groups"]
     judged = [g for g in groups if gray.get(g, {}).get("with_truth")]
     columns = [Column("method"), *(Column(f"{g} ({gray[g]['with_truth']})", "lower") for g in judged)]
@@ -234,7 +234,7 @@ def _every_picture(page: Page, rows: list[ScoredRow], methods: list[str]) -> Non
         numbers = [own[m].metrics.get(MAIN) if m in own else None for m in methods]
         certain = "yes" if cases[name].certain else "no"
         table.append([PageLink(name, f"#picture-{name}"), cases[name].group, certain, *numbers])
-    page.table([Column("picture"), Column("group"), Column("certain colour"), *map(Column, methods)], table)
+    page.table([Column("picture"), Column("group"), Column("certain color"), *map(Column, methods)], table)
     for name, own in by_case.items():
         folder = folder_of(cases[name])
         given = {kind: words for row in own.values() for kind, words in row.given.items()}

@@ -30,7 +30,7 @@ from recolor_torch.plots.hint_plots import draw_hints
 from recolor_torch.run import record
 
 GRAY = "gray"
-"""The baseline of every evaluation: the target itself, without colour."""
+"""The baseline of every evaluation: the target itself, without color."""
 
 PICTURES = "pictures"
 
@@ -102,13 +102,13 @@ def evaluate(
     device: torch.device | str = "cpu",
     progress: Callable[[str], None] = lambda name: None,
 ) -> Scored:
-    """Colour every case with every method that its guidance suffices for, measure, and write pictures and the record.
+    """Color every case with every method that its guidance suffices for, measure, and write pictures and the record.
 
     What ``out`` has already, from the same pixels, settings and seed, is not done again: a run that was stopped at
     any moment and called again gives the rows of one that was not, but for the seconds.
 
     Args:
-        cases: what to colour.
+        cases: what to color.
         methods: by the label that stands in tables.
         out: the folder of the report; pictures go to ``pictures/CASE/``, the record is ``run.jsonl``.
         protocol: sizes, simulated guidance, seed.

@@ -35,7 +35,7 @@ def used_metrics(rows: Iterable[ScoredRow]) -> list[str]:
 
 
 def summarize(rows: list[ScoredRow]) -> dict[str, Any]:
-    """Means by method: over all pictures, by group, and over those with a certain colour in life.
+    """Means by method: over all pictures, by group, and over those with a certain color in life.
 
     Returns:
         By method: ``given``, ``seconds`` (median), and ``all``, ``groups`` and ``certain``, each with the number of

@@ -15,7 +15,7 @@ from recolor_torch.evaluation.protocols import Offer, Prepared, guide_for, rando
 from recolor_torch.methods import Recolorizer, find_method
 from recolor_torch.pipeline import recolor
 
-# Settings that say where weights come from or what the pictures are, not how a method colours.
+# Settings that say where weights come from or what the pictures are, not how a method colors.
 NOT_SEARCHED = ("download", "precision", "sequence", "weights", "seed")
 
 
@@ -106,7 +106,7 @@ def read_space(method: str, params: list[str], parse: Callable[[str], Any]) -> S
 def mean_score(
     method: Recolorizer, pictures: Mapping[str, Prepared], metric: str, seed: int, offer: Offer = "none"
 ) -> float:
-    """Mean of a metric over pictures, each coloured with the guidance that the method asks for.
+    """Mean of a metric over pictures, each colored with the guidance that the method asks for.
 
     Raises:
         ValueError: the settings do not go together, or the metric does not exist for a picture.

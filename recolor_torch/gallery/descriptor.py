@@ -195,7 +195,7 @@ def scaled_luminance(image: Tensor, side: int) -> Tensor:
 class Descriptor(nn.Module):
     """Statistics of features over positions, of VGG-19 and of encoders, computed on luminance alone.
 
-    Colour pictures of a gallery and gray targets are in one domain that way.
+    Color pictures of a gallery and gray targets are in one domain that way.
 
     Args:
         weights: from ``find_vgg19``; their digest is the spec's.

@@ -113,7 +113,7 @@ class Gallery:
         """The ``k`` pictures that are most like each query, the best first; ties by id.
 
         Args:
-            images: sRGB in [0, 1], (B, 3, H, W), or a sequence of (3, H, W) or (1, 3, H, W) of any sizes. Colour is
+            images: sRGB in [0, 1], (B, 3, H, W), or a sequence of (3, H, W) or (1, 3, H, W) of any sizes. Color is
                 not looked at.
             k: how many; fewer where the gallery is smaller.
             vgg: weights of VGG-19; found by ``find_vgg19`` where there are none.

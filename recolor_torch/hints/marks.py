@@ -58,9 +58,9 @@ def find_marks(marked: Tensor, target: Tensor, lossy: bool = False) -> FoundMark
 
     The copy is one of the target as it is (a tinted scan, too) or of its gray: whichever it is nearer to. Where it
     is the same picture, pixels that differ are marked: this sees gray strokes too. Where it is not (another tone
-    curve, another scan), pixels with colour are marked, and patches of gray that the tone curve between the two
+    curve, another scan), pixels with color are marked, and patches of gray that the tone curve between the two
     does not explain: gray strokes of at least 3 pixels. Outlines drawn around strokes are thinner and are no hints.
-    Of a copy that is tinted all over, colour counts from its tint. A threshold is raised where the pixels that are
+    Of a copy that is tinted all over, color counts from its tint. A threshold is raised where the pixels that are
     not marked differ visibly (compression, soft brushes), and the blended rims of strokes are left out of the hints.
 
     Args:
@@ -160,8 +160,8 @@ def _threshold(values: Tensor, clean: float, halo: float) -> float:
 def _core(values: Tensor, marked: Tensor, lossy: bool) -> Tensor:
     """Marked pixels with at least half of the strongest value nearby.
 
-    The rim of a soft or blurred stroke blends its colour with the gray around it. Taken as hints, the
-    rim's dull colours fence the stroke in: they spread, and its own colour does not.
+    The rim of a soft or blurred stroke blends its color with the gray around it. Taken as hints, the
+    rim's dull colors fence the stroke in: they spread, and its own color does not.
     """
     window = LOSSY_WINDOW if lossy else WINDOW
     strongest = F.max_pool2d(values, (window, 1), stride=1, padding=(window // 2, 0))

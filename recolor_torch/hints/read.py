@@ -1,4 +1,4 @@
-"""Hint files: given colours as JSON, as an RGBA overlay, or as a marked copy of the target."""
+"""Hint files: given colors as JSON, as an RGBA overlay, or as a marked copy of the target."""
 
 import io
 import os
@@ -40,11 +40,11 @@ class HintError(PictureError):
 
 @dataclass(frozen=True)
 class Hints:
-    """Given colours as pixels, and what is known of where they come from.
+    """Given colors as pixels, and what is known of where they come from.
 
     Args:
         image: sRGB, (1, 3, H, W) in [0, 1], read where ``mask`` is 1; its chroma counts, not its luminance.
-        mask: (1, 1, H, W), 1 where a colour is given, else 0.
+        mask: (1, 1, H, W), 1 where a color is given, else 0.
         form: the form of the file.
         shapes: points and strokes, for the JSON form.
         marks: the rule by which strokes were found, for a marked copy.
@@ -74,7 +74,7 @@ class Hints:
 
     @property
     def count(self) -> int:
-        """Pixels with a colour."""
+        """Pixels with a color."""
         return int(self.mask.sum())
 
     def describe(self) -> str:
@@ -104,7 +104,7 @@ def read_hints(
 
     Args:
         path: the file.
-        target: the picture that is to be coloured, sRGB, (1, 3, H, W); a marked copy cannot be read without it.
+        target: the picture that is to be colored, sRGB, (1, 3, H, W); a marked copy cannot be read without it.
         size: (height, width) of the result; the target's without it, or the file's own without a target.
         max_pixels: refuse pictures with more pixels than this.
 
@@ -173,7 +173,7 @@ def hints_from_shapes(shapes: HintShapes, size: tuple[int, int] | None = None) -
 
 
 def place_pixels(image: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Hint pixels at another size: enlarged by the nearest pixel, reduced to the mean colour of an area's hints.
+    """Hint pixels at another size: enlarged by the nearest pixel, reduced to the mean color of an area's hints.
 
     Args:
         image: (B, 3, H, W).

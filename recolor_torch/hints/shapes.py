@@ -22,7 +22,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class Point:
-    """A disk of one colour.
+    """A disk of one color.
 
     Args:
         x: position across, in pixels of ``HintShapes.size``; the centre of the first pixel is at .5.
@@ -94,10 +94,10 @@ class HintShapes:
     def rasterize(
         self, size: tuple[int, int] | None = None, rows: tuple[int, int] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The pixels: colours (H, W, 3) uint8, and a mask (H, W), both for ``size``, (height, width).
+        """The pixels: colors (H, W, 3) uint8, and a mask (H, W), both for ``size``, (height, width).
 
         Distances are measured in the shapes' own pixels, so that a shape covers the same part of the
-        picture at every size. Nothing is blended: a pixel has one shape's colour or none.
+        picture at every size. Nothing is blended: a pixel has one shape's color or none.
 
         Args:
             size: of the picture; the shapes' own without it.
@@ -144,7 +144,7 @@ def parse_shapes(text: str) -> HintShapes:
 
 
 def _unknown(data: dict[str, Any]) -> tuple[str, ...]:
-    """Keys that neither this form nor the studio knows, which are often slips: "colour", "stroke"."""
+    """Keys that neither this form nor the studio knows, which are often slips: "color", "stroke"."""
     items = [item for key in ("points", "strokes") for item in data.get(key, []) if isinstance(item, dict)]
     found = dict.fromkeys(key for key in data if key not in _KEYS)
     found |= dict.fromkeys(key for item in items for key in item if key not in _ITEM_KEYS)
@@ -153,7 +153,7 @@ def _unknown(data: dict[str, Any]) -> tuple[str, ...]:
 
 
 def shapes_from_pixels(colors: np.ndarray, mask: np.ndarray) -> HintShapes:
-    """Shapes that give exactly these pixels back: a stroke for each run of one colour in a row.
+    """Shapes that give exactly these pixels back: a stroke for each run of one color in a row.
 
     Args:
         colors: (H, W, 3) uint8.

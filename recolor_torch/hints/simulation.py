@@ -1,4 +1,4 @@
-"""Points that a user might have given, drawn from true colours: Zhang et al., "Real-Time User-Guided Image
+"""Points that a user might have given, drawn from true colors: Zhang et al., "Real-Time User-Guided Image
 Colorization with Learned Deep Priors" (2017), section 3.2."""
 
 import torch
@@ -11,7 +11,7 @@ from recolor_torch.checks import check_image
 def paint_points(
     chroma: Tensor, rows: Tensor, columns: Tensor, widths: Tensor, counts: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Square patches in the mean colour that the truth has under each; of overlapping ones the last is on top.
+    """Square patches in the mean color that the truth has under each; of overlapping ones the last is on top.
 
     A patch ``w`` wide covers the pixels from ``centre - w // 2`` on; what lies outside the picture is left out.
 
@@ -72,7 +72,7 @@ class HintSimulation:
         means: mean numbers of points; each picture draws one of them, and then its number from the geometric
             distribution (from 0 on) with that mean. Zhang et al. have 7.
         none: share of pictures without any point, beside those that draw 0.
-        all: share of pictures with all of their true colours given.
+        all: share of pictures with all of their true colors given.
         widest: patches are 1 to this many pixels wide.
     """
 

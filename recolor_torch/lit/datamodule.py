@@ -29,23 +29,23 @@ class _Share(DistributedSampler[Any]):
 
 
 class PictureDataModule(pl.LightningDataModule):
-    """Pictures to recolour, with their references, in batches of equal size.
+    """Pictures to recolor, with their references, in batches of equal size.
 
     Finished targets are left out, by the hashes of input and settings in ``run.jsonl`` beside the outputs.
 
     Args:
         targets: files, folders or globs.
         output: a file for one target, else a folder in which the tree below each folder is kept.
-        references: pictures whose colours are wanted, for all targets.
+        references: pictures whose colors are wanted, for all targets.
         reference_weights: share of each reference; equal without it.
-        reference_masks: for each reference a picture of its size, white where its colours count.
+        reference_masks: for each reference a picture of its size, white where its colors count.
         each_reference: a result from each reference, named after it, in place of one from all of them.
-        target_mask: picture, white where targets are to be recoloured; it is resized to each target.
+        target_mask: picture, white where targets are to be recolored; it is resized to each target.
         target_list: text file with a target a line.
-        hints: file of given colours for one target, or a folder with a file of the same stem for each.
+        hints: file of given colors for one target, or a folder with a file of the same stem for each.
         text: colors for things, as "red dress, green lawn".
         sequence: the targets are the frames of a clip, in natural order: hints on some are carried to the others,
-            by a method that does so (levin with ``sequence``), and the clip is coloured as a whole.
+            by a method that does so (levin with ``sequence``), and the clip is colored as a whole.
         pairs: CSV, TSV or JSONL with the columns target, reference[, hints], in place of targets and references.
         suffix: put between an output's name and its extension.
         ext: format of the outputs; ``auto`` keeps each target's.
@@ -139,7 +139,7 @@ class PictureDataModule(pl.LightningDataModule):
         """Plan with the settings of the trainer's module. Lightning waits for all processes after this."""
         assert self.trainer is not None
         if self.run.targets.sequence and self.trainer.world_size > 1:
-            raise UsageError("The frames of a clip are coloured one after another: use one device.")
+            raise UsageError("The frames of a clip are colored one after another: use one device.")
         if self.plan is None:
             module: Any = self.trainer.lightning_module
             hints = bool(self.run.guidance.hints or self.run.targets.pairs)

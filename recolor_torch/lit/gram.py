@@ -29,12 +29,12 @@ class TransferData(pl.LightningDataModule):
     """One target and its references.
 
     Args:
-        target: the picture to recolour.
+        target: the picture to recolor.
         references: pictures whose style is wanted.
         reference_weights: share of each reference; equal without it.
         size: longer side to work at; None for the target's own.
         square: bring all pictures to ``size`` x ``size``, as the report does.
-        target_color: ``gray`` drops the colour that the target has.
+        target_color: ``gray`` drops the color that the target has.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class RecolorModule(pl.LightningModule):
 
     Args:
         method: the method with its settings.
-        target: ``gray`` drops the colour that a target has, ``color`` lets the method see it.
+        target: ``gray`` drops the color that a target has, ``color`` lets the method see it.
         keep: ``luma`` keeps the target's luminance exactly, ``none`` takes the method's own.
         strength: 0 gives the input back, 1 the full result.
         max_side: longer side of the copy that the method works on; the method's ``largest_side`` without it.
@@ -51,7 +51,7 @@ class RecolorModule(pl.LightningModule):
         return describe_bare(self.method, self.coloring, hints)
 
     def forward(self, images: Tensor, guide: Guide) -> Tensor:
-        """Recolour sRGB images, (B, 3, H, W), as ``recolor`` does."""
+        """Recolor sRGB images, (B, 3, H, W), as ``recolor`` does."""
         c = self.coloring
         return recolor(
             images, self.method, guide, target=c.target, keep=c.keep, strength=c.strength, max_side=c.max_side

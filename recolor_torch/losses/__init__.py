@@ -1,4 +1,4 @@
-"""What a recoloured picture is measured by: content, style, smoothness, luminance."""
+"""What a recolored picture is measured by: content, style, smoothness, luminance."""
 
 from recolor_torch.losses.content import content_loss, luminance_loss
 from recolor_torch.losses.smoothness import total_variation

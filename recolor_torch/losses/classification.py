@@ -1,4 +1,4 @@
-"""Colour as a class: cross entropy over the ab bins, rare colours weighted up."""
+"""Color as a class: cross entropy over the ab bins, rare colors weighted up."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from recolor_torch.color.bins import BINS, soft_encode
 
 
 def distribution_loss(logits: Tensor, ab: Tensor, weights: Tensor | None = None) -> Tensor:
-    r"""Cross entropy of the predicted distribution with the softly encoded colour, the mean over all pixels.
+    r"""Cross entropy of the predicted distribution with the softly encoded color, the mean over all pixels.
 
     .. math::
         -\frac{1}{n} \sum_{h,w} w_{q^*(h,w)} \sum_q Z_{hwq} \log p_{hwq}
 
-    Zhang, Isola, Efros (2016), eq. 2; they sum over the pixels. :math:`q^*` is the bin nearest to the true colour.
+    Zhang, Isola, Efros (2016), eq. 2; they sum over the pixels. :math:`q^*` is the bin nearest to the true color.
 
     Args:
         logits: (B, 313, H, W).
@@ -43,8 +43,8 @@ def chroma_loss(chroma_unit: Tensor, truth_unit: Tensor, delta: float = 0.25) ->
 
     Args:
         chroma_unit: of ``chroma_to_unit``, (B, 2, H, W).
-        truth_unit: the same for the true colours.
-        delta: errors above it count linearly, which keeps rare saturated colours from ruling.
+        truth_unit: the same for the true colors.
+        delta: errors above it count linearly, which keeps rare saturated colors from ruling.
 
     Returns:
         A scalar.

@@ -127,7 +127,7 @@ class Recolorizer(nn.Module):
         return super().__call__(image, guide)
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
-        """Recolour ``image``, (B, 3, H, W) in ``space``."""
+        """Recolor ``image``, (B, 3, H, W) in ``space``."""
         raise NotImplementedError
 
     def table(self, rows: Rows, full: tuple[int, int], guide: Guide, mask: Rows | None) -> Table | None:

@@ -114,7 +114,7 @@ def monge_kantorovich_map(image: Reference, references: tuple[Reference, ...], n
 
     .. math:: A = \Sigma_s^{-1/2} (\Sigma_s^{1/2} \Sigma_r \Sigma_s^{1/2})^{1/2} \Sigma_s^{-1/2}
 
-    Pitié and Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer" (2007).
+    Pitié and Kokaram, "The Linear Monge-Kantorovitch Linear Color Mapping for Example-Based Color Transfer" (2007).
     It is the optimal transport between two normal distributions.
 
     Args:

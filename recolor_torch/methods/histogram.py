@@ -130,7 +130,7 @@ def _is_gray(image: Tensor) -> Tensor:
 
 
 class HistogramTransfer(Recolorizer):
-    """Colour by histogram from one or more references: instant, no weights needed.
+    """Color by histogram from one or more references: instant, no weights needed.
 
     Args:
         mode: ``auto`` is ``chroma`` for gray targets and ``monge`` for colored ones. ``chroma`` gives
@@ -144,7 +144,7 @@ class HistogramTransfer(Recolorizer):
         rank: with ``chroma``, look chroma up by the rank of a luminance instead of its value; for
             pictures of very different exposure.
         smoothing: with ``chroma``, width of the Gauss filter over the table, in levels of 255.
-        restore: with ``yuv`` and ``lab``, how colours outside the gamut come back: ``report`` scales
+        restore: with ``yuv`` and ``lab``, how colors outside the gamut come back: ``report`` scales
             each channel over the whole picture, ``gamut`` reduces chroma pixel by pixel.
         edge_threshold: leave pixels whose edge probability is at least this out of the statistics of
             target and references (report, 2.3), as 0.2; all pixels count without it.
@@ -177,7 +177,7 @@ class HistogramTransfer(Recolorizer):
         self.whole_batches = mode in ("chroma", "rgb", "yuv")
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
-        """Transfer the colours of ``guide.references`` to ``image``, (B, 3, H, W), in ``space``."""
+        """Transfer the colors of ``guide.references`` to ``image``, (B, 3, H, W), in ``space``."""
         self.require(guide)
         mask, references, counted = guide.target_mask, guide.references, None
         if self.edge_threshold is not None:
@@ -311,7 +311,7 @@ class HistogramTransfer(Recolorizer):
         return free if mask is None else free * (mask > 0.5)
 
     def _cube(self, mode: Mode, image: Tensor, references: tuple[Reference, ...], counted: Tensor | None) -> str:
-        """The table that colours the first of this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
+        """The table that colors the first of this batch, as a ``.cube`` file; of ``yuv`` and ``lab`` the RGB part."""
         if mode == "chroma":
             return ChromaTable(fit_chroma_table(self._in_yuv(references), self.smoothing).values[:1]).to_cube()
         if mode in MAP_OF:

@@ -1,4 +1,4 @@
-"""Colour without any guidance, or with some points: a network trained on photographs."""
+"""Color without any guidance, or with some points: a network trained on photographs."""
 
 from typing import ClassVar, Literal, get_args
 
@@ -169,7 +169,7 @@ class NetworkColorization(Recolorizer):
         return "none" if self.network == "near_infrared" else keep
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
-        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        """Color ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
         check_image(image, "image", channels=3)
         luminance = image[:, :1]
         hints = mask = None

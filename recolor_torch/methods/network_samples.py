@@ -1,4 +1,4 @@
-"""Several plausible colourings from one distribution."""
+"""Several plausible colorings from one distribution."""
 
 import math
 
@@ -16,7 +16,7 @@ def coherent_noise(count: int, seed: int = 0) -> list[Tensor]:
     r"""Noise to be added to the logits of 313 bins, (1, 313, 1, 1) for each of ``count`` samples.
 
     The bin with the largest sum of logit and Gumbel noise is a draw from the distribution. Here all places of a
-    picture share the noise, so that places with like distributions get like colours: every place is a fair draw
+    picture share the noise, so that places with like distributions get like colors: every place is a fair draw
     (were the noise independent between bins), and the picture is of one piece. The noise of bins that are near each
     other in ab is alike, by a Gauss function; a temperature then softens the choice.
 

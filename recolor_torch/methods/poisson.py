@@ -1,4 +1,4 @@
-"""Poisson merging (report, section 3.1): given colours spread through the gradients of the target."""
+"""Poisson merging (report, section 3.1): given colors spread through the gradients of the target."""
 
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ def merge_poisson(
         target: (B, C, H, W).
         values: (B or 1, C, H, W), read where ``mask`` is over one half; they come back there exactly.
         mask: (B or 1, 1, H, W).
-        lam: weight of the gradients against the values; the larger, the farther a given colour spreads.
+        lam: weight of the gradients against the values; the larger, the farther a given color spreads.
         order: 1 keeps gradients, 2 Laplacians.
         tolerance: largest error of the solve, in 8-bit levels.
 
@@ -49,13 +49,13 @@ MOST_LAMBDA = 1e12
 
 
 class PoissonMerging(Recolorizer):
-    """Spread the colours of hints evenly in R, G and B, keeping the gradients of the target.
+    """Spread the colors of hints evenly in R, G and B, keeping the gradients of the target.
 
-    A given colour spreads in all directions alike, across edges too: the report's first method, which
+    A given color spreads in all directions alike, across edges too: the report's first method, which
     ``levin`` improves on. The hints' chroma counts; their luminance is the target's.
 
     Args:
-        lam: weight of the gradients, 0 to 1e10: the larger, the farther colours spread (about its root, in pixels).
+        lam: weight of the gradients, 0 to 1e10: the larger, the farther colors spread (about its root, in pixels).
         order: 1 keeps gradients, 2 Laplacians.
         tolerance: largest error of the solve, in 8-bit levels.
     """

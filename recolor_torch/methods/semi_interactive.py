@@ -1,4 +1,4 @@
-"""A reference's colours where they fit, or a network's, corrected by a person's strokes."""
+"""A reference's colors where they fit, or a network's, corrected by a person's strokes."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, get_args
@@ -65,7 +65,7 @@ def spread_with_prior(
 def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tensor, confidence: Tensor) -> Tensor:
     """How far the hints bear the prior out, by cross-validation: (B, 1, 1, 1), one of ``STRENGTHS``.
 
-    At a small size, a part of the hints is left out, the picture is coloured from the others and the prior, and
+    At a small size, a part of the hints is left out, the picture is colored from the others and the prior, and
     the result is compared with what was left out; each part in turn, for each strength. A prior from a wrong
     reference loses against propagation alone and is dropped.
 
@@ -85,9 +85,9 @@ def choose_strength(luminance: Tensor, hints: Tensor, mask: Tensor, prior: Tenso
 
 
 class SemiInteractive(Recolorizer):
-    """Colours from references, corrected by hints: pixels with a hint have its chroma exactly.
+    """Colors from references, corrected by hints: pixels with a hint have its chroma exactly.
 
-    A reference method colours the picture, and what its result lacks at the hints spreads from them until it fades.
+    A reference method colors the picture, and what its result lacks at the hints spreads from them until it fades.
     Beside it stands what the network makes of the hints alone: both are mixed by how well the reference matches and by
     which of the two the hints bear out, see ``judge``. Without a reference the network is all there is. With
     another method than ``correspondence`` its result is the prior of a propagation in which the hints are fixed, and
@@ -186,7 +186,7 @@ class SemiInteractive(Recolorizer):
         return {"transfer": type(method).__name__, **method.provenance(), **network}
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
-        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        """Color ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
         self.require(guide)
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)

@@ -1,4 +1,4 @@
-"""Wavelet merging: coarse colours from the reference at the same place, fine ones from the target (report, 2.2)."""
+"""Wavelet merging: coarse colors from the reference at the same place, fine ones from the target (report, 2.2)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -155,7 +155,7 @@ def place_references(target: Tensor, references: tuple[Reference, ...]) -> Tenso
         share = torch.full_like(r.image[:, :1], r.weight) if r.mask is None else r.mask * r.weight
         colors = colors + _resize(r.image * share, size)
         shares = shares + _resize(share.expand(r.image.shape[0], -1, -1, -1), size)
-    # Bicubic resizing rings around masks: a share near 0 would blow its colour up.
+    # Bicubic resizing rings around masks: a share near 0 would blow its color up.
     covered = shares > 1e-3 * total_weight(references)
     return torch.where(covered, colors / torch.where(covered, shares, 1), target)
 
@@ -175,7 +175,7 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class WaveletMerging(Recolorizer):
-    """Take coarse colours from the reference at the same place of the picture, fine ones from the target.
+    """Take coarse colors from the reference at the same place of the picture, fine ones from the target.
 
     Meant for references with the layout of the target: another frame or view of a scene.
 
@@ -183,7 +183,7 @@ class WaveletMerging(Recolorizer):
         schedule: share of the target in each level, coarsest first: numbers in [0, 1], or ``hard:d`` (d components,
             the first 0, the rest 1), or ``linear:a,s`` (a + i s, at most 1).
         channels: what is merged: ``rgb``, all of Y, U and V, or ``uv`` alone, which leaves the target's luminance.
-        match: colour the target by histogram before merging: ``chroma`` (mean chroma of each luminance), ``rgb`` (the
+        match: color the target by histogram before merging: ``chroma`` (mean chroma of each luminance), ``rgb`` (the
             report's look-up table), ``yuv`` (RGB and then Y, U, V), or ``none``.
         transform: ``stationary`` treats all pixels alike; ``dwt`` is the report's and shows squares.
         wavelet: a discrete wavelet of PyWavelets by name, such as haar, db2, sym4 or bior2.2.

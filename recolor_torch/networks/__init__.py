@@ -1,4 +1,4 @@
-"""Networks that colour a picture: plain modules, without training."""
+"""Networks that color a picture: plain modules, without training."""
 
 from recolor_torch.networks.discriminator import Discriminator
 from recolor_torch.networks.estimate import Estimate

@@ -1,4 +1,4 @@
-"""Tells true colours of a gray picture from made-up ones."""
+"""Tells true colors of a gray picture from made-up ones."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from recolor_torch.color.scaling import chroma_to_unit, luminance_to_unit
 class Discriminator(nn.Module):
     """Convolutions with batch normalisation from luminance and chroma to a verdict for each patch.
 
-    It is conditional: it sees the gray picture that the colours are for. The layers are those of DCGAN's
+    It is conditional: it sees the gray picture that the colors are for. The layers are those of DCGAN's
     discriminator (Radford, Metz, Chintala 2016: strides in place of pooling, no normalisation in the first layer) with
     the patch-wise end of Isola et al. (2017).
 

@@ -42,7 +42,7 @@ class EightBlockNet(nn.Module):
             *_convolutions((256, 256, 256)),
             nn.Conv2d(256, BINS, 1),
         )
-        # The mean colour of the distribution as a convolution. It is no part of what is learned.
+        # The mean color of the distribution as a convolution. It is no part of what is learned.
         self.model_out = nn.Conv2d(BINS, 2, 1, bias=False).requires_grad_(False)
         self.model_out.weight.copy_(ab_to_unit(ab_bins()).T[..., None, None])
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 
 
 def srgb_profile() -> bytes:
-    """Bytes of an sRGB profile, to tag files whose own profile does not fit the colours written."""
+    """Bytes of an sRGB profile, to tag files whose own profile does not fit the colors written."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

@@ -1,4 +1,4 @@
-"""A picture file to its pixels as they are stored: all bits, no colour conversion but CMYK's."""
+"""A picture file to its pixels as they are stored: all bits, no color conversion but CMYK's."""
 
 import os
 from collections.abc import Callable
@@ -166,8 +166,8 @@ def _read_odd_tiff(image: OddTiff, notes: list[str]) -> tuple[np.ndarray, np.nda
     values = image.read()
     floating = values.dtype.kind == "f"
     top = 1.0 if floating else float(np.iinfo(values.dtype).max)
-    colour, n = values[..., : image.colours], image.colours
-    pixels = spread_floats(colour, notes) if floating else spread(colour, top)
+    color, n = values[..., : image.colors], image.colors
+    pixels = spread_floats(color, notes) if floating else spread(color, top)
     if not floating and values.dtype.itemsize > 2:
         notes.append(ROUNDED.format("32-bit values"))
     if not image.has_alpha:
@@ -188,7 +188,7 @@ def _read_cmyk(image: Image.Image, profile: bytes | None, notes: list[str]) -> n
 
 
 def _split_alpha(pixels: np.ndarray, key: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colour, and alpha from a fourth (or second) channel or from the one colour that is transparent."""
+    """Color, and alpha from a fourth (or second) channel or from the one color that is transparent."""
     channels = pixels.shape[2]
     if channels in (2, 4):
         return pixels[..., : channels - 1], pixels[..., channels - 1]

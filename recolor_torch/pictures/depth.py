@@ -1,6 +1,6 @@
 """All bits of a picture's channels, where Pillow alone would keep 8.
 
-Pillow unpacks 16-bit colour by keeping one byte of two. It takes the first byte with the raw mode of
+Pillow unpacks 16-bit color by keeping one byte of two. It takes the first byte with the raw mode of
 big-endian data and the second with that of little-endian data, so decoding twice gives both: its
 decoders, error checks and all compressions serve, and nothing is lost.
 """
@@ -24,7 +24,7 @@ def raw_mode(image: Image.Image) -> str:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether a picture that is open and not loaded stores colour that ``read_16_bits`` can read."""
+    """Whether a picture that is open and not loaded stores color that ``read_16_bits`` can read."""
     if image.format == "PPM":
         return image.mode == "RGB" and _ppm_maximum(image) > 255
     layout, _, order = raw_mode(image).partition(";")
@@ -71,9 +71,9 @@ def _set_raw_mode(image: Any, mode: str) -> None:
     ]
 
 
-def divide_by_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours of (H, W, C) uint16 that were stored multiplied by ``alpha``, (H, W)."""
-    restored = colour * (65535 / np.maximum(alpha, 1).astype(np.float64))[..., None]
+def divide_by_alpha(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colors of (H, W, C) uint16 that were stored multiplied by ``alpha``, (H, W)."""
+    restored = color * (65535 / np.maximum(alpha, 1).astype(np.float64))[..., None]
     whole: np.ndarray = np.rint(restored).clip(0, 65535).astype(np.uint16)
     return whole
 

@@ -30,9 +30,9 @@ def write_png(
     """Write a PNG of (H, W, 1 to 4) uint8 or uint16 pixels: gray, gray and alpha, RGB, RGBA."""
     raster = as_raster(pixels)
     height, width, channels = raster.shape
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
-    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.dtype.itemsize * 8, colour, 0, 0, 0))
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, raster.dtype.itemsize * 8, color, 0, 0, 0))
     if icc:
         _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
     if dpi:

@@ -76,7 +76,7 @@ def write_tiff(
             279: long_field(order, *sizes),
         }
     if channels in (2, 4):
-        fields[338] = short_field(order, 2)  # alpha, colours not multiplied by it
+        fields[338] = short_field(order, 2)  # alpha, colors not multiplied by it
     if dpi:
         fields |= {282: _rational(order, dpi[0]), 283: _rational(order, dpi[1]), 296: short_field(order, 2)}
     if not {282, 283} <= set(fields):  # baseline TIFF asks for a resolution: square pixels of no size

@@ -1,11 +1,11 @@
-"""ICC profiles: a picture's own colours to sRGB for the work, and back for the file.
+"""ICC profiles: a picture's own colors to sRGB for the work, and back for the file.
 
 Profiles that are a matrix and three curves (Display P3, Adobe RGB, most cameras and screens) and gray
 profiles that are one curve are computed here in float, exactly as ICC.1:2022 F.3 says, because
 littleCMS through Pillow works at 8 bits. Profiles made of tables (``A2B0``: printers, CMYK) go through
 littleCMS in :mod:`recolor_torch.pictures.cms`.
 
-Colours outside sRGB are clipped, once, at the end of the way to sRGB.
+Colors outside sRGB are clipped, once, at the end of the way to sRGB.
 """
 
 import struct
@@ -98,7 +98,7 @@ def parse_profile(data: bytes) -> Profile:
     """Read an ICC profile.
 
     Raises:
-        ProfileError: the bytes are cut short, contradict themselves, or describe no picture's colours.
+        ProfileError: the bytes are cut short, contradict themselves, or describe no picture's colors.
     """
     try:
         with np.errstate(all="ignore"):  # what is not finite is found below
@@ -115,7 +115,7 @@ def parse_profile(data: bytes) -> Profile:
 def _check_way_back(profile: Profile) -> None:
     """Raise where the 256 levels of a channel do not come back, or grays are not gray enough to stay in sRGB.
 
-    Colours outside sRGB are clipped and do not come back either, but grays are never among them.
+    Colors outside sRGB are clipped and do not come back either, but grays are never among them.
     """
     levels = np.linspace(0, 1, 256)
     for curve in profile.curves:
@@ -139,7 +139,7 @@ def _parse(data: bytes) -> Profile:
         raise ProfileError("the profile has no ICC header")
     space = {b"RGB ": "rgb", b"GRAY": "gray", b"CMYK": "cmyk"}.get(data[16:20])
     if space is None:
-        raise ProfileError(f"the profile is for {data[16:20]!r} colours")
+        raise ProfileError(f"the profile is for {data[16:20]!r} colors")
     tags = _tags(data)
     if b"A2B0" in tags or b"A2B1" in tags or space == "cmyk":
         return Profile(data, space)
@@ -151,7 +151,7 @@ def _parse(data: bytes) -> Profile:
     columns = [struct.unpack(">3i", _need(tags, name)[8:20]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     matrix = np.array(columns, dtype=np.float64).T / 65536
     if abs(np.linalg.det(matrix)) < 1e-4 or matrix[1].sum() < 0.5:
-        raise ProfileError("the profile's primaries are not three colours")
+        raise ProfileError("the profile's primaries are not three colors")
     return Profile(data, space, curves, matrix, _is_srgb(curves, matrix))
 
 
@@ -234,10 +234,10 @@ def _invert_table(table: np.ndarray, y: Tensor) -> Tensor:
 
 
 def to_srgb(pixels: np.ndarray, profile: Profile, image: Tensor) -> None:
-    """Fill ``image`` with the sRGB values of ``pixels``; colours outside sRGB are clipped to it.
+    """Fill ``image`` with the sRGB values of ``pixels``; colors outside sRGB are clipped to it.
 
     Args:
-        pixels: (H, W, 1 or 3), uint8 or uint16, in the colours of ``profile`` (matrix or gray).
+        pixels: (H, W, 1 or 3), uint8 or uint16, in the colors of ``profile`` (matrix or gray).
         profile: a gray profile goes with one channel; an RGB one with one or three.
         image: (1, 3, H, W) float32, written.
     """

@@ -1,4 +1,4 @@
-"""What a PNG says of its colours without an ICC profile: cICP, and gamma with chromaticities, as a profile.
+"""What a PNG says of its colors without an ICC profile: cICP, and gamma with chromaticities, as a profile.
 
 PNG (third edition), 4.3: cICP comes before iCCP, iCCP before sRGB, and sRGB before gAMA and cHRM. The numbers of cICP
 are those of ITU-T H.273.
@@ -70,7 +70,7 @@ def _is_known(code: tuple[int, ...]) -> bool:
 
 
 def png_profile(image: Any, icc: bytes | None, notes: list[str]) -> bytes | None:
-    """The profile that a PNG's colours go by: ``icc`` or what its other chunks say; None for sRGB.
+    """The profile that a PNG's colors go by: ``icc`` or what its other chunks say; None for sRGB.
 
     Args:
         image: open and not loaded.
@@ -127,7 +127,7 @@ def matrix_profile(chromaticities: Chromaticities, curve: tuple[float, ...]) -> 
         curve: a gamma alone, or g, a, b, c, d of ``(a x + b)^g`` for x >= d and ``c x`` below.
 
     Raises:
-        ValueError: the primaries are not three colours.
+        ValueError: the primaries are not three colors.
     """
     xy = np.array(chromaticities, dtype=np.float64).reshape(4, 2)
     if (xy[:, 1] <= 1e-3).any():

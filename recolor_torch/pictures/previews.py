@@ -12,7 +12,7 @@ ptx pxn r3d raf raw rw2 rwl rwz sr2 srf srw x3f
 """
 RAW_SUFFIXES = frozenset(f".{name}" for name in _RAW.split())
 _SUBFILE, _SUBDIRECTORIES, _DNG_VERSION, _PHOTOMETRIC = 254, 330, 50706, 262
-_SENSOR = (32803, 34892)  # a colour filter array, and linear raw
+_SENSOR = (32803, 34892)  # a color filter array, and linear raw
 RAW = "this is a camera's raw file, of which only a preview could be read: develop it to a TIFF or JPEG first"
 
 

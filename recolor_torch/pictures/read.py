@@ -38,7 +38,7 @@ class Picture:
 
     Args:
         image: (1, 3, H, W) float32, sRGB in [0, 1].
-        alpha: (1, 1, H, W) float32 in [0, 1], or None where the file has none. Colour is not multiplied by it.
+        alpha: (1, 1, H, W) float32 in [0, 1], or None where the file has none. Color is not multiplied by it.
         info: what the header said.
         icc: the file's RGB profile, which the writer converts back to; None where there was none, or
             where it does not fit RGB (gray, CMYK).
@@ -199,7 +199,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
         max_pixels: refuse pictures with more pixels than this.
 
     Returns:
-        The picture, upright. Colours outside sRGB are clipped to it.
+        The picture, upright. Colors outside sRGB are clipped to it.
 
     Raises:
         PictureError: one sentence with the file and the cause.

@@ -1,6 +1,6 @@
 """TIFF files that Pillow cannot read or would read wrongly, through tifffile.
 
-Those are 16-bit channels stored in planes, 16-bit gray with alpha, colour in floating point or 32 bits, and
+Those are 16-bit channels stored in planes, 16-bit gray with alpha, color in floating point or 32 bits, and
 half or double precision. Everything else goes through Pillow, whose libtiff knows every compression.
 """
 
@@ -28,7 +28,7 @@ else:
 
 
 _MAGIC = (b"II\x2a\x00", b"MM\x00\x2a", b"II\x2b\x00", b"MM\x00\x2b")
-_COLOURS = {0: "gray", 1: "gray", 2: "rgb"}
+_COLORS = {0: "gray", 1: "gray", 2: "rgb"}
 # Size, samples, rows a strip, planes, and size of a tile.
 _LAYOUT = (256, 257, 277, 278, 284, 322, 323)
 _SILENT = threading.local()
@@ -78,7 +78,7 @@ class OddTiff:
         self.page = page
         self.exif = exif
         self.size = (page.imagewidth, page.imagelength)
-        self.mode = _COLOURS[page.photometric]
+        self.mode = _COLORS[page.photometric]
         self.info: dict[str, object] = {"icc_profile": exif.get(34675)}
         inch = {2: 1.0, 3: 2.54}.get(exif.get(296, 2))
         if inch and 282 in exif and 283 in exif:
@@ -113,19 +113,19 @@ class OddTiff:
         return values
 
     @property
-    def colours(self) -> int:
-        """Channels that are colour; one more is alpha, others mean nothing here."""
+    def colors(self) -> int:
+        """Channels that are color; one more is alpha, others mean nothing here."""
         return 3 if self.mode == "rgb" else 1
 
     @property
     def has_alpha(self) -> bool:
-        """Whether the channel after the colours is alpha."""
+        """Whether the channel after the colors is alpha."""
         extra = tuple(self.page.extrasamples)
         return bool(extra) and extra[0] in (1, 2)
 
     @property
     def is_multiplied(self) -> bool:
-        """Whether colours are stored multiplied by alpha."""
+        """Whether colors are stored multiplied by alpha."""
         return self.has_alpha and self.page.extrasamples[0] == 1
 
 
@@ -190,7 +190,7 @@ def _open(tiff: tifffile.TiffFile, file: IO[bytes]) -> OddTiff | None:
 
 
 def _is_odd(page: tifffile.TiffPage) -> bool:
-    if page.photometric not in _COLOURS or page.dtype is None:
+    if page.photometric not in _COLORS or page.dtype is None:
         return False
     bits, kind, samples = page.dtype.itemsize * 8, page.dtype.kind, page.samplesperpixel
     apart = page.planarconfig == 2 and samples > 1

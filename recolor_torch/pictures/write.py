@@ -1,7 +1,7 @@
 """Images to picture files, in the form that the input's file had.
 
 Bit depth, alpha, EXIF, resolution and RGB profile of the input come back; JPEG is written at quality
-95 without colour subsampling, lossless formats stay lossless.
+95 without color subsampling, lossless formats stay lossless.
 """
 
 import os
@@ -126,7 +126,7 @@ def copy_unchanged(
     """Write the source's own pixels: the file's bytes where the format stays, else the stored pixels.
 
     To a lossless format that holds the depth, pixels are the same bit for bit, in the source's own
-    colours with its profile.
+    colors with its profile.
 
     Returns:
         What of ``like`` the format cannot hold, a sentence each.
@@ -181,7 +181,7 @@ def _quantised(
     profile: Profile | None,
     keeper: Keeper | None,
 ) -> Iterator[np.ndarray]:
-    """Bands of pixels for the file, (h, W, 3 or 4), in the colours of ``profile``."""
+    """Bands of pixels for the file, (h, W, 3 or 4), in the colors of ``profile``."""
     top = 0
     for band in bands:
         if isinstance(band, np.ndarray):
@@ -200,7 +200,7 @@ def _quantised(
 
 
 def _in_profile(band: Tensor, dtype: np.dtype, profile: Profile | None) -> np.ndarray:
-    """Integers (h, W, 3) in the colours of ``profile`` for sRGB values (3, h, W)."""
+    """Integers (h, W, 3) in the colors of ``profile`` for sRGB values (3, h, W)."""
     band = band.to(device="cpu", dtype=torch.float32)
     if profile is not None and profile.matrix is not None and not profile.is_srgb:
         band = from_srgb(band.nan_to_num(0.0).clamp(0, 1), profile)
@@ -227,7 +227,7 @@ def _apply_tables(pixels: np.ndarray, profile: Profile) -> None:
 
 
 def _has_way_back(profile: Profile) -> bool:
-    """Whether the tables of a profile lead from sRGB to its colours too."""
+    """Whether the tables of a profile lead from sRGB to its colors too."""
     try:
         convert_with_cms(Image.new("RGB", (1, 1)), None, profile.data)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -297,7 +297,7 @@ def _write_with_pillow(
         options |= {"extra": photoshop_segment(texts.iptc)} if texts.iptc else {}
     elif format == "WEBP":
         options |= {"lossless": lossless, "quality": 0 if lossless else 95, "method": 0 if lossless else 4}
-        options["exact"] = True  # colour under full transparency stays
+        options["exact"] = True  # color under full transparency stays
     # By way of memory: written straight to a full disk, Pillow's JPEG is cut short without an error.
     with file_in_memory() as encoded:
         _image(as_raster(pixels)).save(encoded, format, **options)

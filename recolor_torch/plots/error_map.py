@@ -1,4 +1,4 @@
-"""Maps of colour differences as pictures."""
+"""Maps of color differences as pictures."""
 
 import matplotlib as mpl
 import torch
@@ -33,5 +33,5 @@ def paint_errors(difference: Tensor, top: float = TOP) -> Tensor:
 
 
 def color_table() -> list[tuple[float, float, float, float]]:
-    """The colours of a map from dark to bright, RGBA in [0, 1]."""
+    """The colors of a map from dark to bright, RGBA in [0, 1]."""
     return [tuple(color) for color in mpl.colormaps[COLORS](range(256)).tolist()]

@@ -91,7 +91,7 @@ def plot_wavelet(pyramid: Pyramid, title: str | None = None) -> Figure:
     faint ones raised; mid-gray is 0.
 
     Args:
-        pyramid: from ``dwt2``; the first sample is drawn, in colour where it has three channels.
+        pyramid: from ``dwt2``; the first sample is drawn, in color where it has three channels.
         title: above the picture.
     """
     block = _stretch(pyramid.approximation[:1])

@@ -45,7 +45,7 @@ def plot_hints(target: Tensor | None, hints: Tensor, mask: Tensor, caption: str 
 def draw_hints(target: Tensor | None, hints: Tensor, mask: Tensor) -> Tensor:
     """The hints over the faded target, sRGB (1, 3, H, W); arguments as for ``plot_hints``."""
     gray = rgb_to_luminance(hints if target is None else target)
-    # Chroma counts and luminance does not: drawn at a middle luminance, every hint shows its colour.
+    # Chroma counts and luminance does not: drawn at a middle luminance, every hint shows its color.
     drawn = fit_gamut(0.3 + 0.4 * gray, rgb_to_yuv(hints)[:, 1:])
     faded = (0.65 + 0.35 * gray if target is not None else torch.full_like(gray, 0.85)).expand_as(hints)
     return torch.where(mask > 0.5, drawn, faded)

@@ -151,7 +151,7 @@ class Page:
         self._parts.append(f'<div class="plots">{figures}</div>')
 
     def bar(self, colors: Sequence[str], low: str, high: str) -> None:
-        """A scale of colours from low to high, with words at its ends."""
+        """A scale of colors from low to high, with words at its ends."""
         gradient = ",".join(colors)
         self._parts.append(
             f'<p class="note">{_text(low)} <span style="display:inline-block;width:16em;height:.9em;vertical-align:'

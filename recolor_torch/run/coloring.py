@@ -191,7 +191,7 @@ def _noted(picture: Picture, notes: list[str]) -> Picture:
 
 def _if_gray(given: bool) -> str:
     reason = "what was given does not fit it" if given else "give it some points"
-    return f"the result has hardly any colour: {reason}."
+    return f"the result has hardly any color: {reason}."
 
 
 def _of_sample(stage: Tensor | str, index: int) -> Tensor | str:

@@ -38,8 +38,8 @@ class Job:
         info: what the target's header says, or None where it could not be read.
         references: reference pictures, with ``weights`` and ``reference_masks`` (each possibly None).
         found: the references come from a gallery, and no person chose them.
-        target_mask: picture that is white where the target is to be recoloured.
-        hints: file of given colours.
+        target_mask: picture that is white where the target is to be recolored.
+        hints: file of given colors.
         linked: pictures that links of the hints name beside the references.
         links: whether the hints have links.
         text: colors for things.
@@ -141,7 +141,7 @@ def make_plan(
             "choose another output, or replace it with --overwrite."
         )
     if sequence and plan.jobs:
-        return Plan(jobs, kept=plan.kept)  # a clip is coloured as a whole
+        return Plan(jobs, kept=plan.kept)  # a clip is colored as a whole
     return plan
 
 

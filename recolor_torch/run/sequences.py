@@ -1,4 +1,4 @@
-"""The frames of a clip in windows, for methods that carry colour from frame to frame."""
+"""The frames of a clip in windows, for methods that carry color from frame to frame."""
 
 from recolor_torch.errors import UsageError
 from recolor_torch.run.batches import BatchDataset
@@ -26,7 +26,7 @@ class SequenceDataset(BatchDataset):
 
 
 def clip_windows(jobs: list[Job], batch_size: int, batch_megapixels: float) -> list[list[Job]]:
-    """Frames in windows that end at hinted frames where they can: between two such, colour comes from both sides.
+    """Frames in windows that end at hinted frames where they can: between two such, color comes from both sides.
 
     The first window reaches to the first hinted frame.
 

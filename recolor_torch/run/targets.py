@@ -21,7 +21,7 @@ _JSON = (".jsonl", ".ndjson", ".json")
 
 @dataclass(frozen=True)
 class Target:
-    """A picture to recolour.
+    """A picture to recolor.
 
     Args:
         path: the file.

@@ -14,11 +14,11 @@ from recolor_torch.training.data import batches_done
 
 
 class AdversarialTraining(ColorizationTraining):
-    """Trains a network to please a discriminator too, which learns to tell its colours from true ones.
+    """Trains a network to please a discriminator too, which learns to tell its colors from true ones.
 
-    The generator is fed the gray picture in place of noise, the discriminator sees the gray picture beside the colours
+    The generator is fed the gray picture in place of noise, the discriminator sees the gray picture beside the colors
     (report, 4.1.3); the losses are the discriminator's own and the non-saturating one. The losses of
-    ``ColorizationTraining`` hold the colours near the truth.
+    ``ColorizationTraining`` hold the colors near the truth.
 
     Args:
         network: the generator, which must have a regression head.
@@ -34,7 +34,7 @@ class AdversarialTraining(ColorizationTraining):
         mix: of the rebalancing of the cross entropy.
         average: decay of the moving average of the generator, per step.
         hints: how points are simulated; without it there are none.
-        bins: file of scripts/training/bin_statistics.py; without it the colours are counted on 2000 of the pictures.
+        bins: file of scripts/training/bin_statistics.py; without it the colors are counted on 2000 of the pictures.
         seed: of points and noise.
     """
 

@@ -34,9 +34,9 @@ VALIDATED_POINTS = (0, 10)
 
 
 class ColorizationTraining(pl.LightningModule):
-    """Trains a network on photographs without their colour, and with points of it.
+    """Trains a network on photographs without their color, and with points of it.
 
-    The loss is the cross entropy of the distribution over 313 ab bins, with rare colours weighted up (Zhang et al.
+    The loss is the cross entropy of the distribution over 313 ab bins, with rare colors weighted up (Zhang et al.
     2016), plus a Huber loss of the chroma. An exponential moving average of the network is validated and kept.
 
     Args:
@@ -59,7 +59,7 @@ class ColorizationTraining(pl.LightningModule):
         tone: luminance is raised to a power drawn from 1 / (1 + tone) to 1 + tone.
         hints: how points are simulated; without it there are none.
         start: file of weights that the network starts from.
-        bins: file of scripts/training/bin_statistics.py; without it the colours are counted on 2000 of the pictures.
+        bins: file of scripts/training/bin_statistics.py; without it the colors are counted on 2000 of the pictures.
         seed: of points and noise.
     """
 
@@ -110,7 +110,7 @@ class ColorizationTraining(pl.LightningModule):
         return self.averaged(luminance, hints, mask)
 
     def on_fit_start(self) -> None:
-        """Count the colours of the training pictures, unless a checkpoint brought the counts.
+        """Count the colors of the training pictures, unless a checkpoint brought the counts.
 
         Raises:
             UsageError: the weights have 16 bits, in which steps of the optimizer and of the moving average are lost.
@@ -130,7 +130,7 @@ class ColorizationTraining(pl.LightningModule):
             return read_counts(self.bins)
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, TrainingDataModule):
-            raise UsageError("The colours are counted on a TrainingDataModule, got another data module.")
+            raise UsageError("The colors are counted on a TrainingDataModule, got another data module.")
         return torch.as_tensor(sum(count_bins(quarter_ab(self.pictures(p))) for p in data.samples(2000)))
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
@@ -173,7 +173,7 @@ class ColorizationTraining(pl.LightningModule):
         return number // 2 % 2, number % 2
 
     def loss(self, estimate: Estimate, image: Tensor) -> Tensor:
-        """Classification and regression against the colours of ``image``; logs them."""
+        """Classification and regression against the colors of ``image``; logs them."""
         loss = torch.zeros((), device=self.device)
         if estimate.logits is not None and self.classification > 0:
             ab = quarter_ab(image)
@@ -334,7 +334,7 @@ def read_counts(path: str | Path) -> Tensor:
 
 
 def quarter_ab(image: Tensor) -> Tensor:
-    """a and b of an sRGB picture at a quarter of its side, by the mean colour of each 4 x 4 pixels."""
+    """a and b of an sRGB picture at a quarter of its side, by the mean color of each 4 x 4 pixels."""
     return rgb_to_lab(F.avg_pool2d(image, 4, ceil_mode=True))[:, 1:]
 
 

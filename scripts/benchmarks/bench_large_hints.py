@@ -1,6 +1,6 @@
 """Large pictures with hints: a full solve, a smaller working size with chroma enlarged, or a warm start from it.
 
-The picture is a mosaic of different photographs at native resolution; hints are patches of true colour. Ways:
+The picture is a mosaic of different photographs at native resolution; hints are patches of true color. Ways:
 `full`, the solve at full size; `WxH + bicubic`, a solve at a working size whose chroma is enlarged; `... + guided`,
 the same enlarged by a joint bilateral filter on luminance (Kopf et al. 2007); `... + fine`, the same as the start
 of a solve at full size with a loose confidence in it. Seconds are the median of the repetitions.

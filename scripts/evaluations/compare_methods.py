@@ -3,8 +3,8 @@ r"""All methods over pairs and scribbles: quality, speed, memory, what each need
     python -m scripts.evaluations.compare_methods ../shared/data OUT [--methods a,b] [--side 256] [--points 10] \
         [--groups ...]
 
-DATA has pairs/manifest.json and scribbles/manifest.json. On the pairs whose target has true colours every method
-colours the same gray targets: from the pair's reference, from 10 true points, or from both, as it needs. OUT gets a
+DATA has pairs/manifest.json and scribbles/manifest.json. On the pairs whose target has true colors every method
+colors the same gray targets: from the pair's reference, from 10 true points, or from both, as it needs. OUT gets a
 report of both sets (recolor evaluate's, resumable) and table.md. Speed and memory are taken in a process of their own
 at --megapixels, one thread, CPU seconds, the median of --repeats after a first call; memory is the peak over what is
 resident after loading (Linux). The weights of VGG-19 are found as the methods find them (RECOLOR_VGG19 names a file).
@@ -37,14 +37,14 @@ from recolor_torch.resize import resize
 PAIR = "multi_view/lund_1"
 # What the pictures of the reports show, in a few words.
 FAILS = {
-    "correspondence": "where the reference has nothing like it: the colour of what looks alike",
-    "gram": "things keep no colour of their own: one palette over all",
-    "histogram": "two colours at one luminance become their mean",
-    "levin": "regions without a point take the colour of a neighbour",
-    "network": "things that may have any colour come out pale or brown",
-    "poisson": "colour crosses edges: it knows no regions",
+    "correspondence": "where the reference has nothing like it: the color of what looks alike",
+    "gram": "things keep no color of their own: one palette over all",
+    "histogram": "two colors at one luminance become their mean",
+    "levin": "regions without a point take the color of a neighbour",
+    "network": "things that may have any color come out pale or brown",
+    "poisson": "color crosses edges: it knows no regions",
     "semi_interactive": "as its reference does, where no point says otherwise",
-    "wavelet": "a reference of another layout: colours beside what they belong to",
+    "wavelet": "a reference of another layout: colors beside what they belong to",
 }
 
 
@@ -191,7 +191,7 @@ def main() -> int:
         f"side, {args.points} true points where points are needed.",
         table(pairs, methods, speed, args),
         *(
-            f"{n}, CIEDE2000 on the {e['all']['with_truth']} scribbled pictures with true colours: "
+            f"{n}, CIEDE2000 on the {e['all']['with_truth']} scribbled pictures with true colors: "
             f"{e['all']['metrics'][MAIN]['mean']:.2f}"
             for n, e in summary["results"].items()
         ),

@@ -1,12 +1,12 @@
-r"""Colour error of correspondence and of every other reference method on pairs of pictures with known colours.
+r"""Color error of correspondence and of every other reference method on pairs of pictures with known colors.
 
     python -m scripts.evaluations.eval_correspondence PAIRS [--half tune|report|all] [--side 256] [--weights VGG] \
         [--shuffled] [--grain LEVELS]
     python -m scripts.evaluations.eval_correspondence PAIRS --kinds same_kind gray_target -o SHEET.png
 
 PAIRS is a folder with ``manifest.json`` (pairs: name, kind, target, reference, has_ground_truth). The luminance of a
-target is coloured from its reference at SIDE pixels on the longer side; the result is compared with the target's own
-colours by mean CIEDE2000. Scenes alternate between two halves: settings are chosen on ``tune`` and frozen before
+target is colored from its reference at SIDE pixels on the longer side; the result is compared with the target's own
+colors by mean CIEDE2000. Scenes alternate between two halves: settings are chosen on ``tune`` and frozen before
 ``report`` is read. With ``--shuffled`` every target gets the reference of a pair half the list away, which shows
 something else. ``--grain`` adds white noise of that standard deviation (levels of 255) to the luminance of the targets,
 and to that of the truth: what is measured is the color.

@@ -1,10 +1,10 @@
-r"""Colour error of Gram transfer for each start and mode, on pairs of pictures.
+r"""Color error of Gram transfer for each start and mode, on pairs of pictures.
 
     python -m scripts.evaluations.eval_gram ../shared/data/pairs --weights FILE [--max-side 256] [--limit N] \
         [--json FILE]
 
 The folder has a ``manifest.json`` with ``pairs``: name, kind, target, reference, has_ground_truth. Printed, a line a
-variant: mean CIEDE2000 to the target's true colours (pairs without them are left out), by kind, and CPU seconds a
+variant: mean CIEDE2000 to the target's true colors (pairs without them are left out), by kind, and CPU seconds a
 picture. With --json finished variants are kept and not computed again.
 """
 

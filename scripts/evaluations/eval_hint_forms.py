@@ -1,9 +1,9 @@
-"""Which form and which constants of the Levin energy give the better colours: PSNR from a few true points.
+"""Which form and which constants of the Levin energy give the better colors: PSNR from a few true points.
 
     python -m scripts.evaluations.eval_hint_forms --pictures PHOTOS [--part report] [--scores SCORES.csv]
 
 The protocol of Zhang et al. (2017), "Real-Time User-Guided Image Colorization with Learned Deep Priors":
-256 x 256 pixels, hints of 6 x 6 pixels with their mean colour, centres drawn from a normal distribution around the
+256 x 256 pixels, hints of 6 x 6 pixels with their mean color, centres drawn from a normal distribution around the
 middle with a quarter of the size as its spread. The first line is a SciPy solve written apart from the package.
 Constants are chosen on the photographs of the part `develop`; the README reports on those of `report`, which are
 others. With --scores, every score is kept in that file, and a run that was stopped goes on where it was.

@@ -1,9 +1,9 @@
-"""Colour error of the histogram methods on pairs of pictures with known colours.
+"""Color error of the histogram methods on pairs of pictures with known colors.
 
     python -m scripts.evaluations.eval_histogram PAIRS [--kinds video multi_view] [--side 256]
 
 PAIRS is a folder with manifest.json (pairs: target, reference, kind). The luminance of a target is
-coloured from its reference; the result is compared with the target's own colours by mean CIEDE2000
+colored from its reference; the result is compared with the target's own colors by mean CIEDE2000
 (scikit-image), at SIDE pixels on the longer side (0 for full size), without any file in between.
 """
 

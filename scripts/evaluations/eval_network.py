@@ -1,4 +1,4 @@
-"""Colour without any input, measured: error, colourfulness and perceptual distance against the truth, by setting.
+"""Color without any input, measured: error, colorfulness and perceptual distance against the truth, by setting.
 
     python -m scripts.evaluations.eval_network photographs/ -o network/ --limit 96
     python -m scripts.evaluations.eval_network photographs/ -o network/ --side 512 --lpips alexnet.safetensors \
@@ -6,7 +6,7 @@
 
 Pictures are reduced to --side on the longer side (0: their own size). Writes network.csv (a line a picture and setting)
 and network.md. ``share`` is the mean chroma (of YUV) of the result over that of the truth, ``colorful`` the same ratio
-of the means of Hasler and Süsstrunk's colourfulness.
+of the means of Hasler and Süsstrunk's colorfulness.
 """
 
 import argparse
@@ -39,7 +39,7 @@ COLUMNS = ("psnr", "ciede2000", "lpips", "chroma", "colorfulness")
 def main() -> int:
     """Evaluate picture by picture, then sum up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="+", help="photographs in colour: files, folders, globs")
+    parser.add_argument("pictures", nargs="+", help="photographs in color: files, folders, globs")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
     parser.add_argument("--side", type=int, default=256, help="longer side of the pictures; 0 for their own")
     parser.add_argument("--limit", type=int, help="take only so many pictures, evenly spread")

@@ -1,7 +1,7 @@
 """PSNR against the number of given points: gray, Levin propagation, the network, and both together.
 
 The protocol is that of Zhang et al., "Real-Time User-Guided Image Colorization with Learned Deep Priors" (2017):
-pictures at 256 x 256 pixels, points as patches of 6 x 6 pixels in the mean colour of the truth there, their places
+pictures at 256 x 256 pixels, points as patches of 6 x 6 pixels in the mean color of the truth there, their places
 normal around the centre with a deviation of a quarter of the side, PSNR over R, G and B of 8-bit pictures.
 
     python -m scripts.evaluations.eval_points photographs/ -o points/
@@ -46,7 +46,7 @@ Scores = dict[tuple[str, str, int], float]
 def main() -> int:
     """Evaluate picture by picture, then sum up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", nargs="+", help="photographs in colour: files, folders, globs")
+    parser.add_argument("pictures", nargs="+", help="photographs in color: files, folders, globs")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
     parser.add_argument("--weights", help="of the network; those that come with the package without it")
     parser.add_argument("--network", default="unet", choices=["unet", "eccv16", "siggraph17"])

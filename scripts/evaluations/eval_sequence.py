@@ -1,7 +1,7 @@
-"""Colour clips of known motion from hints on a few frames; measure error and flicker.
+"""Color clips of known motion from hints on a few frames; measure error and flicker.
 
 Clips are made from photographs: a pan, a zoom, and a layer that moves over a panning ground. Hints are
-patches of true colour on the first and the last frame (or on the first alone). Compared: `sequence`
+patches of true color on the first and the last frame (or on the first alone). Compared: `sequence`
 (motion from optical flow), `no motion` (carried in place), `alone` (every frame by itself, with the hints
 of the nearest hinted frame in place), `true motion` (the same hints moved as the clip moves, every frame
 by itself). Flicker is the mean change of chroma along the true motion, in levels of 255; the truth has
@@ -64,7 +64,7 @@ def clips(args: argparse.Namespace) -> None:
         for kind, clip in clips.items():
             for where, hinted in (("first", [0]), ("first and last", [0, args.frames - 1])):
                 mask = draw_points(clip[0], hinted, args.points, seed=i)
-                for name, chroma in colour_all(clip, mask, hinted).items():
+                for name, chroma in color_all(clip, mask, hinted).items():
                     totals.setdefault((kind, where, name), []).append(measure(clip, chroma))
     print(f"{'clip':8} {'hints on':15} {'way':12} {'PSNR dB':>8} {'flicker':>8}")
     for (kind, where, name), values in totals.items():
@@ -73,7 +73,7 @@ def clips(args: argparse.Namespace) -> None:
 
 
 def video_pairs(folder: Path, side: int = 384, points: int = 60) -> None:
-    """The second of two frames, coloured from hints on the first."""
+    """The second of two frames, colored from hints on the first."""
     print(f"{'pair':20} {'gray':>8} {'alone':>8} {'no motion':>9} {'sequence':>9}   PSNR dB of the second frame")
     rows = []
     for file in sorted((folder / "video").glob("*_ref.jpg")):
@@ -81,7 +81,7 @@ def video_pairs(folder: Path, side: int = 384, points: int = 60) -> None:
         both = [read_picture(file.with_name(f"{name}_{which}.jpg")).image for which in ("ref", "target")]
         frames = torch.cat([F.interpolate(x, (side * 9 // 16, side), mode="area") for x in both])
         clip = frames, torch.zeros(2, 2, *frames.shape[-2:]), torch.zeros_like(frames[:, :1])
-        ways = colour_all(clip, draw_points(frames, [0], points, seed=0), [0])
+        ways = color_all(clip, draw_points(frames, [0], points, seed=0), [0])
         ways["gray"] = torch.zeros_like(ways["truth"])
         rows.append([measure_second(frames, ways[way]) for way in ("gray", "alone", "no motion", "sequence")])
         print(f"{name:20} {rows[-1][0]:8.2f} {rows[-1][1]:8.2f} {rows[-1][2]:9.2f} {rows[-1][3]:9.2f}", flush=True)
@@ -168,7 +168,7 @@ def draw_points(frames: Tensor, hinted: list[int], points: int, seed: int) -> Te
     return mask
 
 
-def colour_all(clip: Clip, mask: Tensor, hinted: list[int]) -> dict[str, Tensor]:
+def color_all(clip: Clip, mask: Tensor, hinted: list[int]) -> dict[str, Tensor]:
     """Chroma by each way."""
     frames, flow, valid = clip
     luminance, truth = rgb_to_luminance(frames), rgb_to_yuv(frames)[:, 1:]

@@ -1,11 +1,11 @@
-r"""Colour error and blockiness of wavelet merging on pairs of pictures, to choose and to report its default.
+r"""Color error and blockiness of wavelet merging on pairs of pictures, to choose and to report its default.
 
     python -m scripts.evaluations.eval_wavelet ../shared/data/pairs [--half tune|report|all] [--max-side 480] \
         [--json FILE]
 
 The folder has a ``manifest.json`` with ``pairs``: name, kind, target, reference, has_ground_truth. Pairs are split by
 scene into two halves: settings are chosen on ``tune`` and quoted from ``report``. Printed, a line a variant:
-CIEDE2000 to the target's true colours (mean over pairs; pairs without true colours are left out), by kind, and the
+CIEDE2000 to the target's true colors (mean over pairs; pairs without true colors are left out), by kind, and the
 blockiness over that of the target on 8, 16, 32 and 64 pixels, of the picture and of its chroma (mean, and worst pair
 of the picture).
 """
@@ -44,7 +44,7 @@ MERGES: dict[str, dict[str, object]] = {
 
 
 def load_pairs(folder: Path, half: str, max_side: int) -> list[tuple[dict[str, str], Tensor, Tensor]]:
-    """Manifest entry, target and reference of each pair with true colours in one half of the scenes."""
+    """Manifest entry, target and reference of each pair with true colors in one half of the scenes."""
     pairs = [p for p in json.loads((folder / "manifest.json").read_text())["pairs"] if p["has_ground_truth"]]
     scenes = sorted({scene(p) for p in pairs})
     wanted = {s for i, s in enumerate(scenes) if half == "all" or (i % 2 == 0) == (half == "tune")}

@@ -1,6 +1,6 @@
-"""Colour a folder of scans like one picture, from Python: the same code as ``recolor colorize``.
+"""Color a folder of scans like one picture, from Python: the same code as ``recolor colorize``.
 
-python -m scripts.examples.batch_colorize scans/ colour.jpg coloured/ [--devices 2]
+python -m scripts.examples.batch_colorize scans/ color.jpg colored/ [--devices 2]
 """
 
 import argparse

@@ -17,7 +17,7 @@ SECOND = "gray_target/exemplar_05"
 
 @figure(6, "The look-up table in R, G and B")
 def look_up_table(pictures: Pictures) -> dict[str, Figure]:
-    """A gray photograph given the R, G and B histograms of a colour photograph."""
+    """A gray photograph given the R, G and B histograms of a color photograph."""
     target, source = pictures.gray(FIRST), pictures.reference(FIRST)
     return {"": plot_strip({"target": target, "source": source, "result": match_histograms(target, source)})}
 

@@ -14,8 +14,8 @@ PHOTO = "multi_view/hill"
 
 @figure(4, "A target and a picture whose style is wanted")
 def style_pair(pictures: Pictures) -> dict[str, Figure]:
-    """The luminance of the target stays; the colours of the reference are wanted. Targets are gray photographs, or
-    photographs in other colours, whose own are dropped first unless the user keeps them."""
+    """The luminance of the target stays; the colors of the reference are wanted. Targets are gray photographs, or
+    photographs in other colors, whose own are dropped first unless the user keeps them."""
     panels = {
         "a photograph": pictures.target(STYLE),
         "its luminance, the target": pictures.gray(STYLE),
@@ -24,11 +24,11 @@ def style_pair(pictures: Pictures) -> dict[str, Figure]:
     return {"": plot_strip(panels)}
 
 
-@figure(5, "A target, a mask, and the known colours")
-def known_colours(pictures: Pictures) -> dict[str, Figure]:
-    """Colours may be known at some pixels: a mask says at which. Here they are 40 small squares of the photograph."""
+@figure(5, "A target, a mask, and the known colors")
+def known_colors(pictures: Pictures) -> dict[str, Figure]:
+    """Colors may be known at some pixels: a mask says at which. Here they are 40 small squares of the photograph."""
     color, gray = pictures.target(PHOTO), pictures.gray(PHOTO)
     _, mask = points_of(color.cpu(), 40, random_numbers(0, PHOTO))
     mask = mask.to(color)
     known = torch.where(mask > 0.5, color, 0.6 + 0.4 * rgb_to_luminance(color))
-    return {"": plot_strip({"target": gray, "mask": mask, "known colours": known})}
+    return {"": plot_strip({"target": gray, "mask": mask, "known colors": known})}

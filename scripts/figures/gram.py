@@ -85,11 +85,11 @@ def adam(pictures: Pictures) -> dict[str, Figure]:
 
 @figure(32, "From the average of target and source")
 def average(pictures: Pictures) -> dict[str, Figure]:
-    """The loss is lower, and the source stays visible as a ghost. The last panels start from the colours of the source
+    """The loss is lower, and the source stays visible as a ghost. The last panels start from the colors of the source
     placed by rank of luminance, which takes no place from it, and optimise chroma alone under the exact luminance."""
     figures = strip(pictures, FIRST)
     ways = {
-        "from colours by rank": {"start": "rank-colour"},
+        "from colors by rank": {"start": "rank-colour"},
         "chroma alone": {"start": "rank-colour", "optimize": "chroma"},
     }
     return figures | {"rank": panels_over(pictures, ways)[""]}  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def style_layers(pictures: Pictures) -> dict[str, Figure]:
 
 @figure(36, "A gray photograph")
 def gray_photograph(pictures: Pictures) -> dict[str, Figure]:
-    """There is no true colour to compare with."""
+    """There is no true color to compare with."""
     return strip(pictures, GRAY)
 
 

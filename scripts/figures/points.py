@@ -1,4 +1,4 @@
-"""Figures 18 to 24: colour from given points (report, section 3)."""
+"""Figures 18 to 24: color from given points (report, section 3)."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def edge_mask(color: Tensor, share: float = SHARE) -> Tensor:
 
 
 def known(color: Tensor, mask: Tensor) -> Tensor:
-    """The known colours on the gray picture."""
+    """The known colors on the gray picture."""
     return torch.where(mask > 0.5, color, rgb_to_luminance(color))
 
 
@@ -52,7 +52,7 @@ def named(name: str, result: Tensor, truth: Tensor) -> tuple[str, Tensor]:
 
 
 def spread(method: LevinColorization | PoissonMerging, color: Tensor, mask: Tensor) -> Tensor:
-    """The gray of ``color`` coloured from the pixels on the mask, its luminance kept."""
+    """The gray of ``color`` colored from the pixels on the mask, its luminance kept."""
     gray = rgb_to_luminance(color)
     if isinstance(method, PoissonMerging):
         chroma = rgb_to_yuv(method(gray.expand(-1, 3, -1, -1), Guide(hints=color, hint_mask=mask)))[:, 1:]
@@ -76,14 +76,14 @@ def scribbled(pictures: Pictures, name: str) -> dict[str, Tensor]:
 
 @figure(18, "Scribbles and result")
 def scribbles(pictures: Pictures) -> dict[str, Figure]:
-    """Strokes of colour on a gray photograph, spread by the equations of Levin et al. and by one σ for the whole
+    """Strokes of color on a gray photograph, spread by the equations of Levin et al. and by one σ for the whole
     picture."""
     return {"": plot_strip(scribbled(pictures, "flag"))}
 
 
 @figure(19, "A sparse mask")
 def sparse_mask(pictures: Pictures) -> dict[str, Figure]:
-    """The colour of two pixels in a hundred is known."""
+    """The color of two pixels in a hundred is known."""
     color = pictures.target(PHOTO, SMALL)
     mask = random_mask(color)
     return {"": plot_strip({"photograph": color, "mask": mask, "what is known": known(color, mask)})}
@@ -91,7 +91,7 @@ def sparse_mask(pictures: Pictures) -> dict[str, Figure]:
 
 @figure(20, "Poisson merging, λ = 0, 1, 1e3, 1e10")
 def poisson_lambda(pictures: Pictures) -> dict[str, Figure]:
-    """The mask of figure 19 in R, G and B: the larger λ, the farther a known colour spreads, across edges too."""
+    """The mask of figure 19 in R, G and B: the larger λ, the farther a known color spreads, across edges too."""
     color = pictures.target(PHOTO, SMALL)
     mask, gray = random_mask(color), rgb_to_luminance(color).expand(-1, 3, -1, -1)
     panels = dict(named(f"λ = {lam:g}", merge_poisson(gray, color, mask, lam), color) for lam in (0, 1, 1e3, 1e10))
@@ -108,10 +108,10 @@ def poisson_full(pictures: Pictures) -> dict[str, Figure]:
     return {"": plot_strip(panels, width=6)}
 
 
-@figure(22, "Edges coloured, against random points, in RGB")
+@figure(22, "Edges colored, against random points, in RGB")
 def edges_in_rgb(pictures: Pictures) -> dict[str, Figure]:
     """As many pixels known on edges as at random, merged in R, G and B with λ = 1e10. Known edges fence regions in,
-    and leave the colour within them to be guessed."""
+    and leave the color within them to be guessed."""
     return {"": plot_strip(_edges_and_points(pictures, PHOTO, {"RGB": PoissonMerging()}))}
 
 

@@ -28,7 +28,7 @@ class Pictures:
         self._read = lru_cache(maxsize=32)(self._read_file)
 
     def target(self, name: str, short_side: int | None = None) -> Tensor:
-        """The target in colour, (1, 3, H, W), brought to ``short_side`` if that is given."""
+        """The target in color, (1, 3, H, W), brought to ``short_side`` if that is given."""
         return self._sized(self._read(f"{name}_target.jpg"), short_side)
 
     def gray(self, name: str, short_side: int | None = None) -> Tensor:

@@ -31,7 +31,7 @@ INTRODUCTION = (
 CHAPTERS: dict[int, tuple[str, str]] = {
     4: (
         "What is given (section 1)",
-        "A target whose luminance is kept, and either a picture whose colours are wanted or colours at some pixels.",
+        "A target whose luminance is kept, and either a picture whose colors are wanted or colors at some pixels.",
     ),
     6: (
         "Histograms (section 2.1)",
@@ -49,9 +49,9 @@ CHAPTERS: dict[int, tuple[str, str]] = {
         "The probability of an edge at each pixel, and statistics without the pixels on edges.",
     ),
     18: (
-        "Colour from given points (section 3)",
-        "Known colours spread over the picture by least squares: Poisson merging in R, G and B, and the equations of "
-        "Levin, Lischinski and Weiss (2004) in U and V. Titles with dB compare with the photograph in colour.",
+        "Color from given points (section 3)",
+        "Known colors spread over the picture by least squares: Poisson merging in R, G and B, and the equations of "
+        "Levin, Lischinski and Weiss (2004) in U and V. Titles with dB compare with the photograph in color.",
     ),
     30: (
         "Transfer by Gram matrices (section 4)",

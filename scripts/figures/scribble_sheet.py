@@ -1,4 +1,4 @@
-"""Colour all scribble cases through the command line and put them on one sheet.
+"""Color all scribble cases through the command line and put them on one sheet.
 
 A case is NAME_gray.png with NAME_marked.png, and perhaps NAME_other.png (another program's result) or
 NAME_truth.png. The sheet has a row of panels a case: gray, marked copy, hints as understood, result, other.

@@ -28,7 +28,7 @@ def run_preset(preset: Path, target: str, reference: str, **changes: object) -> 
 
     Args:
         preset: a config of ``configs/gram``.
-        target: the picture to recolour.
+        target: the picture to recolor.
         reference: whose style is wanted.
         changes: settings in place of the preset's: of the method, and ``size``.
     """

@@ -68,7 +68,7 @@ def gradual_schedules(pictures: Pictures) -> dict[str, Figure]:
 
 @figure(14, "After matching R, G and B, λ = (1, .95, .8)")
 def after_matching(pictures: Pictures) -> dict[str, Figure]:
-    """The target in colour, given the source's histograms, then a little of the source's finest details."""
+    """The target in color, given the source's histograms, then a little of the source's finest details."""
     target = pictures.target(STYLE, SHORT_SIDE)
     source = resize(pictures.reference(STYLE), target.shape[-2:]).clamp(0, 1)
     matched = match_histograms(target, source)
@@ -79,7 +79,7 @@ def after_matching(pictures: Pictures) -> dict[str, Figure]:
 @figure(15, "A region spliced in")
 def splice(pictures: Pictures) -> dict[str, Figure]:
     """A region of the target is set into the source as it is, and merged after its contrast was amplified: coarse
-    colours are the source's, details the target's."""
+    colors are the source's, details the target's."""
     target = pictures.target(SPLICED, SHORT_SIDE)
     source = resize(pictures.reference(SEA), target.shape[-2:]).clamp(0, 1)
     mask = _ellipse(target, center=(0.5, 0.4), radii=(0.3, 0.24))
@@ -99,7 +99,7 @@ def splice(pictures: Pictures) -> dict[str, Figure]:
 
 @figure(16, "U and V only, λ = (.2, .4, .6, .8, .9, 1, …)")
 def chroma_only(pictures: Pictures) -> dict[str, Figure]:
-    """The luminance is the target's. Beside the report's: the default of this library, which colours the target by
+    """The luminance is the target's. Beside the report's: the default of this library, which colors the target by
     histogram first and merges with the stationary transform."""
     target, source = _pair(pictures, PAIR)
     weights = [0.2, 0.4, 0.6, 0.8, 0.9, 1, 1, 1, 1, 1, 1]

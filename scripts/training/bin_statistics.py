@@ -1,6 +1,6 @@
 """How often each of the 313 ab bins occurs in photographs, and the weights that rebalance them.
 
-Outputs that are all of one colour mostly come from weights of other pictures than those that are trained on.
+Outputs that are all of one color mostly come from weights of other pictures than those that are trained on.
 
     python -m scripts.training.bin_statistics photographs/ more.tar -o bins.safetensors
     recolor fit --config configs/train/unet.yaml --model.bins bins.safetensors ...

@@ -4,7 +4,7 @@
 
 The sources are tar files and folders of photographs. The student has the five convolutions and two poolings of the
 teacher with fewer channels, and learns from the teacher's answers alone, layer by layer, on crops that are gray or in
-colour, under either pooling. The filters of its first layer start from random numbers and become those from which,
+color, under either pooling. The filters of its first layer start from random numbers and become those from which,
 after ReLU, the teacher's first layer can be read off linearly. Of each further layer it learns some of the channels,
 those that explain the others best, by least squares from what it has in the layer before: so it makes up for its own
 errors there. In the end each filter has a mean activation of one over photographs. It takes two minutes.

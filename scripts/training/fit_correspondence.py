@@ -55,7 +55,7 @@ LOCATIONS = 500
 NAMES = ("matches", "regression", "table", "fallback")
 HEAD = '''"""Coefficients by which the candidates of a correspondence share, and of the error to expect."""
 
-# Fitted by scripts/training/fit_correspondence.py to pairs with known colours, related and unrelated.
+# Fitted by scripts/training/fit_correspondence.py to pairs with known colors, related and unrelated.
 # The columns are the evidence in the order of ``gather_evidence`` (score, lead, closeness of the way back, spread,
 # disagreement, the means over the picture of score, closeness and disagreement, and kinship) and a constant.
 GATE = (
@@ -154,7 +154,7 @@ def to_lab(y: Tensor, chroma: Tensor) -> Tensor:
 
 
 def difference(lab: Tensor, truth: Tensor) -> Tensor:
-    """Colour difference with the weights of CIE94, smooth at 0."""
+    """Color difference with the weights of CIE94, smooth at 0."""
     c1, c2 = ((x[:, 1:].square().sum(1) + 1e-6).sqrt() for x in (lab, truth))
     d = lab - truth
     hue = (d[:, 1:].square().sum(1) - (c1 - c2).square()).clamp(min=0)
@@ -196,7 +196,7 @@ def mix(evidence: Tensor, gate: Tensor, chroma: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", type=Path)
-    parser.add_argument("--pairs", type=Path, help="folder of pairs with known colours")
+    parser.add_argument("--pairs", type=Path, help="folder of pairs with known colors")
     parser.add_argument("--count", type=int, default=96, help="pairs made of the photographs")
     parser.add_argument("--side", type=int, default=368, help="at which pairs are searched")
     parser.add_argument("--weights", help="VGG-19 weights, else RECOLOR_VGG19 or torchvision's")

@@ -216,7 +216,7 @@ def test_a_result_whose_name_is_too_long_fails_alone_every_time(place, recolor):
     save_picture(place / "scans" / f"{'a' * 245}.png")
     save_picture(place / "scans" / "b.png")
     for done in ("1 done, 0 skipped, 1 failed", "0 done, 1 skipped, 1 failed"):
-        args = ("colorize", "scans", "-r", "ref.png", "-m", "histogram", "-o", "out/", "--suffix", "_coloured")
+        args = ("colorize", "scans", "-r", "ref.png", "-m", "histogram", "-o", "out/", "--suffix", "_colored")
         code, out, err = recolor(*args)
         assert (code, out.startswith(done)) == (3, True), out
         assert "the name is too long" in err or "File name too long" in err

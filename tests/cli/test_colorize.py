@@ -30,7 +30,7 @@ def luminance(path):
     return read_picture(path).image.mul(torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1) * 255
 
 
-def test_a_gray_picture_becomes_coloured(recolor, folder, entries):
+def test_a_gray_picture_becomes_colored(recolor, folder, entries):
     code, out, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-o", "new.png")
     assert (code, err) == (0, "")
     assert out.startswith("1 done, 0 skipped, 0 failed,")
@@ -450,12 +450,12 @@ def test_stdout_closed_early_is_no_traceback(folder):
     assert "Traceback" not in out.stderr
 
 
-def test_a_result_without_colour_says_so(folder, recolor, entries):
+def test_a_result_without_color_says_so(folder, recolor, entries):
     save_picture(folder / "gray.png", mode="L", seed=5)
     code, _, err = recolor("colorize", "old.png", "-r", "gray.png", "-m", "histogram", "-o", "out")
     assert code == 0
-    assert "old.png: the result has hardly any colour" in err
-    assert "hardly any colour" in entries("out")[0]["notes"][-1]
+    assert "old.png: the result has hardly any color" in err
+    assert "hardly any color" in entries("out")[0]["notes"][-1]
     code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "-m", "histogram", "-o", "out2")
     assert (code, err) == (0, "")
 

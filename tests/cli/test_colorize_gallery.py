@@ -35,7 +35,7 @@ def gallery(folder, recolor, random_vgg19, monkeypatch):
 
 
 def test_a_target_gets_the_picture_that_is_most_like_it(folder, recolor, gallery, entries):
-    # in/frame_2 is photos/2 pixel for pixel: the nearest is its own copy, in colour.
+    # in/frame_2 is photos/2 pixel for pixel: the nearest is its own copy, in color.
     code, _, err = recolor(
         "colorize", "in/frame_2.png", "--gallery", gallery, "--gallery-count", 1, "-m", "histogram", "-o", "out"
     )

@@ -72,4 +72,4 @@ def test_all_kinds_of_guidance_reach_the_methods(recolor, folder):
     code, out, _ = recolor("compare", "old.png", "-r", "ref.jpg", "--hints", "hints.json", "-o", "sheet.png")
     assert code == 0
     assert {"histogram", "levin", "poisson", "wavelet"} <= {line.split(":")[0] for line in out.splitlines()}
-    assert "colourfulness" in out  # there is no truth
+    assert "colorfulness" in out  # there is no truth

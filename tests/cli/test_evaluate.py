@@ -151,7 +151,7 @@ def test_a_method_that_fails_on_a_picture_is_named(recolor, photos, monkeypatch)
     assert {row["method"] for row in table(photos)} == {"gray", "levin"}
 
 
-def test_a_manifest_with_certain_colours_and_pictures_without_truth(recolor, photos):
+def test_a_manifest_with_certain_colors_and_pictures_without_truth(recolor, photos):
     entries = [
         {"name": "grass", "target": "photos/sea/0.png", "has_ground_truth": True, "reference": "ref.jpg"},
         {"name": "old", "target": "old.png", "reference": "ref.jpg"},

@@ -15,7 +15,7 @@ def weights(vgg19_path, monkeypatch):
     return str(vgg19_path)
 
 
-def test_a_picture_is_recoloured_with_its_luminance(recolor, folder, entries, weights):
+def test_a_picture_is_recolored_with_its_luminance(recolor, folder, entries, weights):
     few = ("--gram.steps", 3, "--gram.coarse_steps", 2, "--gram.style", '{"conv_1": 200, "conv3_1": 100}')
     code, out, err = recolor(
         "colorize", "old.png", "-r", "ref.jpg", "-m", "gram", "--gram.weights", weights, *few, "-o", "out/"
@@ -31,7 +31,7 @@ def test_a_picture_is_recoloured_with_its_luminance(recolor, folder, entries, we
     rgb = torch.from_numpy(np.array(result, np.float32))
     luminance = rgb @ torch.tensor([0.299, 0.587, 0.114])
     assert float((luminance - gray).abs().max()) <= 0.51
-    assert float(rgb.std(-1).max()) > 3  # there is colour
+    assert float(rgb.std(-1).max()) > 3  # there is color
 
 
 def test_without_weights_exit_4(recolor, folder, monkeypatch, weights):

@@ -89,7 +89,7 @@ def test_hints_beside_the_targets(recolor, hints):
     assert code == 0
 
 
-def test_a_folder_of_hints_within_the_targets_is_not_coloured(recolor, hints):
+def test_a_folder_of_hints_within_the_targets_is_not_colored(recolor, hints):
     (hints / "hints").rename(hints / "in/hints")
     overlay = np.zeros((16, 24, 4), np.uint8)
     overlay[4:8, 4:8] = (200, 100, 50, 255)
@@ -159,7 +159,7 @@ def test_the_config_names_hints(recolor, hints, tmp_path):
 # --- recolor hints ---
 
 
-def test_convert_through_all_forms_gives_the_same_colours(recolor, hints):
+def test_convert_through_all_forms_gives_the_same_colors(recolor, hints):
     assert recolor("hints", "convert", "old.json", "o.png", "--target", "old.png")[0] == 0
     code, out, _ = recolor("hints", "convert", "o.png", "m.png", "--target", "old.png", "--form", "marked")
     assert (code, "written as marked" in out) == (0, True)
@@ -213,7 +213,7 @@ def test_help_has_examples(recolor):
 # --- clips ---
 
 
-def test_a_sequence_colours_frames_without_hints(recolor, hints, entries):
+def test_a_sequence_colors_frames_without_hints(recolor, hints, entries):
     (hints / "hints/frame_1.json").unlink()
     (hints / "in/sub/photo.jpg").unlink()
     code, out, err = recolor("colorize", "in", "--hints", "hints", "--sequence", "-o", "out")
@@ -242,8 +242,8 @@ def test_a_damaged_frame_fails_alone(recolor, hints):
     assert "in/frame_1.png" in err
 
 
-def test_a_clip_of_20_frames_is_coloured_to_its_end(recolor, hints, entries):
-    """Colour is carried past the sixteenth frame, whatever the batch."""
+def test_a_clip_of_20_frames_is_colored_to_its_end(recolor, hints, entries):
+    """Color is carried past the sixteenth frame, whatever the batch."""
     for i in range(20):
         save_picture(hints / f"clip/f{i + 1:02}.png", mode="L", seed=1)
     (hints / "strokes").mkdir()

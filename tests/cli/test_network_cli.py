@@ -1,4 +1,4 @@
-"""Colour without any input, from the command line."""
+"""Color without any input, from the command line."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_a_copy_without_weights_says_so(recolor, folder, monkeypatch, given):
     assert "comes without weights for its network" in err
 
 
-def test_a_picture_alone_is_coloured_by_the_network(recolor, folder, network_path, monkeypatch):
+def test_a_picture_alone_is_colored_by_the_network(recolor, folder, network_path, monkeypatch):
     monkeypatch.setenv("RECOLOR_NETWORK", str(network_path))
     code, out, _ = recolor("colorize", "old.png", "-o", "new.png")
     assert (code, ", network, in new.png" in out) == (0, True)

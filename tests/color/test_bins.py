@@ -25,7 +25,7 @@ def test_bins_are_a_grid_in_the_gamut():
     assert bins.shape == (313, 2)
     assert (bins % 10 == 0).all()
     assert len({tuple(b) for b in bins.tolist()}) == 313
-    # Every colour of sRGB is near one: the grid's cells have a half diagonal of 7.1.
+    # Every color of sRGB is near one: the grid's cells have a half diagonal of 7.1.
     cube = torch.cartesian_prod(*[torch.linspace(0, 1, 17)] * 3).T.reshape(1, 3, 1, -1)
     assert nearest_bins(rgb_to_lab(cube)[:, 1:])[1].max().sqrt() < 11
 

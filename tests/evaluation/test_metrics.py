@@ -79,7 +79,7 @@ def test_on_a_photograph(shared):
     assert got["luminance_error"] < 1e-4
 
 
-def test_the_two_forms_of_colourfulness_differ(rgb):
+def test_the_two_forms_of_colorfulness_differ(rgb):
     assert (colorfulness(rgb) > 1.02 * colorfulness(rgb, "absolute")).all()
 
 

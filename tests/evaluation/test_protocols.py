@@ -53,7 +53,7 @@ def test_other_draws_another_photograph(photo, tmp_path):
     assert prepare_case(photo, protocol, (photo.target,)).guide.references == ()
 
 
-def test_points_are_patches_with_their_mean_colour(photo):
+def test_points_are_patches_with_their_mean_color(photo):
     truth = pixels(photo.target)
     image, mask = points_of(truth, 1, random_numbers(0, "a"))
     rows, columns = mask[0, 0].nonzero(as_tuple=True)

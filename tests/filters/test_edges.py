@@ -114,7 +114,7 @@ def test_gradient_of_probability_and_distance(detector, device):
     assert torch.autograd.gradcheck(lambda a: edge_content_distance(a, t, detector), (x,))
 
 
-def test_gradient_of_style_distance_through_colours_and_edges(device):
+def test_gradient_of_style_distance_through_colors_and_edges(device):
     g = torch.Generator().manual_seed(6)
     image, reference = torch.rand(2, 1, 3, 4, 5, generator=g, dtype=torch.float64).to(device)
     edges = torch.rand(2, 1, 1, 4, 5, generator=g, dtype=torch.float64).to(device)

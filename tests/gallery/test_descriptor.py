@@ -51,7 +51,7 @@ def test_descriptor_is_statistics_of_the_features_of_the_luminance(weights, pict
     torch.testing.assert_close(descriptor(y), one_by_one, rtol=1e-4, atol=1e-5)
 
 
-def test_colour_is_not_looked_at(weights, picture):
+def test_color_is_not_looked_at(weights, picture):
     gray = rgb_to_luminance(picture).expand(-1, 3, -1, -1)
     torch.testing.assert_close(scaled_luminance(gray, 48), scaled_luminance(picture, 48), rtol=0, atol=1e-6)
 

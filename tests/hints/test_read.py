@@ -175,7 +175,7 @@ def test_forms_convert_into_each_other(tmp_path, target, hints_file, source, for
 
 
 def test_a_marked_copy_keeps_gray_hints_and_hints_that_fit_ill(tmp_path, target):
-    """Gray on gray of the same luminance, and pure colours on any luminance, are found again."""
+    """Gray on gray of the same luminance, and pure colors on any luminance, are found again."""
     image = target.clone()
     mask = torch.zeros(1, 1, 24, 32)
     for i, color in enumerate([(0, 0, 1), (1, 1, 0), (1, 0, 0), None, (0.5, 0.5, 0.51)]):
@@ -217,7 +217,7 @@ def test_a_marked_copy_of_a_tinted_scan(tmp_path, target, how):
     assert float((found & mask).sum() / (found | mask).sum()) > 0.9
 
 
-def test_a_marked_copy_of_a_coloured_target(tmp_path):
+def test_a_marked_copy_of_a_colored_target(tmp_path):
     g = torch.Generator().manual_seed(4)
     target = torch.nn.functional.interpolate(torch.rand(1, 3, 4, 5, generator=g), (24, 32), mode="bilinear")
     marked = target.clone()
@@ -280,7 +280,7 @@ def test_odd_sizes_of_one_picture_are_accepted(hints_file):
         assert read_hints(hints_file, torch.zeros(1, 3, round(width * 0.75), width)).count > 0
 
 
-def test_reduced_hints_have_the_mean_colour_of_their_area():
+def test_reduced_hints_have_the_mean_color_of_their_area():
     image = torch.tensor([0.0, 1.0, 0.5, 0.5]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
     mask = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 1, 4)
     colors, known = place_pixels(image, mask, (1, 2))
@@ -340,7 +340,7 @@ def test_jpeg_copies_are_understood(shared, quality, precision, recall):
 
 
 def test_another_tone_curve_is_understood(shared):
-    """Coloured strokes are found through a gamma of the marked copy, and gray strokes of some width too."""
+    """Colored strokes are found through a gamma of the marked copy, and gray strokes of some width too."""
     got = []
     for case, target, marked, ready in cases(shared):
         if case["name"] in ("flag", "guitar", "plant", "rose", "cat_window", "baby"):

@@ -21,7 +21,7 @@ def naive(chroma, rows, columns, widths, counts):
     return hints, mask
 
 
-def test_patches_have_the_mean_colour_and_the_last_is_on_top(chroma):
+def test_patches_have_the_mean_color_and_the_last_is_on_top(chroma):
     g = torch.Generator().manual_seed(1)
     rows = torch.randint(0, 20, (2, 12), generator=g)
     columns = torch.randint(0, 24, (2, 12), generator=g)

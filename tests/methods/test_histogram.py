@@ -227,7 +227,7 @@ def test_batches_of_references_must_fit(rgb):
 
 @pytest.mark.parametrize("mode", ["chroma", "rgb", "yuv", "soft"])
 def test_edges_are_left_out_of_the_statistics(device, mode):
-    # Dark and light halves; what lies at the step between them in the reference has a colour of its own.
+    # Dark and light halves; what lies at the step between them in the reference has a color of its own.
     def step(edge_color):
         image = torch.full((1, 3, 24, 24), 0.2, device=device)
         image[..., 12:] = 0.8

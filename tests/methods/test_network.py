@@ -51,7 +51,7 @@ def test_without_hints_it_is_the_network(build, image):
         torch.testing.assert_close(out[:, 1:], method.loaded(yuv[:, :1]).chroma)
 
 
-def test_colour_of_the_input_is_not_read(build, image):
+def test_color_of_the_input_is_not_read(build, image):
     method, yuv = build(), rgb_to_yuv(image)
     gray = torch.cat((yuv[:, :1], torch.zeros_like(yuv[:, 1:])), 1)
     assert torch.equal(method(yuv, Guide()), method(gray, Guide()))

@@ -14,7 +14,7 @@ from recolor_torch.resize import resize
 
 @pytest.fixture
 def scene():
-    """A picture of 48 x 64 whose colour changes where its luminance hardly does, and true points on it."""
+    """A picture of 48 x 64 whose color changes where its luminance hardly does, and true points on it."""
     y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 64), indexing="ij")
     picture = torch.stack((0.4 + 0.2 * (x > 0.5) + 0.1 * y, 0.5 - 0.1 * (x > 0.5), 0.4 + 0.2 * (y > 0.5)))[None]
     mask = torch.zeros(1, 1, 48, 64)

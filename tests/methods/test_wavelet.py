@@ -98,7 +98,7 @@ def test_splice_in_a_region_of_all_or_nothing(transform, rgb):
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-def test_splice_keeps_the_source_far_away_and_its_colour_inside(transform):
+def test_splice_keeps_the_source_far_away_and_its_color_inside(transform):
     target = 0.2 + 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     source = torch.full_like(target, 0.8)
     mask = torch.zeros(1, 1, 64, 64)
@@ -108,7 +108,7 @@ def test_splice_keeps_the_source_far_away_and_its_colour_inside(transform):
     inside = merged[..., 12:20, 12:20]
     torch.testing.assert_close(inside.mean(), torch.tensor(0.8), rtol=0, atol=0.01)
     torch.testing.assert_close(inside.std(), target[..., 12:20, 12:20].std(), rtol=0.15, atol=0)
-    # A flat target leaves no trace of the border: its coarse colour is the source's, and it has no details.
+    # A flat target leaves no trace of the border: its coarse color is the source's, and it has no details.
     flat = splice_wavelets(torch.full_like(target, 0.2), source, mask, [0, 1, 1], transform=transform)
     torch.testing.assert_close(flat, source)
 

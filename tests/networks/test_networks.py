@@ -48,7 +48,7 @@ def test_any_size(network, size):
     assert estimate.chroma.isfinite().all()
 
 
-def test_hints_are_heard_and_masked_colour_is_not(network):
+def test_hints_are_heard_and_masked_color_is_not(network):
     y = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     hints, mask = torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64)
     hints[..., 30, 30] = 0.3

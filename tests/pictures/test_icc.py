@@ -113,14 +113,14 @@ def levels(image):
     return (image[0] * 255).round().permute(1, 2, 0).numpy()
 
 
-def colours(n=33):
+def colors(n=33):
     steps = np.linspace(0, 255, n).round().astype(np.uint8)
     return np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(n, n * n, 3)
 
 
 @pytest.mark.parametrize("name", RGB_PROFILES)
 def test_to_srgb_is_what_littlecms_computes(name):
-    pixels = colours()
+    pixels = colors()
     reference = ImageCms.profileToProfile(
         Image.fromarray(pixels), opened(RGB_PROFILES[name]), SRGB,
         renderingIntent=1, flags=ImageCms.Flags.HIGHRESPRECALC | ImageCms.Flags.NOOPTIMIZE,
@@ -131,7 +131,7 @@ def test_to_srgb_is_what_littlecms_computes(name):
 
 @pytest.mark.parametrize("name", RGB_PROFILES)
 def test_from_srgb_is_what_littlecms_computes(name):
-    pixels = colours()
+    pixels = colors()
     reference = ImageCms.profileToProfile(
         Image.fromarray(pixels), SRGB, opened(RGB_PROFILES[name]),
         renderingIntent=1, flags=ImageCms.Flags.HIGHRESPRECALC | ImageCms.Flags.NOOPTIMIZE,
@@ -158,7 +158,7 @@ def test_gray_to_srgb_is_what_littlecms_computes(name):
 
 @pytest.mark.parametrize("name", RGB_PROFILES)
 def test_there_and_back_at_16_bits(name):
-    """Colours inside sRGB come back to 4 of 65535 levels: nothing is quantised on the way."""
+    """Colors inside sRGB come back to 4 of 65535 levels: nothing is quantised on the way."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 50, 40, generator=generator) * 0.98 + 0.01
     device = from_srgb(image[0], parse_profile(RGB_PROFILES[name]))
@@ -184,7 +184,7 @@ def test_srgb_is_known_by_what_it_says():
     assert not any(parse_profile(data).is_srgb for data in RGB_PROFILES.values())
 
 
-def test_colours_outside_srgb_are_clipped_at_the_end():
+def test_colors_outside_srgb_are_clipped_at_the_end():
     """P3's green has more than none of red and blue taken away: clipped to 0, and green kept at the top."""
     image = convert(np.array([[[0, 255, 0]]], np.uint8), RGB_PROFILES["Display P3"])
     torch.testing.assert_close(image[0, :, 0, 0], torch.tensor([0.0, 1.0, 0.0]))
@@ -202,7 +202,7 @@ BROKEN = {
     "a unknown curve": rgb_profile(ADOBE, b"wxyz\0\0\0\0\0\0\0\0"),
     "unknown form": rgb_profile(ADOBE, para(7, 1, 1, 1, 1, 1, 1, 1)),
     "short parameters": rgb_profile(ADOBE, para(4, 2.4)),
-    "Lab colours": profile({}, space=b"Lab "),
+    "Lab colors": profile({}, space=b"Lab "),
 }
 
 
@@ -259,7 +259,7 @@ def test_files_keep_their_profile_and_pixels(name, suffix, tmp_path):
     write_picture(tmp_path / f"out{suffix}", picture.image, picture)
     out = Image.open(tmp_path / f"out{suffix}")
     assert out.info["icc_profile"] == RGB_PROFILES[name]
-    middle = (inside > 0.02).all(0) & (inside < 0.98).all(0)  # a rounded colour at the border may leave sRGB
+    middle = (inside > 0.02).all(0) & (inside < 0.98).all(0)  # a rounded color at the border may leave sRGB
     difference = np.abs(np.asarray(out).astype(int) - pixels)[middle.numpy()]
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.02
@@ -293,7 +293,7 @@ def lut_profile(space, kind, matrix=None):
 
 
 def test_profiles_of_tables_go_through_littlecms(tmp_path):
-    pixels = colours(9)
+    pixels = colors(9)
     data = lut_profile(b"RGB ", b"scnr")
     path = embed(tmp_path, pixels, data)
     picture = read_picture(path)
@@ -307,11 +307,11 @@ def test_profiles_of_tables_go_through_littlecms(tmp_path):
 
 
 def test_profiles_of_tables_at_16_bits_say_what_is_lost(tmp_path):
-    picture = read_picture(embed(tmp_path, colours(5), lut_profile(b"RGB ", b"scnr")))
+    picture = read_picture(embed(tmp_path, colors(5), lut_profile(b"RGB ", b"scnr")))
     from recolor_torch.pictures.encode import write_png
 
     with (tmp_path / "deep.png").open("wb") as file:
-        write_png(file, colours(5).astype(np.uint16) * 257, icc=lut_profile(b"RGB ", b"scnr"))
+        write_png(file, colors(5).astype(np.uint16) * 257, icc=lut_profile(b"RGB ", b"scnr"))
     with pytest.warns(PictureWarning, match="lower 8 bits are lost"):
         deep = read_picture(tmp_path / "deep.png")
     assert torch.equal(deep.image, picture.image)

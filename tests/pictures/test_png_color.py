@@ -1,4 +1,4 @@
-"""PNGs that say their colours by gamma, chromaticities or cICP: a viewer that obeys shows the same before and after."""
+"""PNGs that say their colors by gamma, chromaticities or cICP: a viewer that obeys shows the same before and after."""
 
 import io
 import struct

@@ -131,11 +131,11 @@ KINDS = {
         saved(Image.fromarray(GRAY8 > 99), "TIFF", compression="group4"), (GRAY8 > 99) * np.uint8(255), None, "gray",
     ),
     "1 bit PBM": (saved(Image.fromarray(GRAY8 > 99), "PPM"), (GRAY8 > 99) * np.uint8(255), None, "gray"),
-    "key colour 8 PNG": (
+    "key color 8 PNG": (
         plain_png(RGB8, (b"tRNS", struct.pack(">3H", *RGB8[2, 3].tolist()))),
         RGB8, (RGB8[2, 3] != RGB8).any(-1) * np.uint8(255), "rgb",
     ),
-    "key colour 16 PNG": (
+    "key color 16 PNG": (
         plain_png(RGB16, (b"tRNS", struct.pack(">3H", *RGB16[2, 3].tolist()))),
         RGB16, (RGB16[2, 3] != RGB16).any(-1) * np.uint16(65535), "rgb",
     ),
@@ -158,12 +158,12 @@ for _order in "<>":
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_its_exact_values(kind, tmp_path):
-    data, colour, alpha, mode = KINDS[kind]
+    data, color, alpha, mode = KINDS[kind]
     picture = read(tmp_path, data)
-    assert torch.equal(picture.image, as_image(colour))
+    assert torch.equal(picture.image, as_image(color))
     assert (picture.alpha is None) == (alpha is None)
     assert alpha is None or torch.equal(picture.alpha, as_alpha(alpha))
-    assert (picture.info.mode, picture.info.bits) == (mode, colour.dtype.itemsize * 8)
+    assert (picture.info.mode, picture.info.bits) == (mode, color.dtype.itemsize * 8)
     assert picture.info.lossless
     assert picture.notes == ()
 
@@ -196,7 +196,7 @@ def test_palette_with_and_without_transparency(tmp_path):
     assert torch.equal(picture.image * visible, as_image(truth) * visible)
 
 
-def test_premultiplied_colour_is_divided(tmp_path):
+def test_premultiplied_color_is_divided(tmp_path):
     alpha = np.full((H, W, 1), 32768, np.uint16)
     stored = np.concatenate((RGB16 // 2, alpha), axis=2)
     picture = read(tmp_path, tiff(stored, photometric="rgb", extrasamples=["assocalpha"]))
@@ -295,12 +295,12 @@ def test_floating_point_tiff(tmp_path):
     picture = read_noted(tmp_path, saved(Image.fromarray(values), "TIFF"))
     torch.testing.assert_close(picture.image[0, 0], torch.from_numpy(values), atol=1e-5, rtol=0)
     assert picture.info.bits == 16
-    colour = RNG.random((H, W, 3)).astype(np.float32)
+    color = RNG.random((H, W, 3)).astype(np.float32)
     for dtype in (np.float16, np.float32, np.float64):
-        picture = read_noted(tmp_path, tiff(colour.astype(dtype), photometric="rgb"))
+        picture = read_noted(tmp_path, tiff(color.astype(dtype), photometric="rgb"))
         torch.testing.assert_close(
             picture.image[0].permute(1, 2, 0),
-            torch.from_numpy(colour),
+            torch.from_numpy(color),
             atol=1e-3 if dtype == np.float16 else 1e-5,
             rtol=0,
         )
@@ -401,8 +401,8 @@ def test_32_bit_integers(tmp_path):
     torch.testing.assert_close(
         read_noted(tmp_path, saved(Image.fromarray(wide), "TIFF")).image, as_image(GRAY16), atol=1e-4, rtol=0
     )
-    colour = RGB16.astype(np.uint32) * 65537
-    assert torch.equal(read_noted(tmp_path, tiff(colour, photometric="rgb")).image, as_image(RGB16))
+    color = RGB16.astype(np.uint32) * 65537
+    assert torch.equal(read_noted(tmp_path, tiff(color, photometric="rgb")).image, as_image(RGB16))
 
 
 def test_lab_tiff(tmp_path):
@@ -444,8 +444,8 @@ def test_png_of_any_size(tmp_path_factory, height, width, channels, dtype, seed)
     )
     path = tmp_path_factory.mktemp("png")
     picture = read(path, plain_png(pixels))
-    colours = channels - (channels in (2, 4))
-    assert torch.equal(picture.image, as_image(pixels[..., :colours]))
+    colors = channels - (channels in (2, 4))
+    assert torch.equal(picture.image, as_image(pixels[..., :colors]))
 
 
 def test_first_bytes_of_one_kind_do_not_shut_out_the_others(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_wavelet_mosaic(rgb, wavelet, levels):
     assert plot_wavelet(dwt2(rgb, wavelet, levels)).axes[0].images[0].get_array().shape[-1] == 3
 
 
-def test_edges_of_gray_and_colour(rgb):
+def test_edges_of_gray_and_color(rgb):
     for image in (rgb, rgb[:, :1]):
         figure = plot_edges(image)
         assert len(figure.axes) == 6

@@ -144,7 +144,7 @@ def test_a_result_without_color_says_so(folder, monkeypatch, capsys):
         monkeypatch.setattr(module, "LARGE", 100)
     Image.new("RGB", (20, 20), (90, 90, 90)).save("flat.png")
     assert main(["colorize", "in/gray.png", "-r", "flat.png", "-m", "histogram", "-o", "out.png"]) == 0
-    assert "hardly any colour" in capsys.readouterr().err
+    assert "hardly any color" in capsys.readouterr().err
 
 
 def test_failures_are_those_of_the_whole(folder, monkeypatch, capsys):

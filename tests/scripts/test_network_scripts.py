@@ -27,8 +27,8 @@ def script(monkeypatch):
 
 
 def test_points_are_evaluated_and_kept(script, tmp_path, network_path, capsys):
-    colour = FOLDER / "coffee_colour.jpg"
-    args = [colour, "-o", tmp_path, "--weights", network_path, "--counts", 0, 5]
+    color = FOLDER / "coffee_colour.jpg"
+    args = [color, "-o", tmp_path, "--weights", network_path, "--counts", 0, 5]
     assert script("evaluations.eval_points", *args) == 0
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0] == "picture,method,points,psnr"
@@ -38,7 +38,7 @@ def test_points_are_evaluated_and_kept(script, tmp_path, network_path, capsys):
     assert scores["levin", "5"] > scores["gray", "5"]
     assert scores["both", "0"] == scores["network", "0"]
     # Gray by hand, with Pillow's resize in place of ours.
-    truth = read_picture(colour).image
+    truth = read_picture(color).image
     gray = rgb_to_luminance(truth).expand_as(truth)
     expected = -10 * (gray - truth).square().mean().log10()
     assert scores["gray", "0"] == pytest.approx(float(expected), abs=0.3)
@@ -48,7 +48,7 @@ def test_points_are_evaluated_and_kept(script, tmp_path, network_path, capsys):
     assert script("evaluations.eval_points", *args) == 0
     assert (tmp_path / "scores.csv").read_bytes() == before
     assert "1 of 1" not in capsys.readouterr().out
-    assert script("evaluations.eval_points", colour, "-o", tmp_path, "--weights", tmp_path / "no.pth") == 2
+    assert script("evaluations.eval_points", color, "-o", tmp_path, "--weights", tmp_path / "no.pth") == 2
 
 
 def test_bins_are_counted(script, tmp_path, capsys):

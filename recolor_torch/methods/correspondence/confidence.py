@@ -13,7 +13,7 @@ from recolor_torch.methods.correspondence.match import Matches
 TEMPERATURE = 0.04
 # Ridge regression: the penalty, in locations of unit norm.
 RIDGE = 0.003
-# Chroma beyond this is no colour of a photograph, but a regression that left its data.
+# Chroma beyond this is no color of a photograph, but a regression that left its data.
 LARGEST_CHROMA = 0.4
 LEAST_VARIANCE = 1e-5
 # Variance of luminance within a location that noise alone has: below it little is learned of what changes with it.

@@ -1,6 +1,6 @@
 """Coefficients by which the candidates of a correspondence share, and of the error to expect."""
 
-# Fitted by scripts/training/fit_correspondence.py to pairs with known colours, related and unrelated.
+# Fitted by scripts/training/fit_correspondence.py to pairs with known colors, related and unrelated.
 # The columns are the evidence in the order of ``gather_evidence`` (score, lead, closeness of the way back, spread,
 # disagreement, the means over the picture of score, closeness and disagreement, and kinship) and a constant.
 GATE = (

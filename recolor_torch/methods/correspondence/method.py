@@ -1,4 +1,4 @@
-"""Colour from a reference, carried to where it belongs: dense correspondence of deep features of gray pictures."""
+"""Color from a reference, carried to where it belongs: dense correspondence of deep features of gray pictures."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace

@@ -26,21 +26,21 @@ REPORT_CONTENT = {"conv_5": 1.0}
 class GramTransfer(Recolorizer):
     """Give the target the Gram matrices that the reference has in the layers of VGG-19.
 
-    Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016), as the report recolours
-    with it. By default only chroma changes and luminance is exact; it is solved coarse to fine. A colour transfer by
-    texture: a picture in its true colours has a higher loss than the optimum, so look at what it makes.
+    Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016), as the report recolors
+    with it. By default only chroma changes and luminance is exact; it is solved coarse to fine. A color transfer by
+    texture: a picture in its true colors has a higher loss than the optimum, so look at what it makes.
 
     Args:
         style: weight of each layer's Gram matrix, such as {"conv_1": 200}; inside of the square.
         content: weight of each layer's features, which hold the picture to the target.
         total_variation: weight of smoothness, of chroma alone where ``optimize`` is chroma; 0 leaves it out. Without it
-            10000 for chroma, which would else be full of colour noise, and 0 for rgb.
+            10000 for chroma, which would else be full of color noise, and 0 for rgb.
         luminance: weight of keeping luminance, for ``optimize`` rgb; 0 leaves it out.
         optimize: ``chroma`` (luminance stays exactly), or ``rgb``, all three channels freely, as the report.
         match: ``picture``, the Gram matrices of the reference, as the report; or ``color``, what its color adds to
             those of its luminance: what luminance alone would ask for is no matter of chroma. Without it color for
             chroma, and picture for rgb.
-        start: ``rank-colour`` (the mean colour of the same rank of luminance), ``target``, ``source`` (the reference),
+        start: ``rank-colour`` (the mean color of the same rank of luminance), ``target``, ``source`` (the reference),
             ``average`` of target and source (the report; leaves a ghost of the source) or ``noise``.
         algorithm: ``lbfgs``, projected and with a line search, or ``adam``.
         steps: most steps at the full size.

@@ -51,7 +51,7 @@ class RgbBox:
 
 
 class ChromaRegion:
-    r"""U and V whose colour has exactly a given luminance and lies in the gamut.
+    r"""U and V whose color has exactly a given luminance and lies in the gamut.
 
     In each pixel :math:`0 \le Y + M\,(U, V) \le 1` are three strips: R bounds V, B bounds U, and G bounds
     a sum of both. The nearest point of their section is exact, in closed form.

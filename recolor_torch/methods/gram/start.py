@@ -27,7 +27,7 @@ def start_picture(start: Start, target: Tensor, references: tuple[Reference, ...
     Args:
         start: ``target``; ``source`` (the references, resized and averaged); ``average`` of both (the report;
             it leaves a ghost of the source); uniform ``noise``; or ``rank-colour``, which gives each pixel the mean
-            colour that the references have at its rank of luminance, and so takes no place from them.
+            color that the references have at its rank of luminance, and so takes no place from them.
         target: sRGB, (1, 3, H, W).
         references: sRGB pictures of any size.
         seed: of the noise.

@@ -1,4 +1,4 @@
-"""Colour from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
+"""Color from scribbles: chroma spreads from hints along like luminance (Levin, Lischinski, Weiss 2004)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -79,7 +79,7 @@ MOST_WEIGHT = 1e6
 
 
 class LevinColorization(Recolorizer):
-    """Spread the colours of hints: neighbours of like luminance get like colour.
+    """Spread the colors of hints: neighbours of like luminance get like color.
 
     Pixels with a hint have its chroma exactly. A prior in the guide pulls the others, by its confidence.
 
@@ -92,7 +92,7 @@ class LevinColorization(Recolorizer):
         smoothing: pixels of the Gauss filter on the luminance that global weights see: grain is no edge; 0 for none.
         kappa: for local weights, how much difference a tie bears: 2 by the formula, 0.6 in the authors' script.
         floor: for global weights, the tie that every pair keeps.
-        pull: pull to neutral, which colours what no hint reaches.
+        pull: pull to neutral, which colors what no hint reaches.
         tolerance: largest error of the solve, in 8-bit levels of chroma.
         sequence: the pictures of a batch are the frames of a clip in order, batch after batch: hints on some of
             them are carried along the motion through the others.
@@ -145,7 +145,7 @@ class LevinColorization(Recolorizer):
             super().require(guide)
 
     def forward(self, image: Tensor, guide: Guide) -> Tensor:
-        """Colour ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
+        """Color ``image``, YUV (B, 3, H, W), of which luminance alone is read; returns YUV."""
         self.require(guide)
         check_image(image, "image", channels=3)
         if self.sequence:

@@ -1,4 +1,4 @@
-"""Colour for the frames of a clip: hints on a few, carried along the motion through the others."""
+"""Color for the frames of a clip: hints on a few, carried along the motion through the others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from recolor_torch.filters.motion import optical_flow, warp
 TIME_WEIGHT = 0.3
 # Difference of luminance, after motion, at which a tie in time weakens.
 TIME_SIGMA = 0.03
-# Trust in carried colour fades with this pull: over about 1 / sqrt(pull) pixels of flat ground from a hint ...
+# Trust in carried color fades with this pull: over about 1 / sqrt(pull) pixels of flat ground from a hint ...
 TRUST_PULL = 1e-3
 # ... and by this factor a frame, so that the nearer of two hinted frames counts more.
 TRUST_FADE = 0.95
@@ -48,7 +48,7 @@ def spread_in_time(
     with the motion d from ``optical_flow`` and C larger where luminance agrees along it and where the
     carried chroma is tied to a hint. E is brought down by two passes, one forward in time and one
     backward, in which the other frame's chroma is a prior with confidence C; a pixel's result is the
-    mean of both by their trust. So the colours of two hinted frames fade into each other between them.
+    mean of both by their trust. So the colors of two hinted frames fade into each other between them.
 
     Args:
         luminance: frames in order, (T, 1, H, W).
@@ -61,7 +61,7 @@ def spread_in_time(
         Chroma, (T, 2, H, W), exact at hints; and what the next window needs.
 
     Raises:
-        ValueError: neither a frame nor ``before`` has colour.
+        ValueError: neither a frame nor ``before`` has color.
     """
     check_image(luminance, "luminance", channels=1)
     check_image(hints, "hints", channels=2)
@@ -127,6 +127,6 @@ def _blend(forward: Carried | None, backward: Carried | None) -> Tensor:
         assert found is not None
         return found.chroma
     a, b = forward.trust + 1e-3, backward.trust + 1e-3
-    # The mean of two equal colours is that colour only up to rounding: hints stay exact.
+    # The mean of two equal colors is that color only up to rounding: hints stay exact.
     mean = torch.lerp(forward.chroma, backward.chroma, b / (a + b))
     return torch.where(forward.chroma == backward.chroma, forward.chroma, mean)

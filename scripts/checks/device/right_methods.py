@@ -49,7 +49,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 
 def scene(bench: Bench, count: int = 2, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
-    """Pictures in colour and their hint mask, float64."""
+    """Pictures in color and their hint mask, float64."""
     height, width = size or bench.pick((96, 128), (32, 48))
     rgb = in_8_bits(bench.pictures.batch(count, height, width).double())
     return rgb, bench.pictures.hint_mask(height, width).double()

@@ -54,7 +54,7 @@ def gray_of(image):
     return rgb_to_yuv(image)[:, :1].expand(-1, 3, -1, -1)
 
 
-def test_a_picture_gets_its_own_colours_from_its_mirror_cut_apart(method, photos):
+def test_a_picture_gets_its_own_colors_from_its_mirror_cut_apart(method, photos):
     """The halves change places: what a table of luminances cannot know and correspondence does."""
     picture = photos[0]
     swapped = torch.cat((picture[..., 48:], picture[..., :48]), 3)
@@ -145,8 +145,8 @@ def test_what_is_rejected_takes_the_prior(method, photos):
     assert color_error(helped, target) < 0.7 * color_error(alone, target)
 
 
-def test_masked_pixels_of_a_reference_give_no_colour(method, photos):
-    """Half of the reference is there twice, the second time in false colours and masked."""
+def test_masked_pixels_of_a_reference_give_no_color(method, photos):
+    """Half of the reference is there twice, the second time in false colors and masked."""
     half = photos[0][..., :48]
     false = half.flip(1)
     mask = torch.cat((torch.ones_like(half[:, :1]), torch.zeros_like(half[:, :1])), 3)

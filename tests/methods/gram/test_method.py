@@ -114,7 +114,7 @@ def losses_of(method):
     return {key: [float(r[4]) for r in group] for key, group in itertools.groupby(rows, key=lambda r: (r[0], r[1]))}
 
 
-def test_a_photograph_is_recoloured(weights_file, shared):
+def test_a_photograph_is_recolored(weights_file, shared):
     from recolor_torch.pictures import read_picture
     from recolor_torch.resize import resize
 

@@ -84,7 +84,7 @@ def test_no_chroma_beyond_that_of_the_hints(hinted):
         assert (out[:, channel].amax((-2, -1)) <= high + slack).all()
 
 
-def test_colour_stops_at_an_edge(device, dtype):
+def test_color_stops_at_an_edge(device, dtype):
     luminance = torch.full((1, 1, 12, 20), 0.2, device=device, dtype=dtype)
     luminance[..., 10:] = 0.8
     hints = torch.zeros(1, 2, 12, 20, device=device, dtype=dtype)

@@ -15,7 +15,7 @@ BROAD = {"kernel": "gauss", "sigma": 0.03, "smoothing": 0.0}
 
 @pytest.fixture
 def clip():
-    """A pan over a texture with a coloured left and a differently coloured right half, sRGB (T, 3, H, W)."""
+    """A pan over a texture with a colored left and a differently colored right half, sRGB (T, 3, H, W)."""
     g = torch.Generator().manual_seed(1)
     coarse = torch.rand(1, 1, 12, 20, generator=g)
     texture = 0.3 + 0.4 * torch.nn.functional.interpolate(coarse, (80, 120), mode="bicubic").clamp(0, 1)
@@ -34,14 +34,14 @@ def hints_on(clip, *frames):
     return mask
 
 
-def colour(clip, mask, method=None):
+def color(clip, mask, method=None):
     method = method or LevinColorization(sequence=True, **BROAD)
     return rgb_to_yuv(recolor(clip, method, Guide(hints=clip, hint_mask=mask), keep="none"))[:, 1:]
 
 
 @pytest.mark.parametrize("hinted", [[0], [2], [4], [0, 4]])
 def test_hints_on_a_few_frames_reach_all(clip, hinted):
-    out = colour(clip, hints_on(clip, *hinted))
+    out = color(clip, hints_on(clip, *hinted))
     truth = rgb_to_yuv(clip)[:, 1:]
     assert (out - truth).abs().mean() < 0.25 * truth.abs().mean()
 
@@ -68,30 +68,30 @@ def test_less_flicker_than_frame_by_frame(clip):
         before, inside = warp(chroma[:-1], flow)
         return ((chroma[1:] - before).abs() * inside).sum() / inside.sum()
 
-    assert flicker(colour(clip, mask)) < 0.6 * flicker(alone)
+    assert flicker(color(clip, mask)) < 0.6 * flicker(alone)
 
 
 def test_windows_go_on_where_the_last_one_ended(clip):
     mask = hints_on(clip, 0)
-    whole = colour(clip, mask)
+    whole = color(clip, mask)
     method = LevinColorization(sequence=True, **BROAD)
-    parts = [colour(clip[i : i + 2], mask[i : i + 2], method) for i in range(0, FRAMES, 2)]
+    parts = [color(clip[i : i + 2], mask[i : i + 2], method) for i in range(0, FRAMES, 2)]
     torch.testing.assert_close(torch.cat(parts), whole, atol=2 / 255, rtol=0)
 
 
 def test_a_clip_without_hints_says_so_and_reset_forgets(clip):
     method = LevinColorization(sequence=True, **BROAD)
     with pytest.raises(ValueError, match="A clip needs hints, got none"):
-        colour(clip, 0 * hints_on(clip), method)
-    colour(clip, hints_on(clip, 0), method)
-    colour(clip, 0 * hints_on(clip), method)
+        color(clip, 0 * hints_on(clip), method)
+    color(clip, hints_on(clip, 0), method)
+    color(clip, 0 * hints_on(clip), method)
     method.reset()
     with pytest.raises(ValueError, match="A clip needs hints, got none"):
-        colour(clip, 0 * hints_on(clip), method)
+        color(clip, 0 * hints_on(clip), method)
 
 
 def test_frames_of_another_size_open_another_clip(clip):
     method = LevinColorization(sequence=True, **BROAD)
-    colour(clip, hints_on(clip, 0), method)
+    color(clip, hints_on(clip, 0), method)
     with pytest.raises(ValueError, match="A clip needs hints"):
-        colour(clip[..., 1:], 0 * hints_on(clip)[..., 1:], method)
+        color(clip[..., 1:], 0 * hints_on(clip)[..., 1:], method)
