@@ -19,7 +19,6 @@ import io
 import math
 import os
 import random
-import textwrap
 import zlib
 from pathlib import Path
 
@@ -33,14 +32,7 @@ from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
 from recolor_torch.methods.correspondence import Networks, describe_places, find_candidates
 from recolor_torch.methods.correspondence.agreement import settle_odd
-from recolor_torch.methods.correspondence.confidence import KINSHIP, KINSHIP_SCALE
-from recolor_torch.methods.correspondence.features import (
-    LAYERS,
-    kinship,
-    pool_kind,
-    searched_picture,
-    semantic_blocks,
-)
+from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.gate import GATE
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.network import NetworkColorization
@@ -57,7 +49,7 @@ HEAD = '''"""Coefficients by which the candidates of a correspondence share, and
 
 # Fitted by scripts/training/fit_correspondence.py to pairs with known colors, related and unrelated.
 # The columns are the evidence in the order of ``gather_evidence`` (score, lead, closeness of the way back, spread,
-# disagreement, the means over the picture of score, closeness and disagreement, and kinship) and a constant.
+# disagreement, and the means over the picture of score, closeness and disagreement) and a constant.
 GATE = (
 '''
 
@@ -127,25 +119,13 @@ def examine(
     luminance = rgb_to_luminance(target)
     places = describe_places(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
     (found, _, _), size = settle_odd(places, find_candidates(places)), places.size
-    seen = [searched_picture(x, side).clamp(0, 1) for x in (luminance, rgb_to_luminance(reference))]
-    kinds = [pool_kind(semantic_blocks(networks.meaning, x)) for x in seen]
     pooled = F.adaptive_avg_pool2d(rgb_to_yuv(target), size).flatten(2)[0].T
     guess = F.adaptive_avg_pool2d(network.prior(luminance)[0], size).flatten(2)[0].T
     chroma = torch.cat((found.chroma[0], guess[:, None]), 1)
     some = torch.randperm(pooled.shape[0])[:LOCATIONS]
     weight = torch.full((len(some),), WEIGHT[kind] / len(some))
     parts = {"evidence": found.evidence[0], "chroma": chroma, "y": pooled[:, 0], "truth": pooled[:, 1:]}
-    return {name: x[some] for name, x in parts.items()} | {"weight": weight, "kinds": torch.cat(kinds)}
-
-
-def compare_kinds(data: list[dict[str, Tensor]], made: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of the kinds of the pictures that pairs were made of; all pairs have the kinship by these."""
-    kinds = torch.cat([d["kinds"] for d in made])
-    mean, deviation = kinds.mean(0), kinds.std(0).clamp(min=1e-3)
-    for d in data:
-        target, reference = d.pop("kinds").split(1)
-        d["evidence"][:, KINSHIP] = KINSHIP_SCALE * kinship(target, reference, mean.tolist(), deviation.tolist())
-    return mean, deviation
+    return {name: x[some] for name, x in parts.items()} | {"weight": weight}
 
 
 def to_lab(y: Tensor, chroma: Tensor) -> Tensor:
@@ -208,7 +188,7 @@ def main() -> None:
     assert isinstance(network.loaded, ColorUNet)
     vgg = VGG19(find_vgg19(args.weights or os.environ.get("RECOLOR_VGG19"), depth=5), LAYERS)
     networks = Networks(vgg, network.loaded)
-    maker, data, made = PairMaker(args.train), [], []
+    maker, data = PairMaker(args.train), []
     with torch.no_grad():
         for name, shuffled in (("true", False), ("shuffled", True)) if args.pairs else ():
             for _, target, reference in load_pairs(args.pairs, "tune", 256, ["video", "multi_view"], shuffled):
@@ -216,19 +196,12 @@ def main() -> None:
                 print(name, len(data), flush=True)
         for i in range(args.count):
             kind = KINDS[i % len(KINDS)]
-            made.append(examine(networks, network, kind, *maker.make(kind), args.side))
-            print(kind, len(made), flush=True)
-    data += made
-    mean, deviation = compare_kinds(data, made)
+            data.append(examine(networks, network, kind, *maker.make(kind), args.side))
+            print(kind, len(data), flush=True)
     gate, line = fit({name: torch.cat([d[name] for d in data]) for name in data[0]})
     rows = [f"    ({', '.join(f'{x:.3f}' for x in row.tolist())}),  # {name}\n" for row, name in zip(gate, NAMES)]
-    error, middle, spread = (", ".join(f"{x:.3f}" for x in numbers.tolist()) for numbers in (line, mean, deviation))
+    error = ", ".join(f"{x:.3f}" for x in line.tolist())
     end = f")\n# Logarithm of the expected distance to the true chroma, in units of U and V.\nERROR = ({error})\n"
-    end += "# What ``pool_kind`` gives of photographs, in the mean, and how far each number differs from it.\n"
-    end += "# fmt: off\n"
-    for name, numbers in (("MEAN", middle), ("DEVIATION", spread)):
-        end += f"KIND_{name} = (\n{textwrap.indent(textwrap.fill(numbers, 114), '    ')},\n)\n"
-    end += "# fmt: on\n"
     args.output.write_text(HEAD + "".join(rows) + end)
 
 

@@ -19,9 +19,8 @@ LEAST_VARIANCE = 1e-5
 # Variance of luminance within a location that noise alone has: below it little is learned of what changes with it.
 NOISE_VARIANCE = 3e-4
 EXTREME = 3.0
-# The places of the closeness of the way back and of the kinship in the evidence, and how many numbers it has.
-CLOSENESS, KINSHIP, EVIDENCE = 2, 8, 9
-KINSHIP_SCALE = 3.0
+# The place of the closeness of the way back in the evidence, and how many numbers it has.
+CLOSENESS, EVIDENCE = 2, 8
 # An expected error of this much (U and V) gives a confidence of one half.
 HALF_ERROR = 0.02
 
@@ -117,20 +116,17 @@ def return_distance(matches: Matches, size: tuple[int, int]) -> Tensor:
     return torch.hypot(rise, run) / max(size)
 
 
-def gather_evidence(
-    matches: Matches, variance: Tensor, said: tuple[Tensor, Tensor], kin: Tensor, size: tuple[int, int]
-) -> Tensor:
-    """What tells a good match from a bad one, about one unit large each: (B, N, 9).
+def gather_evidence(matches: Matches, variance: Tensor, said: tuple[Tensor, Tensor], size: tuple[int, int]) -> Tensor:
+    """What tells a good match from a bad one, about one unit large each: (B, N, 8).
 
     Score, its lead over the last of the k, closeness of the way back, chroma variance, disagreement with the
-    regression, the means over the picture of score, closeness and disagreement, and how alike in kind the pictures
-    are. No number is beyond ``EXTREME``: outside of what the coefficients were fitted to, nothing is extrapolated.
+    regression, and the means over the picture of score, closeness and disagreement. No number is beyond
+    ``EXTREME``: outside of what the coefficients were fitted to, nothing is extrapolated.
 
     Args:
         matches: from a search.
         variance: of the chroma of the matches, (B, N).
         said: chroma by the matches and by the regression, (B, N, 2) each.
-        kin: kinship of the pictures in which the matches lie, (B, N).
         size: (h, w).
     """
     matched, regressed = said
@@ -140,8 +136,7 @@ def gather_evidence(
     spread = ((variance + LEAST_VARIANCE).log() + 7) / 2
     apart = ((matched - regressed).square().sum(2) + LEAST_VARIANCE).log() / 2 + 3
     whole = torch.stack([x.mean(1, keepdim=True).expand_as(x) for x in (score, close, apart)], 2)
-    parts = (torch.stack((score, lead, close, spread, apart), 2), whole, KINSHIP_SCALE * kin.unsqueeze(2))
-    return torch.cat(parts, 2).clamp(-EXTREME, EXTREME)
+    return torch.cat((torch.stack((score, lead, close, spread, apart), 2), whole), 2).clamp(-EXTREME, EXTREME)
 
 
 def confidence_of(error: Tensor) -> Tensor:

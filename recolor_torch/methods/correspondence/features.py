@@ -22,11 +22,6 @@ WINDOWS = (0.08, 0.2)
 # one scene and of one label; those of one scene are as good without meaning, those of one label gain a tenth.
 BLOCK_WEIGHTS = (0.5, 0.7, 1.0, 0.8, 0.55, 0.4, 0.65, 1.05)
 BLOCK_SIZES = (12, 24, 40, 24, 16, 16, 24, 36)
-# The block that tells pictures of one kind from others, from the end: the encoder at 1/16. By cross-validation on the
-# tune half of the pairs, true ones have a color difference of 2.91 with it and 2.95 without, wrong ones 8.52 and 8.48.
-KIND_BLOCK = -2
-# Between true pairs and unrelated ones.
-UNKNOWN_KINSHIP = 0.4
 # A channel that hardly varies is noise; without a floor it would count as much as the others.
 LEAST_DEVIATION = 1e-3
 # About this many locations of each picture give the principal components.
@@ -70,38 +65,6 @@ def semantic_blocks(encoder: ColorUNet, luminance: Tensor) -> list[Tensor]:
         finer = F.interpolate(x, scale_factor=times, mode="bilinear", align_corners=False)
         found.append(finer[..., : height // STRIDE, : width // STRIDE])
     return found
-
-
-def pool_kind(blocks: Sequence[Tensor], counted: Tensor | None = None) -> Tensor:
-    """What kind of picture it is: the mean over a picture of the ``KIND_BLOCK`` of its features, (B, C).
-
-    Args:
-        blocks: those of ``semantic_blocks`` last.
-        counted: how much each location counts, (B or 1, 1, h, w); all of them where none does.
-    """
-    block = blocks[KIND_BLOCK]
-    if counted is None:
-        return block.mean((2, 3))
-    counted = torch.where(counted.amax((1, 2, 3), keepdim=True) > 0, counted, 1.0).to(block)
-    return (block * counted).sum((2, 3)) / counted.sum((2, 3))
-
-
-def kinship(target: Tensor, reference: Tensor, mean: Sequence[float], deviation: Sequence[float]) -> Tensor:
-    """How alike two pictures are in kind: the cosine of what ``pool_kind`` gives, as it differs from the mean, (B,).
-
-    Scores of matches say what is most alike within two pictures, which there is in any two; this is about 0.9 for
-    two views of one place, 0.3 for two of one kind and 0 for unrelated ones.
-
-    Args:
-        target: (B, C).
-        reference: (B or 1, C).
-        mean: over photographs, C numbers; an encoder with other features has no kinship, but ``UNKNOWN_KINSHIP``.
-        deviation: from it, C numbers.
-    """
-    if target.shape[1] != len(mean):
-        return torch.full_like(target[:, 0], UNKNOWN_KINSHIP)
-    middle, spread = (torch.tensor(x, dtype=target.dtype, device=target.device) for x in (mean, deviation))
-    return F.cosine_similarity((target - middle) / spread, (reference - middle) / spread, dim=1)
 
 
 def pad_reflecting(x: Tensor, margin: int) -> Tensor:

@@ -21,13 +21,10 @@ from recolor_torch.methods.correspondence.features import (
     STRIDE,
     feature_blocks,
     handed_over,
-    kinship,
     make_descriptors,
-    pool_kind,
     searched_picture,
     semantic_blocks,
 )
-from recolor_torch.methods.correspondence.gate import KIND_DEVIATION, KIND_MEAN
 from recolor_torch.methods.correspondence.match import find_matches, with_penalty
 from recolor_torch.methods.histogram_chroma import fit_chroma_table
 from recolor_torch.networks import ColorUNet
@@ -67,7 +64,6 @@ class Places:
         near_target, near_reference: the same with what differences of luminance and height cost.
         chroma: of the references' locations, (B, M, 2).
         within: how their pixels differ, (B, M, 3), see ``within_locations``.
-        kin: how alike in kind their pictures are to the target, (B, M), see ``kinship``.
         counted: weight of each, (B, M).
         pictures: the references at their working sizes, in their order along M.
     """
@@ -80,7 +76,6 @@ class Places:
     near_reference: Tensor
     chroma: Tensor
     within: Tensor
-    kin: Tensor
     counted: Tensor
     pictures: tuple[Reference, ...]
 
@@ -114,13 +109,8 @@ def describe_places(
         ]
     blocks = networks.blocks(target)
     size = (blocks[0].shape[2], blocks[0].shape[3])
-    others = [networks.blocks(r.image[:, :1].clamp(0, 1)) for r in pictures]
-    kind = pool_kind(blocks)
-    akin = [
-        kinship(kind, pool_kind(x, _kept(r)), KIND_MEAN, KIND_DEVIATION)[:, None].expand(-1, x[0][0, 0].numel())
-        for x, r in zip(others, pictures)
-    ]
-    a, b = make_descriptors(handed_over(blocks), [handed_over(x) for x in others])
+    others = [handed_over(networks.blocks(r.image[:, :1].clamp(0, 1))) for r in pictures]
+    a, b = make_descriptors(handed_over(blocks), others)
     pooled = [F.avg_pool2d(r.image, STRIDE) for r in pictures]
     places, within = (
         torch.cat([x.flatten(2).expand(batch, -1, -1) for x in parts], 2)
@@ -136,7 +126,7 @@ def describe_places(
     near_a, near_b = with_penalty(a, b, ya / contrast, yb / contrast, LUMINANCE_PENALTY)
     near_a, near_b = with_penalty(near_a, near_b, height_a, height_b, HEIGHT_PENALTY)
     chroma = places[:, 1:].mT
-    return Places(size, gray, a, b, near_a, near_b, chroma, within.mT, torch.cat(akin, 1), counted, tuple(pictures))
+    return Places(size, gray, a, b, near_a, near_b, chroma, within.mT, counted, tuple(pictures))
 
 
 def find_candidates(places: Places, matches: int = 16) -> Candidates:
@@ -147,13 +137,13 @@ def find_candidates(places: Places, matches: int = 16) -> Candidates:
         matches: how many matches are averaged.
     """
     found = find_matches(places.near_target, places.near_reference, matches, places.counted)
-    mean, variance = mean_of_matches(found, torch.cat((places.chroma, places.within, places.kin.unsqueeze(2)), 2))
+    mean, variance = mean_of_matches(found, torch.cat((places.chroma, places.within), 2))
     matched, variance = mean[..., :2], variance[..., :2].sum(2)
     regressed = regress_chroma(places.target, places.reference, places.chroma, places.counted)
     plain = tuple(replace(r, image=r.image.detach()) for r in places.pictures)  # counting has no gradient
     table = fit_chroma_table(plain).apply(places.gray).flatten(2).transpose(1, 2)
-    evidence = gather_evidence(found, variance, (matched, regressed), mean[..., 5], places.size)
-    return Candidates(torch.stack((matched, regressed, table), 2), evidence, slope_of(mean[..., 2:5]))
+    evidence = gather_evidence(found, variance, (matched, regressed), places.size)
+    return Candidates(torch.stack((matched, regressed, table), 2), evidence, slope_of(mean[..., 2:]))
 
 
 def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> tuple[Tensor, Tensor, Tensor]:
@@ -206,12 +196,9 @@ def _prepared(reference: Reference, side: int, like: Tensor) -> Reference:
 
 def _counted(reference: Reference, pooled: Tensor) -> Tensor:
     """1 where a location may be found: all of its pixels count."""
-    kept = _kept(reference)
-    return torch.ones_like(pooled[:, 0]).flatten(1) if kept is None else kept.flatten(1)
-
-
-def _kept(reference: Reference) -> Tensor | None:
-    return None if reference.mask is None else (F.avg_pool2d(reference.mask, STRIDE) > 0.99).float()
+    if reference.mask is None:
+        return torch.ones_like(pooled[:, 0]).flatten(1)
+    return (F.avg_pool2d(reference.mask, STRIDE) > 0.99).float().flatten(1)
 
 
 def _height(x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ BROWN, GREEN, PINK = (torch.tensor(x) for x in ((-0.16, 0.2), (-0.1, -0.1), (-0.
 
 def places_of(size, gray, like, chroma):
     """Locations that are their own reference."""
-    within, kin = like.new_zeros(*chroma.shape[:2], 3), like.new_ones(chroma.shape[:2])
-    return Places(size, gray, like, like, like, like, chroma, within, kin, kin, ())
+    within, counted = like.new_zeros(*chroma.shape[:2], 3), like.new_ones(chroma.shape[:2])
+    return Places(size, gray, like, like, like, like, chroma, within, counted, ())
 
 
 def two_surfaces(batch=1, dtype=torch.float32):

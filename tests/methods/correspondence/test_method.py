@@ -19,17 +19,11 @@ from recolor_torch.methods.correspondence.confidence import (
     within_locations,
 )
 from recolor_torch.methods.correspondence.features import (
-    KIND_BLOCK,
-    UNKNOWN_KINSHIP,
-    kinship,
     make_descriptors,
     pad_reflecting,
-    pool_kind,
     pool_window,
-    semantic_blocks,
     working_picture,
 )
-from recolor_torch.methods.correspondence.gate import KIND_DEVIATION, KIND_MEAN
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.correspondence.mood import in_mood
 from recolor_torch.pipeline import recolor
@@ -252,8 +246,8 @@ def test_regression_recovers_a_linear_rule():
 
 def test_good_evidence_is_believed_and_bad_is_not():
     chroma = torch.tensor([[0.1, 0.1], [0.2, 0.0], [0.0, 0.2]]).expand(1, 2, 3, 2)
-    good = torch.tensor([2.0, 1, 1, -2, -2, 1.5, 1, -2, 2])
-    evidence = torch.stack((good, torch.tensor([-2.0, 0, 0, 1, 1, -2, 0, 1, 0])))[None]
+    good = torch.tensor([2.0, 1, 1, -2, -2, 1.5, 1, -2])
+    evidence = torch.stack((good, torch.tensor([-2.0, 0, 0, 1, 1, -2, 0, 1])))[None]
     candidates = Candidates(chroma, evidence, torch.ones(1, 2, 2))
     found = blend_candidates(candidates)
     assert found.shares[0, 0, 3] < 0.1
@@ -262,13 +256,6 @@ def test_good_evidence_is_believed_and_bad_is_not():
     torch.testing.assert_close(found.shares.sum(2), torch.ones(1, 2))
     torch.testing.assert_close(found.slope[..., 0], found.shares[..., 0])
     assert (blend_candidates(candidates, rejection=0.0).shares[..., 3] == 0).all()
-
-
-def test_pictures_of_one_kind_are_believed_more_than_others():
-    evidence = torch.tensor([-1.5, 0.2, 0.1, 0.5, 0, -1.7, 0.15, -0.2, 0]).repeat(1, 2, 1)  # of a doubtful match
-    evidence[0, :, 8] = torch.tensor([0.0, 1.5])
-    other, kin = blend_candidates(Candidates(torch.zeros(1, 2, 3, 2), evidence, torch.zeros(1, 2, 2))).belief[0]
-    assert kin > other + 0.1
 
 
 def test_slopes_are_those_of_numpy(photos):
@@ -289,35 +276,6 @@ def test_colors_follow_luminance_within_a_location(method, monkeypatch):
     monkeypatch.setattr(search, "slope_of", lambda within: torch.zeros_like(within[..., 1:]))
     coarse = color_error(recolor(gray_of(striped), method, Guide((Reference(striped),))), striped)
     assert fine < 0.5 * coarse
-
-
-def test_kinship_is_that_of_what_is_counted(method, photos):
-    method.prepare()
-    seen = [working_picture(rgb_to_yuv(x)[:, :1], 192) for x in photos]
-    blocks = [semantic_blocks(method.network.loaded, x) for x in (*seen, seen[0].flip(3))]
-    one, other, mirrored = (pool_kind(x) for x in blocks)
-    numbers = KIND_MEAN, KIND_DEVIATION
-    torch.testing.assert_close(kinship(one, one, *numbers), torch.ones(1))
-    assert kinship(one, mirrored, *numbers) > 0.5
-    assert kinship(one, other, *numbers) < 0.3
-    block = blocks[0][KIND_BLOCK]
-    half = torch.zeros_like(block[:, :1])
-    half[..., :10] = 1
-    torch.testing.assert_close(pool_kind(blocks[0], half), block[..., :10].mean((2, 3)))
-    torch.testing.assert_close(pool_kind(blocks[0], 0 * half), one)  # nothing counts
-    assert kinship(one[:, :50], one[:, :50], *numbers) == pytest.approx(UNKNOWN_KINSHIP)  # of another encoder
-
-
-def test_each_reference_has_its_own_kinship(method, photos):
-    """Two are searched together: matches in either have that of their picture."""
-    method.prepare()
-    networks = method._networks(torch.device("cpu"))
-    references = tuple(Reference(rgb_to_yuv(x)) for x in photos)
-    kin = search.describe_places(networks, rgb_to_yuv(photos[0])[:, :1], references, side=96).kin
-    same, other = kin.view(2, -1)
-    assert (same > 0.99).all()
-    assert (other < 0.3).all()
-    assert (other == other[0]).all()
 
 
 def test_padding_reflects_as_often_as_it_takes():
