@@ -32,8 +32,8 @@ verbs:
 {verbs}
 
 examples:
-  recolor colorize old.jpg -r color.jpg -o new.jpg       color one picture like another
-  recolor colorize scans/ -r color.jpg -o colored/      a whole folder
+  recolor colorize old.jpg -r color.jpg -o new.jpg        color one picture like another
+  recolor colorize scans/ -r color.jpg -o colored/        a whole folder
   recolor VERB --help                                     what a verb can do
 
 exit codes: 0 all done, 1 internal error, 2 usage or configuration, 3 some targets failed,

@@ -8,9 +8,8 @@ turned, scaled, with other gamma, contrast and saturation), its two halves, two 
 unrelated ones. PAIRS is a folder of pairs (see eval_correspondence.py), of which the half ``tune`` is used, as it is
 and shuffled. What no reference knows is the estimate of the colorization network, as when the method runs; pictures
 that the network was trained on would flatter it, so targets are those that its training held out. The gate minimises
-the mean color difference (CIE94's weights) of the mixed chroma, from the one of before on, to which it is drawn: what
-is new in the evidence begins with a coefficient of 0 there. The error line is a least squares fit to the logarithm of
-the distance that remains.
+the mean color difference (CIE94's weights) of the mixed chroma; the error line is a least squares fit to the logarithm
+of the distance that remains.
 """
 
 import argparse
@@ -31,9 +30,7 @@ from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_
 from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
 from recolor_torch.methods.correspondence import Networks, describe_places, find_candidates
-from recolor_torch.methods.correspondence.agreement import settle_odd
 from recolor_torch.methods.correspondence.features import LAYERS
-from recolor_torch.methods.correspondence.gate import GATE
 from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.networks import ColorUNet
@@ -43,7 +40,7 @@ KINDS = ("near", "random", "overlap", "halves", "random", "label", "overlap", "r
 # How much a pair of each kind counts.
 WEIGHT = {"near": 1.0, "overlap": 1.0, "halves": 1.0, "label": 0.5, "random": 1.0, "true": 2.0, "shuffled": 2.0}
 LABELLED = ("corel", "flowers12", "imagenette", "intel_scenes", "food")
-LOCATIONS = 500
+LOCATIONS = 1500
 NAMES = ("matches", "regression", "table", "fallback")
 HEAD = '''"""Coefficients by which the candidates of a correspondence share, and of the error to expect."""
 
@@ -118,7 +115,7 @@ def examine(
     """Evidence, candidates, true chroma, luminance and weight of some locations of a pair."""
     luminance = rgb_to_luminance(target)
     places = describe_places(networks, luminance, (Reference(rgb_to_yuv(reference)),), side=side)
-    (found, _, _), size = settle_odd(places, find_candidates(places)), places.size
+    found, size = find_candidates(places), places.size
     pooled = F.adaptive_avg_pool2d(rgb_to_yuv(target), size).flatten(2)[0].T
     guess = F.adaptive_avg_pool2d(network.prior(luminance)[0], size).flatten(2)[0].T
     chroma = torch.cat((found.chroma[0], guess[:, None]), 1)
@@ -143,18 +140,17 @@ def difference(lab: Tensor, truth: Tensor) -> Tensor:
     return (parts + 0.25).sqrt() - 0.5
 
 
-def fit(data: dict[str, Tensor], steps: int = 60, decay: float = 3e-3) -> tuple[Tensor, Tensor]:
-    """The gate, (4, E + 1), and the error line, (E + 1). It starts at the one of before, and is drawn to it."""
+def fit(data: dict[str, Tensor], steps: int = 250, decay: float = 3e-4) -> tuple[Tensor, Tensor]:
+    """The gate, (4, E + 1), and the error line, (E + 1)."""
     evidence = torch.cat((data["evidence"], torch.ones_like(data["y"])[:, None]), 1)
     weight = data["weight"] / data["weight"].sum()
     truth = to_lab(data["y"], data["truth"])
-    before = torch.tensor(GATE)
-    gate = before.clone().requires_grad_()
-    optimizer = torch.optim.Adam([gate], lr=0.1)
+    gate = torch.zeros(len(NAMES), evidence.shape[1], requires_grad=True)
+    optimizer = torch.optim.Adam([gate], lr=0.05)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, steps)
     for _ in range(steps):
         chroma = mix(evidence, gate, data["chroma"])
-        loss = (weight * difference(to_lab(data["y"], chroma), truth)).sum() + decay * (gate - before).square().sum()
+        loss = (weight * difference(to_lab(data["y"], chroma), truth)).sum() + decay * gate.square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

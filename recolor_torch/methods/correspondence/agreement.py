@@ -42,13 +42,6 @@ def blend_agreeing(places: Places, candidates: Candidates, rejection: float = 1.
         candidates: from ``find_candidates``.
         rejection: odds against the candidates, see ``blend_candidates``.
     """
-    settled, doubt, apart = settle_odd(places, candidates, rejection)
-    found = blend_candidates(settled, rejection)
-    return replace(found, error=(found.error.square() + (DOUBT_ERROR * doubt).square() * apart).sqrt())
-
-
-def settle_odd(places: Places, candidates: Candidates, rejection: float = 1.0) -> tuple[Candidates, Tensor, Tensor]:
-    """The candidates, odd ones among the matches settled, s and :math:`d^2` of ``blend_agreeing``, (B, N) each."""
     first = blend_candidates(candidates, rejection)
     matched = candidates.chroma[:, :, 0]
     likes = mean_of_likes(places, matched, first.shares[..., 0].detach())
@@ -57,7 +50,8 @@ def settle_odd(places: Places, candidates: Candidates, rejection: float = 1.0) -
     settled = torch.lerp(matched, likes, doubt.unsqueeze(2)).unsqueeze(2)
     chroma = torch.cat((settled, candidates.chroma[:, :, 1:]), 2)
     slope = candidates.slope * (1 - doubt.unsqueeze(2))
-    return replace(candidates, chroma=chroma, slope=slope), doubt, apart
+    found = blend_candidates(replace(candidates, chroma=chroma, slope=slope), rejection)
+    return replace(found, error=(found.error.square() + (DOUBT_ERROR * doubt).square() * apart).sqrt())
 
 
 def together(closeness: Tensor, size: tuple[int, int]) -> Tensor:
