@@ -183,7 +183,8 @@ def _shots_arguments(parser: Parser) -> None:
 
 
 def _draw_shots(args: Namespace) -> "Figure":
-    from recolor_torch.film.opening import FilmError, probe_film
+    from recolor_torch.film.opening import FilmError
+    from recolor_torch.film.probing import probe_film
     from recolor_torch.film.reader import FilmFile
     from recolor_torch.film.scan import scan_film
     from recolor_torch.film.shots import write_shots

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recolor_torch.film.door import colorize_film as colorize_film
     from recolor_torch.film.opening import FilmError as FilmError
-    from recolor_torch.film.opening import FilmInfo as FilmInfo
-    from recolor_torch.film.opening import probe_film as probe_film
+    from recolor_torch.film.probing import FilmInfo as FilmInfo
+    from recolor_torch.film.probing import probe_film as probe_film
     from recolor_torch.film.reader import Frame as Frame
     from recolor_torch.film.reader import read_frames as read_frames
     from recolor_torch.film.settings import FilmSettings as FilmSettings
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 # Imported on first use: the command line asks for settings alone.
 _PUBLIC = {
     "FilmError": "opening",
-    "FilmInfo": "opening",
+    "FilmInfo": "probing",
     "FilmSettings": "settings",
     "Frame": "reader",
     "colorize_film": "door",
-    "probe_film": "opening",
+    "probe_film": "probing",
     "read_frames": "reader",
 }
 __all__ = list(_PUBLIC)

@@ -14,7 +14,8 @@ from recolor_torch.film.coloring import FilmReport, color_film, seconds_a_frame
 from recolor_torch.film.encoding import Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
-from recolor_torch.film.opening import FilmError, FilmInfo, probe_film, show
+from recolor_torch.film.opening import FilmError, show
+from recolor_torch.film.probing import FilmInfo, probe_film
 from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film
 from recolor_torch.film.settings import FilmSettings

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from recolor_torch.errors import UsageError
-from recolor_torch.film.opening import FilmInfo, require_av, show
+from recolor_torch.film.color_tags import UNSPECIFIED
+from recolor_torch.film.opening import require_av, show
+from recolor_torch.film.probing import FilmInfo
 from recolor_torch.film.settings import CODECS, QUALITIES, Codec, Quality
 
 # What FFmpeg calls the encoders, and the containers that hold what they make.
@@ -44,6 +46,8 @@ _ALWAYS = {
     "vp9": {"b:v": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
     "av1": {"preset": "7"},
 }
+# Primaries that an encoder has no name for: it drops them or refuses to start.
+_UNKNOWN_PRIMARIES = {"h264": (22,), "hevc": (22,)}
 # One number for all machines: the result of some encoders depends on it.
 THREADS = 4
 
@@ -128,6 +132,8 @@ def _encoding(info: FilmInfo, container: str, codec: str, quality: str) -> Encod
         if name is not None and name in formats:
             if (across, down) != shift:
                 notes.append(f"Chroma is stored at a finer resolution than in the input ({name}).")
+            if info.primaries in _UNKNOWN_PRIMARIES.get(codec, ()):
+                notes.append(f"The film's color primaries (number {info.primaries}) are left out: {codec} lacks them.")
             options = {**_ALWAYS.get(codec, {}), **_OPTIONS[codec][quality]}
             return Encoding(container, codec, options, name, (across, down), tuple(notes))
     return None
@@ -157,7 +163,8 @@ def set_up(context: Any, info: FilmInfo, encoding: Encoding) -> None:
     context.thread_count = THREADS
     context.color_range = 2 if info.full_range else 1
     context.colorspace = info.matrix
-    context.color_primaries = info.primaries
+    unknown = info.primaries in _UNKNOWN_PRIMARIES.get(encoding.codec, ())
+    context.color_primaries = UNSPECIFIED if unknown else info.primaries
     context.color_trc = info.transfer
     if info.aspect is not None:
         context.sample_aspect_ratio = info.aspect

@@ -8,17 +8,9 @@ from typing import Any
 
 from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import ENCODERS, Encoding, set_up
-from recolor_torch.film.opening import (
-    TAG_ERRORS,
-    FilmError,
-    FilmInfo,
-    file_url,
-    open_film,
-    require_av,
-    show,
-    video_stream,
-)
+from recolor_torch.film.opening import TAG_ERRORS, FilmError, file_url, open_film, require_av, show, video_stream
 from recolor_torch.film.parts import Packet, read_part, read_times
+from recolor_torch.film.probing import FilmInfo
 
 # Tags that the muxer writes itself, for the new file.
 _OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration")

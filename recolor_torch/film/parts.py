@@ -11,8 +11,9 @@ import numpy as np
 
 from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import Encoding, make_encoder
-from recolor_torch.film.opening import FilmInfo, require_av
+from recolor_torch.film.opening import require_av
 from recolor_torch.film.planes import set_planes
+from recolor_torch.film.probing import FilmInfo
 
 _HEAD = struct.Struct("<qqBI")  # time, duration, whether a key frame, bytes
 

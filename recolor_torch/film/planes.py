@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color.yuv import chroma_to_rgb_offset
-from recolor_torch.film.opening import MATRICES, FilmInfo
+from recolor_torch.film.color_tags import MATRICES
+from recolor_torch.film.probing import FilmInfo
 
 # Semi-planar formats: U and V in turn in one plane. Their samples stand in the upper bits of 16.
 _UPPER_BITS = ("p010le", "p012le", "p210le", "p212le", "p410le", "p412le")

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recolor_torch.film.opening import FilmError, FilmInfo, open_film, refuse_interlaced, show, video_stream
+from recolor_torch.film.opening import FilmError, open_film, refuse_interlaced, show, video_stream
 from recolor_torch.film.planes import get_planes, luma_to_luminance
+from recolor_torch.film.probing import FilmInfo
 from recolor_torch.resize import resize
 
 

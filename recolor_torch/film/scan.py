@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from recolor_torch.film.frame_store import save_tensors
-from recolor_torch.film.opening import FilmError, FilmInfo, show
+from recolor_torch.film.opening import FilmError, show
+from recolor_torch.film.probing import FilmInfo
 from recolor_torch.film.reader import read_frames
 from recolor_torch.film.shots import Shot, find_shots, read_shots, shot_thumbnail
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from recolor_torch.film.encoding import Encoding
 from recolor_torch.film.muxing import mux
-from recolor_torch.film.opening import FilmInfo
 from recolor_torch.film.parts import PartWriter
 from recolor_torch.film.planes import chroma_to_planes
+from recolor_torch.film.probing import FilmInfo
 from recolor_torch.film.reader import Frame, turn_frame
 
 

@@ -8,6 +8,10 @@ from typing import Any
 from recolor_torch.files import write_atomically
 from recolor_torch.text import parse_json
 
+# To be raised whenever the files in a work folder change in what they hold or mean (parts, what a part hands to the
+# next, the scan): a folder of another format is emptied, for its parts would not fit to those that come.
+WORK_FORMAT = 2
+
 
 class WorkFolder:
     """The folder beside an output where a film's parts wait for each other; a later run with the same key resumes it.
@@ -22,15 +26,16 @@ class WorkFolder:
 
     def __enter__(self) -> Path:
         note = self.path / "key.json"
+        wanted = {"format": WORK_FORMAT, "key": self.key}
         try:
-            same = parse_json(note.read_text(encoding="utf-8")) == {"key": self.key}
+            same = parse_json(note.read_text(encoding="utf-8")) == wanted
         except (OSError, ValueError):
             same = False
         if not same:
             shutil.rmtree(self.path, ignore_errors=True)
             self.path.mkdir(parents=True, exist_ok=True)
             with write_atomically(note) as part:
-                part.write_text(json.dumps({"key": self.key}), encoding="utf-8")
+                part.write_text(json.dumps(wanted), encoding="utf-8")
         for stale in self.path.rglob("*.tmp"):
             stale.unlink()
         return self.path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("av")
-from film.clips import make_clip
+from film.clips import make_clip, without_frames
 
 SMALL = ("--film.side", 48, "-m", "levin")
 
@@ -25,7 +25,7 @@ def test_a_folder_of_films(recolor, films, entries):
     code, out, err = recolor("colorize", "reels", "--hints", "strokes.json", *SMALL, "-o", "out")
     assert code == 3
     assert out.startswith("2 done, 0 skipped, 1 failed of 3 films")
-    assert "reels/c.mp4: not a film, or damaged" in err
+    assert "reels/c.mp4: not a film, damaged, or cut short" in err
     lines = {e["output"]: e for e in entries("out")}
     assert set(lines) == {"a.mp4", "c.mp4", "1931/b.mkv"}
     assert (lines["a.mp4"]["status"], lines["a.mp4"]["frames"], lines["a.mp4"]["codec"]) == ("done", 6, "h264")
@@ -33,6 +33,27 @@ def test_a_folder_of_films(recolor, films, entries):
     assert sorted(p.name for p in (films / "out").iterdir()) == ["1931", "a.mp4", "run.jsonl"]
     code, out, _ = recolor("colorize", "reels", "--hints", "strokes.json", *SMALL, "-o", "out")
     assert out.startswith("0 done, 2 skipped, 1 failed")
+
+
+def test_broken_films_are_one_sentence_each_and_exit_code_3(recolor, films):
+    reels = films / "reels"
+    make_clip(reels / "whole.mp4", 30, codec="libx264", sound=True)
+    data = (reels / "whole.mp4").read_bytes()
+    (reels / "cut.mp4").write_bytes(data[: len(data) // 2])
+    without_frames(reels / "whole.mp4", reels / "silent.mkv")
+    without_frames(reels / "whole.mp4", reels / "garbage.mkv", b"\x01")
+    make_clip(reels / "tag.mkv", 2, space=8)
+    code, out, err = recolor("colorize", "reels", "--hints", "strokes.json", *SMALL, "-o", "out")
+    assert code == 3
+    assert out.startswith("3 done, 0 skipped, 5 failed of 8 films")
+    for name, words in {
+        "c.mp4": "not a film, damaged, or cut short",
+        "cut.mp4": "not a film, damaged, or cut short",
+        "silent.mkv": "there is no frame in it",
+        "garbage.mkv": "not a film, damaged, or cut short",
+        "tag.mkv": "its color matrix (YCgCo, number 8 of H.273) is not supported",
+    }.items():
+        assert sum(f"reels/{name}: {words}" in line for line in err.split("\n")) == 1
 
 
 def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):

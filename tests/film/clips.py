@@ -29,6 +29,8 @@ def make_clip(
     chapters=None,
     texture=luma,
     interlaced=False,
+    primaries=2,
+    transfer=2,
 ):
     """Write a clip; returns its Y planes. ``times`` are in ticks of 1/1000 of a second."""
     import av
@@ -42,6 +44,7 @@ def make_clip(
         context.width, context.height, context.pix_fmt = width, height, pix_fmt
         context.time_base = stream.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
         context.colorspace, context.color_range = space, 2 if full else 1
+        context.color_primaries, context.color_trc = primaries, transfer
         if aspect:
             context.sample_aspect_ratio = aspect
         if rotation:
@@ -78,6 +81,26 @@ def make_clip(
                 out.mux(audio.encode(part))
             out.mux(audio.encode(None))
     return planes
+
+
+def without_frames(source, path, data=None):
+    """Copy a clip with its sound, but no packet of its pictures; or each with ``data`` in place of its own."""
+    import av
+
+    with av.open(str(source)) as before, av.open(str(path), "w") as out:
+        streams = {s.index: out.add_stream_from_template(s, opaque=s.type != "video") for s in before.streams}
+        out.start_encoding()
+        for packet in before.demux():
+            if packet.size == 0:
+                continue
+            new = packet
+            if packet.stream.type == "video":
+                if data is None:
+                    continue
+                new = av.Packet(data)
+                new.pts, new.dts, new.time_base = packet.pts, packet.dts, packet.time_base
+            new.stream = streams[packet.stream.index]
+            out.mux(new)
 
 
 def packets(path, kind):

@@ -6,6 +6,7 @@ import torch
 from recolor_torch.energies.temporal import STEP_VARIANCE, Belief, warp_sharply
 from recolor_torch.film.anchor import ANCHOR_EVERY, Anchor
 from recolor_torch.film.carrying import CarriedChroma
+from recolor_torch.film.work_folder import WORK_FORMAT
 
 SIZE = (48, 80)
 
@@ -109,3 +110,13 @@ def test_it_comes_back_from_its_file(given, tmp_path):
         if carried.anchor is not None:
             assert back.anchor.age == carried.anchor.age
             torch.testing.assert_close(following[0].anchor.places, following[1].anchor.places, atol=0, rtol=0)
+
+
+def test_what_a_part_hands_on_is_what_the_format_of_work_folders_says(given, tmp_path):
+    """Where this list changes, WORK_FORMAT changes too: parts that an older version left are done again."""
+    given.save(tmp_path / "carried.pt")
+    held = {
+        *("luminance", "belief.given.chroma", "belief.given.precision"),
+        *("anchor.luminance", "anchor.places", "anchor.age", "anchor.chroma", "anchor.precision"),
+    }
+    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 2)

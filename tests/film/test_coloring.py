@@ -14,7 +14,7 @@ from PIL import Image
 pytest.importorskip("av")
 from film.clips import make_clip
 
-from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames
+from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames, work_folder
 from recolor_torch.film.dividing import plan_parts
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.planes import planes_to_chroma
@@ -230,6 +230,37 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(clip, tmp_path):
     assert last.returncode == 0
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert not folder.exists()
+
+
+class _Killed(BaseException):
+    pass
+
+
+def test_parts_of_another_format_are_done_again(tmp_path, monkeypatch):
+    """What an older version of the package left may lack what its next part needs today."""
+    film, reference, folder = (tmp_path / name for name in ("in.mkv", "ref_0001.png", ".out.mkv.recolor-work"))
+    make_clip(film, 6, (48, 32), "gray")
+    write_picture(reference, next(read_frames(probe_film(film))).luminance(probe_film(film)).expand(-1, 3, -1, -1))
+    monkeypatch.setattr("recolor_torch.film.coloring.plan_parts", lambda shots, exact: plan_parts(shots, exact, 3))
+
+    def run(stop=False):
+        def look(progress):
+            if stop and (folder / "part-00000.packets").exists():
+                raise _Killed
+
+        guidance = FilmGuidance(references=(reference,))
+        settings = FilmSettings(codec="ffv1", side=48)
+        return colorize_film(film, tmp_path / "out.mkv", Sources(None), guidance, settings, on_progress=look)[0]
+
+    found = []
+    for written, resumed in ((work_folder.WORK_FORMAT - 1, 0), (work_folder.WORK_FORMAT, 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(work_folder, "WORK_FORMAT", written)
+            with pytest.raises(_Killed):
+                run(stop=True)
+        assert run().resumed == resumed
+        found.append((tmp_path / "out.mkv").read_bytes())
+    assert found[0] == found[1]
 
 
 def test_processes_share_the_shots_and_the_bytes_are_the_same(clip, tmp_path):

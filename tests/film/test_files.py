@@ -9,14 +9,15 @@ import pytest
 import torch
 
 pytest.importorskip("av")
-from film.clips import luma, make_clip, packets
+from film.clips import luma, make_clip, packets, without_frames
 
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.errors import UsageError
 from recolor_torch.film import FilmError, probe_film, read_frames
+from recolor_torch.film.color_tags import MATRICES
 from recolor_torch.film.encoding import choose_encoding
 from recolor_torch.film.muxing import mux
-from recolor_torch.film.opening import MATRICES, open_film
+from recolor_torch.film.opening import open_film
 from recolor_torch.film.parts import PartWriter
 from recolor_torch.film.planes import chroma_levels, chroma_to_planes, luma_levels, planes_to_chroma
 
@@ -36,6 +37,10 @@ def color_all(source, output, chroma=(0.05, -0.04), codec="auto", quality="high"
                     f.time, f.duration, [f.planes[0], *chroma_to_planes(uv, f.planes[0], info, encoding.shift)]
                 )
     return encoding, mux(info, encoding, parts, output)
+
+
+def flat(index, width, height, depth):
+    return np.full((height, width), 100 + index, np.uint8)
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv410p", "yuv420p10le", "yuv422p12le", "gray"])
@@ -238,6 +243,68 @@ def test_untagged_films_say_what_was_taken(tmp_path):
     info = probe_film(tmp_path / "large.mkv")
     assert info.matrix_name == "BT.709"
     assert any("does not say its color matrix: BT.709" in note for note in info.notes)
+
+
+@pytest.mark.parametrize(
+    ("tag", "pix_fmt", "matrix", "words"),
+    [
+        (
+            0,
+            "yuv420p",
+            "BT.601",
+            "says that it is RGB, which its pixels (yuv420p) are not: BT.601 was taken, by its size",
+        ),
+        (10, "yuv420p", "BT.2020", "constant luminance form of BT.2020 is treated like the common one"),
+        (8, "gray", "BT.601", "has a color matrix (number 8) that means nothing for its pixels (gray)"),
+        (9, "bgr0", "BT.709", "is stored as RGB (bgr0), so its luma was computed, by BT.709"),
+    ],
+)
+def test_a_matrix_that_the_pixels_contradict_is_said_and_a_guess_is_taken(tmp_path, tag, pix_fmt, matrix, words):
+    planes = make_clip(tmp_path / "in.mkv", 2, pix_fmt=pix_fmt, space=tag, texture=flat)
+    info = probe_film(tmp_path / "in.mkv")
+    assert info.matrix_name == matrix
+    assert any(words in note for note in info.notes), info.notes
+    color_all(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    after = probe_film(tmp_path / "out.mkv")
+    assert (after.matrix_name, after.full_range, after.notes) == (matrix, info.full_range, ())
+    if pix_fmt != "bgr0":
+        for frame, wanted in zip(read_frames(after), planes, strict=True):
+            np.testing.assert_array_equal(frame.planes[0], wanted)
+
+
+@pytest.mark.parametrize(("tag", "name"), [(8, "YCgCo"), (14, "ICtCp"), (13, "constant luminance")])
+def test_chroma_of_a_kind_that_cannot_be_computed_is_one_sentence_with_a_way_out(tmp_path, tag, name):
+    make_clip(tmp_path / "in.mkv", 2, space=tag)
+    with pytest.raises(
+        FilmError, match=rf"in\.mkv: its color matrix .*{name}.* is not supported; .*setparams"
+    ) as caught:
+        probe_film(tmp_path / "in.mkv")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "ffv1"])
+@pytest.mark.parametrize(("primaries", "transfer"), [(9, 16), (13, 19), (22, 18)])
+def test_primaries_and_transfer_that_nobody_knows_are_left_out(tmp_path, codec, primaries, transfer):
+    """x265 refuses numbers that it has no name for."""
+    make_clip(tmp_path / "in.mkv", 2, texture=flat, primaries=primaries, transfer=transfer)
+    info = probe_film(tmp_path / "in.mkv")
+    assert info.primaries == (2 if primaries == 13 else primaries)
+    assert any("primaries (number 13) are none of H.273" in note for note in info.notes) == (primaries == 13)
+    encoding, _ = color_all(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
+    assert len(encoding.notes) == (codec in ("h264", "hevc") and primaries == 22)
+    after = probe_film(tmp_path / "out.mkv")
+    assert after.transfer == info.transfer
+    assert after.primaries == (info.primaries if not encoding.notes else 2)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize("data", [None, b"\x01", bytes(300)])
+def test_a_film_whose_pictures_cannot_be_decoded_is_one_sentence(tmp_path, suffix, data):
+    make_clip(tmp_path / f"in.{suffix}", 4, codec="libx264", sound=True)
+    without_frames(tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", data)
+    words = "not a film, damaged, or cut short|there is no frame in it|there is no video in it"
+    with pytest.raises(FilmError, match=rf"out\.{suffix}: ({words})\.$"):
+        probe_film(tmp_path / f"out.{suffix}")
 
 
 def test_choices_that_do_not_go_together_are_one_sentence(tmp_path):

@@ -108,7 +108,8 @@ def _films() -> Attack:
     """A film that is read to its end is colored, and has as many frames as were read."""
     from recolor_torch.film.door import colorize_film
     from recolor_torch.film.guidance import FilmGuidance
-    from recolor_torch.film.opening import FilmError, probe_film
+    from recolor_torch.film.opening import FilmError
+    from recolor_torch.film.probing import probe_film
     from recolor_torch.film.reader import read_frames
     from recolor_torch.film.scan import scan_film
     from recolor_torch.film.settings import FilmSettings
