@@ -12,10 +12,12 @@ from recolor_torch.methods.held_out import CELLS, hold_out
 from recolor_torch.methods.levin import Spread, spread_chroma
 from recolor_torch.methods.network import TRUST_SIDE, NetworkColorization
 
-# Log odds for a reference by the mean belief that its matches have: 0 at the second number. On the tune half of the
-# pairs right references have a belief of 0.44 to 1, wrong ones of 0.01 to 0.41, and one of 0.70. With 0.5, one point
-# cost 0.06 of CIEDE2000 on a right one in the mean and up to 0.5, in place of a gain of 0.03; half as steep, neither.
-BELIEF_ODDS, EVEN_BELIEF = 20.0, 0.45
+# Log odds for a reference by the mean belief that its matches have: with many hints 0 at the second number, with one
+# place at 0. Fitted on the tune half of the pairs, one scene left out at a time, to right and wrong references and 1 to
+# 10 points: a lone point cannot tell what is wrong elsewhere, and of two doubtful results the mean is nearest.
+BELIEF_ODDS, EVEN_BELIEF = 6.0, 0.5
+# What the logarithm of the ratio of both errors at a single place counts.
+ERROR_ODDS = 2.0
 # Hinted places are counted up to so many; they are not independent, so their evidence grows with the root of the count.
 MOST_PLACES = 12
 # The longer side at which hints are held out.
@@ -75,10 +77,11 @@ def judge(
 ) -> Tensor:
     r"""How far references are believed beside the network, (B, 1, H, W).
 
-    The log odds are :math:`20\,(b - 0.45) + \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of the matches, e the mean
-    error at hints that are held out, of what an estimate that knows none and the other hints make of them (n of the
-    network, r of the references), and k how many separate places are hinted, up to 12. Few hints cannot tell a wrong
-    reference from a right one, so the matches speak first. Without hints the references are all that counts.
+    The log odds are :math:`6\,(b - 0.5\,(1 - 1/k)) + 2 \sqrt{k}\,\ln(e_n / e_r)`: b is the mean belief of matches,
+    e the mean error at hints that are held out, of what an estimate that knows none and the other hints make of them (n
+    of the network, r of the references), and k how many separate places are hinted, up to 12. One place alone says
+    little about the whole: unless it speaks against a reference, that has at least half of the picture; with more
+    hints its matches have to be believed. Without hints the references are all that counts.
 
     Args:
         network: gives the solves.
@@ -103,7 +106,9 @@ def judge(
         return trial.error(solve(trial.luminance, trial.hints, trial.kept, soft, sure)) + LEAST_DISTANCE
 
     for_points, for_references = error(*bare, True), error(reference[0], HOLD * reference[1], False)
-    odds = BELIEF_ODDS * (belief.mean((1, 2, 3)) - EVEN_BELIEF) + places.sqrt() * (for_points / for_references).log()
+    even = EVEN_BELIEF * (1 - 1 / places.clamp(min=1))
+    borne_out = ERROR_ODDS * places.sqrt() * (for_points / for_references).log()
+    odds = BELIEF_ODDS * (belief.mean((1, 2, 3)) - even) + borne_out
     share = torch.where(places > 0, odds.sigmoid(), 1.0).view(-1, 1, 1, 1).expand_as(belief)
     return share if linked is None else torch.where(linked > 0.5, 1.0, share)
 
