@@ -41,6 +41,10 @@ LARGER = 1.35
 # that were reduced to 96, 128 and 192 pixels has 25.20, 25.18 and 25.79 dB as they are, and 25.99, 25.91 and 25.97 dB
 # at 256.
 LEAST_SIDE = 256
+# Shares of a picture that hints cover: up to the first the larger copy counts whole, from the second on it is left out.
+# Where nearly everything is known, as from a reference that fits, it changes nothing: the six such pairs of the tune
+# half have the same error with and without it, to 0.01.
+_COPIES_COUNT, _COPIES_REST = 0.2, 0.6
 # How strongly the estimate holds in the edge-aware finish: larger values keep its blur, smaller ones lose its detail.
 _FINISH_STRENGTH = 0.03
 # The longest side at which the finish is computed: the estimate has no detail that needs more.
@@ -200,6 +204,7 @@ class NetworkColorization(Recolorizer):
         """What the network says of a copy of the picture with the longer side at ``side``, and of a larger one.
 
         What hints change is seen on the one copy alone, and added: far from all hints the answer is that without any.
+        Of a picture that hints mostly cover, the one copy is enough.
 
         Args:
             luminance: (B, 1, H, W), [0, 1].
@@ -207,7 +212,6 @@ class NetworkColorization(Recolorizer):
             mask: confidence of the hints, (B or 1, 1, H, W), [0, 1]: 1 is a person's own color.
         """
         self.prepare()
-        hinted = hints is not None and mask is not None
         if self.copies == 1 or self.network not in ("unet", "near_infrared"):
             return self._see(luminance, 1.0, hints, mask)
 
@@ -217,8 +221,15 @@ class NetworkColorization(Recolorizer):
             one = self._see(luminance)
             return one, mean_of(one, larger)
 
+        if hints is None or mask is None:
+            return self._last.get((luminance, self.side), see_both)[1]
+        after = self._see(luminance, 1.0, hints, mask)
+        covered = mask.detach().clamp(0, 1).mean((1, 2, 3)).to(luminance)
+        share = ((_COPIES_REST - covered) / (_COPIES_REST - _COPIES_COUNT)).clamp(0, 1)
+        if not bool(share.any()):
+            return after
         one, bare = self._last.get((luminance, self.side), see_both)
-        return moved(bare, one, self._see(luminance, 1.0, hints, mask)) if hinted else bare
+        return moved(after, one, bare, share.view(-1, 1, 1, 1))
 
     def _see(
         self,

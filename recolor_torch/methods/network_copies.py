@@ -22,15 +22,15 @@ def mean_of(estimate: Estimate, mirrored: Estimate) -> Estimate:
     )
 
 
-def moved(bare: Estimate, before: Estimate, after: Estimate) -> Estimate:
-    """``after``, with its chroma and tone as far from those of ``bare`` as they are from those of ``before``."""
+def moved(after: Estimate, before: Estimate, bare: Estimate, share: Tensor) -> Estimate:
+    """``after``, its chroma and tone moved by a share, (B or 1, 1, 1, 1), of the way from ``before`` to ``bare``."""
 
     def move(a: Tensor | None, b: Tensor | None, c: Tensor | None) -> Tensor | None:
-        return None if a is None or b is None or c is None else a + (c - b)
+        return None if a is None or b is None or c is None else a + share * (c - b)
 
     return replace(
         after,
-        chroma=move(bare.chroma, before.chroma, after.chroma),
-        vivid=move(bare.vivid, before.vivid, after.vivid),
-        tone=move(bare.tone, before.tone, after.tone),
+        chroma=move(after.chroma, before.chroma, bare.chroma),
+        vivid=move(after.vivid, before.vivid, bare.vivid),
+        tone=move(after.tone, before.tone, bare.tone),
     )

@@ -201,3 +201,24 @@ def test_copies_are_averaged(build, image):
     # No hint at all is no change.
     none = several.estimate(luminance, hints, torch.zeros_like(mask))
     torch.testing.assert_close(none.chroma, bare.chroma, atol=1e-6, rtol=0)
+
+
+def test_a_picture_that_hints_cover_is_seen_once(build, image, monkeypatch):
+    """The larger copy counts less the more is known, for each picture of a batch, and is left out where it counts 0."""
+    luminance = rgb_to_yuv(image)[:1, :1].expand(3, -1, -1, -1)
+    hints, mask = torch.full((3, 2, 40, 56), 0.2), torch.zeros(3, 1, 40, 56)
+    for picture, rows in enumerate((8, 16, 28)):  # 0.2, 0.4 and 0.7 of the picture
+        mask[picture, :, :rows] = 1
+    several, single = build(copies=2), build()
+    after = single.estimate(luminance, hints, mask).chroma
+    larger = several.estimate(luminance).chroma - single.estimate(luminance).chroma
+    found = several.estimate(luminance, hints, mask).chroma
+    for picture, share in enumerate((1.0, 0.5, 0.0)):
+        torch.testing.assert_close(found[picture], after[picture] + share * larger[picture])
+    assert larger.abs().amax((1, 2, 3)).min() > 1e-4
+    seen: list[torch.Tensor] = []
+    alone = build(copies=2)
+    monkeypatch.setattr(alone, "_see", lambda *a, see=alone._see: seen.append(a[0]) or see(*a))
+    last = alone.estimate(luminance[2:], hints[2:], mask[2:])
+    torch.testing.assert_close(last.chroma, found[2:], atol=1e-6, rtol=0)
+    assert len(seen) == 1
