@@ -38,9 +38,15 @@ from recolor_torch.training.data import TrainingDataModule
 COLUMNS = ("predict", "train", "adversarial", "gram")
 TWO = "two processes"
 WORKS, TOLD = "works", "outcome: "
-QUIET = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "defaults": {"enable_model_summary": True},
+    "defaults": {"enable_model_summary": True, "enable_checkpointing": True},
     **{f"precision {p}": {"precision": p} for p in ("64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true")},
     "fast_dev_run": {"fast_dev_run": True},
     "overfit_batches 1": {"overfit_batches": 1},
