@@ -31,7 +31,8 @@ def folder(tmp_path):
 
 
 def start(folder, command, ignore_hangup=False):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if ignore_hangup else None
+    # A run takes over what its parent ignores, and the tests may run under nohup.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignore_hangup else signal.SIG_DFL)
     try:
         return subprocess.Popen(
             [sys.executable, "-m", "recolor_torch", *command],
@@ -42,8 +43,7 @@ def start(folder, command, ignore_hangup=False):
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         )
     finally:
-        if before is not None:
-            signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGHUP, before)
 
 
 def wait_for_results(folder, process):

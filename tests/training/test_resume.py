@@ -27,7 +27,7 @@ from recolor_torch.training.data import TrainingDataModule, batches_done
 from recolor_torch.training.infrared import InfraredTraining, PairDataModule
 from recolor_torch.training.scenes import LabeledDataModule, MultiPathTraining
 
-STEPS, CUTS = 24, (7, 12, 23)
+STEPS, CUTS = 16, (5, 8, 15)  # 8 batches are an epoch
 WIDTHS = (8, 8, 8, 8, 8)
 
 
@@ -103,7 +103,7 @@ class Watch(pl.Callback):
 def run(kind, pictures, workers, accumulate, watch, resume=None, steps=STEPS, draws=None, pairs=None):
     by_hand = kind == "adversarial"  # Lightning refuses to accumulate for what steps by itself
     model = module(kind, accumulate if by_hand else 1)
-    settings = {"size": 32, "side": 40, "batch_size": 2, "epoch": 24, "held_out": 0.1, "workers": workers}
+    settings = {"size": 32, "side": 40, "batch_size": 2, "epoch": 16, "held_out": 0.1, "workers": workers}
     if kind == "near_infrared":
         data = PairDataModule([str(pairs)], **settings)
     elif kind == "multi_path":
@@ -145,7 +145,7 @@ def test_a_cut_run_is_a_run_that_was_not_cut(pictures, tmp_path, kind, workers, 
     model = run(kind, pictures, workers, accumulate, whole)
     assert len(whole.losses) == STEPS * accumulate
     names = sorted(p.stem for p in tmp_path.glob("*.ckpt"))
-    assert names == ["12-batch", "12-epoch", "23-batch", "7-batch"]
+    assert names == ["15-batch", "5-batch", "8-batch", "8-epoch"]
     for name in names:
         cut = tmp_path / f"{name}.ckpt"
         step = int(name.split("-")[0])
@@ -167,8 +167,8 @@ def test_a_cut_run_is_a_run_that_was_not_cut(pictures, tmp_path, kind, workers, 
 @pytest.mark.parametrize(
     ("kind", "name", "steps", "cut", "workers"),
     [
-        ("multi_path", "multi_path", 14, 7, 0),
-        ("multi_path", "multi_path", 14, 12, 2),
+        ("multi_path", "multi_path", 10, 5, 0),
+        ("multi_path", "multi_path", 10, 8, 2),
         ("near_infrared", "near_infrared", 9, 5, 0),
         pytest.param("eight_blocks", "eccv16", 3, 2, 0, marks=pytest.mark.slow),
         pytest.param("user_guided", "siggraph17", 3, 2, 0, marks=pytest.mark.slow),
