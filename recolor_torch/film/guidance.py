@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from recolor_torch.color import rgb_to_yuv
@@ -17,6 +16,7 @@ from recolor_torch.film.sources import ALIKE, GivenFrames, Sources, align, corre
 from recolor_torch.hints.read import read_hints
 from recolor_torch.methods import Reference
 from recolor_torch.pictures.guidance import read_reference, read_visible, reference_notes
+from recolor_torch.pictures.opening import picture_suffixes
 from recolor_torch.resize import resize, resize_hints, working_size
 
 # References that a shot is matched with, and that are kept in memory.
@@ -98,7 +98,7 @@ class FilmGuide:
         self.hinted: dict[int, Path] = dict(self.guidance.hinted)
         hints = self.guidance.hints
         if hints is not None and hints.is_dir():
-            suffixes = {".json", *Image.registered_extensions()}
+            suffixes = {".json", *picture_suffixes()}
             for path in sorted(p for p in hints.iterdir() if p.suffix.lower() in suffixes):
                 number = self._frame(path)
                 if number is None:

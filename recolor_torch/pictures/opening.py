@@ -81,7 +81,6 @@ def open_picture(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Imag
         PictureError: there is no such file, it is no picture, it is damaged, or it is too large.
     """
     name = show_path(path)
-    picture_suffixes()  # so that what reads HEIC is there
     try:
         with ExitStack() as stack:
             file = stack.enter_context(_open_file(path))
@@ -125,6 +124,7 @@ def _identify(file: io.BufferedReader) -> Image.Image:
         with suppress(UnidentifiedImageError):
             return Image.open(file, formats=(kind,))
         file.seek(0)
+    picture_suffixes()  # so that what reads HEIC is there
     return Image.open(file)
 
 

@@ -18,7 +18,7 @@ from recolor_torch.color import rgb_to_lab
 from recolor_torch.errors import UsageError
 from recolor_torch.paths import as_path, is_folder
 from recolor_torch.pictures.formats import FORMATS
-from recolor_torch.pictures.opening import PictureError, quiet
+from recolor_torch.pictures.opening import PictureError, picture_suffixes, quiet
 from recolor_torch.system import pass_on_lack_of_memory
 
 
@@ -288,6 +288,7 @@ def decode_small(data: bytes, side: int, longer: bool = False) -> np.ndarray:
     Raises:
         PictureError: the file is damaged.
     """
+    picture_suffixes()  # so that what reads HEIC is there
     try:
         with quiet():
             file = Image.open(io.BytesIO(data))
