@@ -24,9 +24,6 @@ from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
 from recolor_torch.system import lacks_memory
 
-# Longer side at which references are searched for frames: the time grows with its fourth power.
-MATCH_SIDE = 256
-
 
 @dataclass(frozen=True)
 class FilmJob:
@@ -114,7 +111,7 @@ def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources
     network = NetworkColorization() if parts.network is None else parts.network
     if parts.whole is not None or not references:
         return Sources(network, None, parts.whole)
-    return Sources(network, Correspondence(side=MATCH_SIDE) if parts.match is None else parts.match)
+    return Sources(network, Correspondence() if parts.match is None else parts.match)
 
 
 def run_films(

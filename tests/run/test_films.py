@@ -13,7 +13,7 @@ from recolor_torch.methods import (
     build_method,
 )
 from recolor_torch.run.description import Guidance, Output, Run, Targets
-from recolor_torch.run.films import MATCH_SIDE, make_sources
+from recolor_torch.run.films import make_sources
 from recolor_torch.run.planning import plan_run
 
 
@@ -27,7 +27,7 @@ def test_the_chosen_network_and_search_are_the_ones_that_are_asked():
 @pytest.mark.parametrize("method", [NetworkColorization(), SemiInteractive(), LevinColorization()])
 def test_references_are_searched_with_defaults_where_no_search_was_chosen(method):
     sources = make_sources(method, False, True)
-    assert sources.match.side == MATCH_SIDE
+    assert sources.match.settings() == Correspondence().settings()
     assert sources.network is not None
     assert sources.other is None
 
