@@ -76,3 +76,16 @@ def test_help_of_a_verb_brings_no_lightning_and_no_plots(folder, verb):
     ((code, modules),) = run(folder, [verb, "--help"])
     assert code == 0
     assert not {"lightning", "matplotlib", "torchmetrics", "torchvision", "optuna", "av"} & set(modules)
+
+
+def test_readers_of_rarer_kinds_load_when_a_file_needs_them(tmp_path):
+    """Also after a common kind was opened, and by what a file holds rather than by its name."""
+    save_picture(tmp_path / "a.jpg", seed=1)
+    save_picture(tmp_path / "b.webp", seed=2).rename(tmp_path / "b.jpg")
+    code = (
+        "import sys; from recolor_torch.pictures.opening import open_picture\n"
+        "for name in ('a.jpg', 'b.jpg'):\n"
+        "    with open_picture(name, 10**6) as image: print(image.format, 'PIL.WebPImagePlugin' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["JPEG", "False", "WEBP", "True"]

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recolor_torch.checks import check_choice, check_image, check_same_size
+from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut
 from recolor_torch.color.ab import ab_to_chroma
 from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
@@ -15,6 +15,7 @@ from recolor_torch.kept import Kept
 from recolor_torch.methods.base import FilmParts, Recolorizer
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_copies import mean_of, moved
+from recolor_torch.methods.network_hints import pooled, with_prior
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
@@ -42,15 +43,13 @@ LARGER = 1.35
 # at 256.
 LEAST_SIDE = 256
 # Shares of a picture that hints cover: up to the first the larger copy counts whole, from the second on it is left out.
-# Where nearly everything is known, as from a reference that fits, it changes nothing: the six such pairs of the tune
-# half have the same error with and without it, to 0.01.
+# Where nearly everything is known, as from a reference that fits, it changes nothing: the eight such pairs of the
+# tune half have the same error with and without it, to 0.01.
 _COPIES_COUNT, _COPIES_REST = 0.2, 0.6
 # How strongly the estimate holds in the edge-aware finish: larger values keep its blur, smaller ones lose its detail.
 _FINISH_STRENGTH = 0.03
 # The longest side at which the finish is computed: the estimate has no detail that needs more.
 _FINISH_SIDE = 512
-# Confidence that a transferred color may have at most: 1 is for a person's own.
-_MOST_SOFT = 0.95
 
 # How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate. With the
 # default trust, on 13 held-out training pictures with points over the whole picture and with five strokes in one place:
@@ -180,7 +179,7 @@ class NetworkColorization(Recolorizer):
         if guide.hints is not None and guide.hint_mask is not None:
             hints, mask = given(image, guide, all_pictures=False)
             hints = hints[:, 1:]
-        estimate = self.estimate(luminance, *_with_prior(image, guide, hints, mask))
+        estimate = self.estimate(luminance, *with_prior(image, guide, hints, mask))
         luminance = estimate.luminance(luminance)
         small = resize(luminance, self._size(luminance))
         noise = self._noise()
@@ -224,7 +223,7 @@ class NetworkColorization(Recolorizer):
         if hints is None or mask is None:
             return self._last.get((luminance, self.side), see_both)[1]
         after = self._see(luminance, 1.0, hints, mask)
-        covered = mask.detach().clamp(0, 1).mean((1, 2, 3)).to(luminance)
+        covered = mask.detach().to(luminance).clamp(0, 1).mean((1, 2, 3))
         share = ((_COPIES_REST - covered) / (_COPIES_REST - _COPIES_COUNT)).clamp(0, 1)
         if not bool(share.any()):
             return after
@@ -244,7 +243,7 @@ class NetworkColorization(Recolorizer):
         network = on_device(self.loaded, luminance.device)
         size = self._size(luminance, scale)
         if hints is not None and mask is not None:
-            hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in _pooled(hints, mask, size))
+            hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in pooled(hints, mask, size))
         with torch.no_grad():
             small = resize(luminance, size).clamp(0, 1).float()
             found = network(small, hints, mask) if logits else network(small, hints, mask, logits=False)
@@ -384,24 +383,3 @@ def _confidence(estimate: Estimate, luminance: Tensor) -> Tensor:
         return torch.ones_like(luminance)
     sure = F.interpolate(certainty(estimate.logits), size=luminance.shape[-2:], mode="bilinear", align_corners=False)
     return sure.clamp(0.05, 1)
-
-
-def _pooled(hints: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Hints at a smaller size: in the area of each pixel their mean color by confidence, and the largest confidence."""
-    confidence = mask.to(hints)
-    share = F.adaptive_avg_pool2d(confidence, size)
-    colors = F.adaptive_avg_pool2d(hints * confidence, size) / torch.where(share > 0, share, 1)
-    return colors, F.adaptive_max_pool2d(confidence, size)
-
-
-def _with_prior(image: Tensor, guide: Guide, hints: Tensor | None, mask: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Hints and their confidence for the network: exact ones, and a soft prior where there are none."""
-    known = None if mask is None else (mask > 0.5).to(image)
-    if guide.prior is None:
-        return hints, known
-    check_same_size(guide.prior, "prior", image)
-    trust = torch.ones_like(guide.prior[:, :1]) if guide.confidence is None else guide.confidence
-    soft = trust.clamp(0, _MOST_SOFT).to(image)
-    if hints is None or known is None:
-        return guide.prior.to(image), soft
-    return torch.where(known > 0, hints, guide.prior.to(image)), torch.maximum(known, soft)

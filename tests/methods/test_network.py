@@ -216,6 +216,7 @@ def test_a_picture_that_hints_cover_is_seen_once(build, image, monkeypatch):
     for picture, share in enumerate((1.0, 0.5, 0.0)):
         torch.testing.assert_close(found[picture], after[picture] + share * larger[picture])
     assert larger.abs().amax((1, 2, 3)).min() > 1e-4
+    assert torch.equal(several.estimate(luminance, hints, mask > 0).chroma, found)  # a mask may be of bool
     seen: list[torch.Tensor] = []
     alone = build(copies=2)
     monkeypatch.setattr(alone, "_see", lambda *a, see=alone._see: seen.append(a[0]) or see(*a))
