@@ -11,9 +11,11 @@ from recolor_torch.energies.temporal import STEP_VARIANCE, Belief, carry_belief,
 from recolor_torch.film.anchor import ANCHOR_EVERY, Anchor
 from recolor_torch.film.frame_store import save_tensors
 
-# Variance in units of 1 / weight that each frame adds to what a source said of earlier ones, so that about a dozen
-# count: their places in this frame are ever less sure, and things change with the light.
-FORGET = 0.1
+# Variance in units of 1 / weight that each frame adds to what a source said of earlier ones: their places in this frame
+# are ever less sure, and things change with the light. Of correspondence about a dozen frames count: what it says
+# changes with what a frame has in common with the references. Of the network's guess, part of whose error is another in
+# every frame, many more. Tried: 0.02 to 6 for correspondence, 0.0003 to 1000 for the guess.
+FORGET, FORGET_GUESS = 0.1, 0.01
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class CarriedChroma:
         """
         beliefs = {}
         for name, belief in self.beliefs.items():
+            forget = FORGET_GUESS if name == "guessed" else FORGET
             # Precisions of given colors are in 1 / chroma², as ties are; of other sources they are weights.
-            beliefs[name] = carry_belief(belief, flow, tie if name == "given" else tie * (STEP_VARIANCE / FORGET))
+            beliefs[name] = carry_belief(belief, flow, tie if name == "given" else tie * (STEP_VARIANCE / forget))
         anchor = self.anchor
         if anchor is not None:
             anchor = anchor.carried(flow)

@@ -54,8 +54,8 @@ class ShotColors:
     Each source's estimates are joined over time by themselves, as ``energies.temporal`` says: the errors of a source
     are alike from frame to frame, so that many frames of a guess make it steady and not more likely. Given colors are
     as sure as the motion, and every few frames as the luminance at their place in the given frame (``film.anchor``);
-    the others keep the mean of what they lately claimed. At each pixel the mean of the sources by precision is then the
-    prior of Levin propagation along the frame's luminance.
+    the others keep the mean of what they lately claimed, the guess the longest (``film.carrying``). At each pixel the
+    mean of the sources by precision is then the prior of Levin propagation along the frame's luminance.
 
     ``forward`` takes the frames in order, ``backward`` then goes through them once more by itself; ``get`` gives the
     chroma of a frame, (1, 2, H, W). What does not fit into memory lies in files, which go away with the object.

@@ -39,17 +39,20 @@ from recolor_torch.resize import working_size
 from scripts.evaluations.eval_sequence import SIZE, layers, pan
 
 EVERY, POINTS = 10, 30
+# The side at which the command searches references.
+SEARCH = Correspondence().side
 # Ties below this are no motion to measure flicker along, in 1 / chroma².
 SURE = 1e5
 
 
 @dataclass
 class Clip:
-    """Luminance and true chroma, (T, 1, H, W) and (T, 2, H, W)."""
+    """Luminance and true chroma, (T, 1, H, W) and (T, 2, H, W); and the side at which references are searched."""
 
     name: str
     luminance: Tensor
     truth: Tensor
+    search: int
 
     @property
     def frames(self) -> int:
@@ -66,19 +69,21 @@ def main() -> None:
     parser.add_argument("films", type=Path, nargs="*", help="films in true colors")
     parser.add_argument("--photo", type=Path, action="append", default=[], help="a pan over a photograph; repeatable")
     parser.add_argument("--side", type=int, default=192, help="longer side of the frames")
+    parser.add_argument("--search", type=int, default=SEARCH, help="longer side for the search of references")
     parser.add_argument("--frames", type=int, default=121, help="most frames of a clip")
     parser.add_argument("--given", default="nothing,hints,1,2,5", help="what is given, with commas")
     parser.add_argument("--ways", default="film,frame by frame,sequence")
     args = parser.parse_args()
-    clips = [read_clip(path, args.side, args.frames) for path in args.films]
+    clips = [read_clip(path, args.side, args.frames, args.search) for path in args.films]
     for i, path in enumerate(args.photo):
         picture = read_picture(path).image
         other = read_picture(args.photo[i - 1]).image
         moved = layers(picture, other, args.frames)[0] if i % 2 else pan(picture, args.frames)[0]
         yuv = rgb_to_yuv(moved)
         kind = "layers" if i % 2 else "pan"
-        clips.append(Clip(f"{kind} {path.stem}", rgb_to_luminance(moved), yuv[:, 1:]))
-    print(f"frames of at most {args.side} pixels (pans {SIZE[1]} x {SIZE[0]}); errors are mean CIEDE2000")
+        clips.append(Clip(f"{kind} {path.stem}", rgb_to_luminance(moved), yuv[:, 1:], args.search))
+    sizes = f"frames of at most {args.side} pixels (pans {SIZE[1]} x {SIZE[0]}), searched at {args.search}"
+    print(f"{sizes}; errors are mean CIEDE2000")
     heads = " ".join(f"{x:>6}" for x in ("1-10", "10", "50", "100", "all"))
     print(f"{'clip':22} {'given':8} {'way':15} {heads} {'flicker':>8} {'s':>5}")
     for clip in clips:
@@ -94,7 +99,7 @@ def main() -> None:
                 print(f"{clip.name:22} {given:8} {way:15} {numbers} {row[5]:8.2f} {seconds:5.2f}", flush=True)
 
 
-def read_clip(path: Path, side: int, most: int) -> Clip:
+def read_clip(path: Path, side: int, most: int, search: int) -> Clip:
     """The first frames of a film, small."""
     info = probe_film(path)
     size = working_size(*info.upright, side)
@@ -104,7 +109,7 @@ def read_clip(path: Path, side: int, most: int) -> Clip:
             break
         luminance.append(frame.luminance(info, size))
         truth.append(planes_to_chroma(frame.planes, info, size))
-    return Clip(path.stem, torch.cat(luminance), torch.cat(truth))
+    return Clip(path.stem, torch.cat(luminance), torch.cat(truth), search)
 
 
 def given_frames(clip: Clip, given: str) -> list[int]:
@@ -139,7 +144,7 @@ def by_film(clip: Clip, given: str) -> dict[int, Tensor]:
     references = () if hinted else tuple(Reference(clip.image(t)) for t in frames[:3])
     if given == "5":
         references = tuple(Reference(clip.image(frames[i])) for i in (0, 2, 4))
-    sources = Sources(NetworkColorization(), Correspondence(side=256) if references else None)
+    sources = Sources(NetworkColorization(), Correspondence(side=clip.search) if references else None)
     mask = draw_hints(clip, frames)
     size = (clip.truth.shape[-2], clip.truth.shape[-1])
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
@@ -161,7 +166,7 @@ def frame_by_frame(clip: Clip, given: str) -> dict[int, Tensor]:
     """Each frame by itself."""
     frames, found = given_frames(clip, given), {}
     mask = draw_hints(clip, frames)
-    network, match = NetworkColorization(), Correspondence(side=256)
+    network, match = NetworkColorization(), Correspondence(side=clip.search)
     references = () if given == "hints" else tuple(Reference(clip.image(t)) for t in frames)
     for t in measured(clip):
         hints = mask[t : t + 1] if given == "hints" and t in frames else None

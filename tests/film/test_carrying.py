@@ -95,6 +95,22 @@ def test_what_a_source_said_long_ago_is_forgotten_and_lost_places_at_once():
     torch.testing.assert_close(lost.beliefs["matched"].chroma, chroma)
 
 
+def test_guesses_of_many_frames_are_averaged_and_what_correspondence_says_of_few():
+    errors = {}
+    for name in ("guessed", "matched"):
+        carried, g = CarriedChroma(texture(0)), torch.Generator().manual_seed(0)
+        for _ in range(30):
+            said = Belief(torch.randn(1, 3, *SIZE, generator=g), torch.ones(1, 1, *SIZE))
+            carried = carried.join({name: said})
+            for _ in range(4):
+                carried = carried.move(carried.luminance, torch.zeros(1, 2, *SIZE), SURE)
+        errors[name] = float(carried.beliefs[name].chroma[INNER].std())
+    # Of values whose weights fall by q from one to the next, the mean has sqrt((1 - q) / (1 + q)) of the deviation of
+    # one; q is 0.54 where each of four frames adds a tenth of the variance of one, and 0.82 where it adds a hundredth.
+    assert errors["matched"] == pytest.approx(0.55, abs=0.03)
+    assert errors["guessed"] == pytest.approx(0.32, abs=0.03)
+
+
 def test_it_comes_back_from_its_file(given, tmp_path):
     flow, _ = astray(1)
     guess = {"guessed": Belief(torch.rand(1, 3, *SIZE), torch.rand(1, 1, *SIZE))}
