@@ -10,9 +10,9 @@ from recolor_torch.checks import check_choice, check_image
 from recolor_torch.color import fit_gamut, to_rgb
 from recolor_torch.features import Preprocessing
 from recolor_torch.guide import Guide, Reference
-from recolor_torch.methods.base import FilmParts, Recolorizer, TransferSettings, Trust
+from recolor_torch.methods.base import FilmParts, Recolorizer, Transferred, TransferSettings, Trust
 from recolor_torch.methods.held_out import hold_out
-from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
+from recolor_torch.methods.judged import Judged, color_judged, judge, linked_region, read_beside
 from recolor_torch.methods.levin import Spread, given, spread_chroma
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.transfers import find_transfer
@@ -191,16 +191,18 @@ class SemiInteractive(Recolorizer):
         check_image(image, "image", channels=3)
         hints, mask = given(image, guide, all_pictures=False)
         luminance, chroma = image[:, :1], hints[:, 1:]
-        judged, by_network = None, self._by_network(not guide.references)
+        judged: Judged | None = None
+        by_network = self._by_network(not guide.references)
         if by_network:
             prior, confidence = self._network.prior(luminance, chroma, mask)
         else:
-            (prior, confidence), belief = self._prior(image, guide)
-            if belief is not None and self.strength is None:
-                bare, hinted = self._network.prior(luminance), self._network.prior(luminance, chroma, mask)
+            found = self._prior(image, guide)
+            prior, confidence = found.chroma, found.confidence
+            if found.belief is not None and self.strength is None:
+                estimates = self._network.estimate(luminance), self._network.estimate(luminance, chroma, mask)
+                bare, hinted = (read_beside(e, luminance, mask) for e in estimates)
                 linked = linked_region(guide.links, luminance)
-                share = judge(self._network, luminance, chroma, mask, (prior, confidence), bare, belief, linked)
-                judged = Judged((prior, confidence), hinted, share)
+                judged = judge(self._network, luminance, chroma, mask, found, bare, hinted, linked)
                 prior, confidence = judged.prior
         if guide.text is not None:
             painted = paint_words(self._network, luminance, prior, guide.text, (chroma, mask), self.keep_stages)
@@ -224,8 +226,8 @@ class SemiInteractive(Recolorizer):
             self.stages["result"] = fit_gamut(luminance, result)
         return torch.cat((luminance, result), 1)
 
-    def _prior(self, image: Tensor, guide: Guide) -> tuple[Prior, Tensor | None]:
-        """What the reference method says; where the network stands beside it also the belief in that, (B, 1, H, W)."""
+    def _prior(self, image: Tensor, guide: Guide) -> Transferred:
+        """What the reference method says; with the belief in it where the network stands beside it."""
         alone = not guide.references
         if alone:
             made, _ = self._network.prior(image[:, :1])
@@ -237,4 +239,4 @@ class SemiInteractive(Recolorizer):
         if self.keep_stages:
             self.stages |= method.stages
             self.stages |= {f"reference_{i}": to_rgb(r.image, "yuv") for i, r in enumerate(guide.references, start=1)}
-        return (found.chroma, found.confidence), None if alone else found.belief
+        return replace(found, belief=None) if alone else found

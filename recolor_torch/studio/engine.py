@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from recolor_torch.color import from_rgb, rgb_to_luminance
 from recolor_torch.hints.links import LinkShape
 from recolor_torch.methods import Guide
+from recolor_torch.methods.base import Transferred
 from recolor_torch.methods.correspondence import Correspondence, propagate_estimate
-from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region
+from recolor_torch.methods.judged import Judged, Prior, color_judged, judge, linked_region, read_beside
 from recolor_torch.methods.levin.live import Cancelled, LiveSpread
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.methods.semi_interactive import spread_with_prior
@@ -82,6 +83,11 @@ class Matched:
     confidence: Tensor
     belief: Tensor
     linked: Tensor | None
+
+    @property
+    def transferred(self) -> Transferred:
+        """All but the regions."""
+        return Transferred(self.chroma, self.confidence, self.belief)
 
 
 class Stage:
@@ -201,10 +207,10 @@ class Engine:
         prior: Prior | Judged | None = self._prior(recipe)
         found = self.found(recipe) if judged else None
         if found is not None and self.estimate is not None:
-            bare, hinted = (self.read(Recipe(), e) for e in (self.automatic(), self.estimate))
-            matched = found.chroma, found.confidence
-            share = judge(self.network, self.finest.luminance, hints, mask, matched, bare, found.belief, found.linked)
-            prior = Judged(matched, hinted, share)
+            luminance = self.finest.luminance
+            estimates = self.automatic(), self.estimate
+            bare, hinted = (read_beside(e, luminance, mask, self._finish) for e in estimates)
+            prior = judge(self.network, luminance, hints, mask, found.transferred, bare, hinted, found.linked)
             self.chosen = {(recipe.references, marks.links): prior}
         for stage in self.stages[:-1]:
             stage.spread.begin(COARSE_TOLERANCE, stale)

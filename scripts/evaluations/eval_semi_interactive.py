@@ -22,7 +22,7 @@ from recolor_torch.color import rgb_to_luminance
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import NetworkColorization, SemiInteractive
-from recolor_torch.methods.judged import Prior
+from recolor_torch.methods.base import Transferred
 from recolor_torch.pipeline import recolor
 from scripts.common import load_pairs
 
@@ -43,9 +43,9 @@ class OnePrior(SemiInteractive):
 
     def __init__(self, transfer: str) -> None:
         super().__init__(transfer=transfer)
-        self.known: tuple[Prior, Tensor | None] | None = None
+        self.known: Transferred | None = None
 
-    def _prior(self, image: Tensor, guide: Guide) -> tuple[Prior, Tensor | None]:
+    def _prior(self, image: Tensor, guide: Guide) -> Transferred:
         if self.known is None:
             self.known = super()._prior(image, guide)
         return self.known

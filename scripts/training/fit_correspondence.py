@@ -31,8 +31,7 @@ from recolor_torch.features import VGG19, find_vgg19
 from recolor_torch.guide import Reference
 from recolor_torch.methods.correspondence import Networks, describe_places, find_candidates
 from recolor_torch.methods.correspondence.features import LAYERS
-from recolor_torch.methods.correspondence.method import FILL_VIVIDNESS
-from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.network import FILL_VIVIDNESS, NetworkColorization
 from recolor_torch.networks import ColorUNet
 from scripts.common import load_pairs
 

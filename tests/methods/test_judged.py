@@ -5,7 +5,9 @@ import torch
 
 from recolor_torch.guide import Link
 from recolor_torch.methods import NetworkColorization
-from recolor_torch.methods.judged import Judged, color_judged, judge, linked_region
+from recolor_torch.methods.base import Transferred
+from recolor_torch.methods.judged import Judged, color_judged, judge, linked_region, read_beside
+from recolor_torch.methods.network import FILL_VIVIDNESS
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ def network(network_path, monkeypatch):
 def share_of(network, known, reference, bare, belief, linked=None, places=1.0):
     luminance, chroma, mask = known
     one = torch.ones_like(mask)
-    priors = (reference, one), (bare, one)
-    return judge(network, luminance, chroma, places * mask, *priors, belief * one, linked)
+    found = Transferred(reference, one, belief * one)
+    return judge(network, luminance, chroma, places * mask, found, (bare, one), (bare, one), linked).share
 
 
 def test_one_place_is_compared_with_what_knows_none(known, network):
@@ -111,3 +113,28 @@ def test_a_share_of_nothing_is_the_network_and_a_text_is_in_both(known, network)
         assert (new[..., :16] == 0.2).all()
         assert (sure[..., :16] == 1).all()
         torch.testing.assert_close(new[..., 16:], old[..., 16:])
+
+
+def test_what_a_reference_leaves_moves_with_the_hints_and_what_it_knows_does_not(known, network):
+    luminance, chroma, mask = known
+    one = torch.ones_like(mask)
+    belief = torch.cat((one[..., :16], 0 * one[..., 16:]), 3)
+    found = Transferred(chroma, 0.5 * one, belief)
+    judged = judge(network, luminance, chroma, mask, found, (0 * chroma, one), (0.3 * chroma, one))
+    torch.testing.assert_close(judged.reference[0][..., :16], chroma[..., :16])
+    torch.testing.assert_close(judged.reference[0][..., 16:], 1.3 * chroma[..., 16:])
+    with pytest.raises(ValueError, match="got no belief"):
+        judge(network, luminance, chroma, mask, Transferred(chroma, one), (chroma, one), (chroma, one))
+
+
+def test_one_hint_makes_the_network_no_more_vivid_than_it_fills(known, network):
+    luminance, chroma, mask = known
+    estimate = network.estimate(luminance, chroma, mask)
+    alone = mask.clone()
+    alone[..., 17, 25] = 0
+    pale = NetworkColorization(vividness=FILL_VIVIDNESS).read(estimate, luminance)[0]
+    torch.testing.assert_close(read_beside(estimate, luminance, alone)[0], pale)
+    torch.testing.assert_close(
+        read_beside(estimate, luminance, torch.ones_like(mask))[0], network.read(estimate, luminance)[0]
+    )
+    assert not torch.allclose(pale, network.read(estimate, luminance)[0], atol=1e-4)

@@ -23,7 +23,7 @@ from recolor_torch.methods.correspondence.links import follow_links, nothing_kno
 from recolor_torch.methods.correspondence.mood import in_mood
 from recolor_torch.methods.correspondence.search import Networks, Places, describe_places, find_candidates
 from recolor_torch.methods.levin import checked
-from recolor_torch.methods.network import NetworkColorization
+from recolor_torch.methods.network import FILL_VIVIDNESS, NetworkColorization
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import ColorUNet
 from recolor_torch.networks.folding import on_device
@@ -35,8 +35,6 @@ REJECTIONS: dict[str, tuple[float, float]] = {"low": (3.0, 6.0), "normal": (1.0,
 # kind take the light of the reference (a sunset, neon, autumn) and true pairs stay as they are; but wrong references
 # cost 1.0 of CIEDE2000 on the tune half, too much where nobody asked for it.
 MOODS: dict[str, tuple[float, float]] = {"low": (0.0, 0.0), "normal": (0.0, 0.0), "high": (0.5, 0.0)}
-# How vivid the network is where it fills: its mean has the least error, and beside a reference's colors it is pale.
-FILL_VIVIDNESS = 0.15
 # Transferred colors are told to the network with this power of the belief in them: doubtful ones mislead it, and what
 # it makes of them covers whole things. On the tune half 8 and 16 are as good as each other, and 5 and 3 are worse.
 HINT_POWER = 8
