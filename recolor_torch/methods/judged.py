@@ -1,7 +1,7 @@
 """A reference beside the network: each corrected by a person's hints, and mixed as far as the reference is believed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -93,10 +93,6 @@ class Judged:
         (a, b), (c, d) = self.hinted, self.reference
         return torch.lerp(a, c, self.share), torch.lerp(b, d, self.share)
 
-    def shared(self, share: float) -> "Judged":
-        """The same with one share everywhere."""
-        return replace(self, share=torch.full_like(self.share, share))
-
     def painted(self, chroma: Tensor, painted: Tensor) -> "Judged":
         """Both with another chroma, (B, 2, H, W), where ``painted``, (B, 1, H, W), is 1."""
         one, two = (
@@ -160,12 +156,17 @@ def judge(
         hinted: p_h, of the network with the hints.
         linked: (B or 1, 1, H, W), 1 where a person linked a region to a reference: there it is believed.
     """
+    reference = refill(found, bare, hinted)
+    share = weigh(network, luminance, hints, mask, found, bare).share(Rule()).view(-1, 1, 1, 1)
+    share = share.expand_as(reference[1])
+    return Judged(reference, hinted, share if linked is None else torch.where(linked > 0.5, 1.0, share))
+
+
+def refill(found: Transferred, bare: Prior, hinted: Prior) -> Prior:
+    """What references say, where what they leave to the network knows the hints; see ``judge``."""
     if found.belief is None:
         raise ValueError("found must say how far it is believed, got no belief.")
-    share = weigh(network, luminance, hints, mask, found, bare).share(Rule()).view(-1, 1, 1, 1).expand_as(found.belief)
-    refilled = found.chroma + (1 - found.belief) * (hinted[0] - bare[0])
-    share = share if linked is None else torch.where(linked > 0.5, 1.0, share)
-    return Judged((refilled, found.confidence), hinted, share)
+    return found.chroma + (1 - found.belief) * (hinted[0] - bare[0]), found.confidence
 
 
 def weigh(

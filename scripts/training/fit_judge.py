@@ -22,7 +22,7 @@ import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,7 +32,7 @@ from recolor_torch.color import fit_gamut, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.evaluation import color_error
 from recolor_torch.guide import Guide, Reference
 from recolor_torch.methods import Correspondence, NetworkColorization
-from recolor_torch.methods.judged import Evidence, Rule, color_judged, judge, read_beside, weigh
+from recolor_torch.methods.judged import Evidence, Judged, Rule, color_judged, read_beside, refill, weigh
 from recolor_torch.resize import resize, working_size
 from scripts.common import load_pairs
 from scripts.evaluations.eval_semi_interactive import draw_points
@@ -112,10 +112,11 @@ def measure(args: argparse.Namespace) -> Iterator[Measured]:
             mask = draw_points(target, points, zlib.crc32(name.encode()) % 10_000 + 1000 * draw)
             estimate = network.estimate(luminance, truth, mask)
             bare, told = (read_beside(e, luminance, mask) for e in (bare_estimate, estimate))
-            judged = judge(network, luminance, truth, mask, found, bare, told)
+            judged = Judged(refill(found, bare, told), told, torch.ones_like(luminance))
             evidence = weigh(network, luminance, truth, mask, found, bare)
             both = [
-                color_judged(network, luminance, truth, mask, judged.shared(share)) for share in (SHARES[0], SHARES[-1])
+                color_judged(network, luminance, truth, mask, replace(judged, share=share * judged.share))
+                for share in (SHARES[0], SHARES[-1])
             ]
             hinted = network.combine(luminance, truth, mask, *network.read(estimate, luminance))
             yield Measured(
