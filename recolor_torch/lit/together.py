@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,6 +12,7 @@ import lightning.pytorch as pl
 from recolor_torch.run.writer import clear_unfinished
 
 LOST = "One of the processes of this run has ended, and so the others end too; the same command goes on from here.\n"
+PATIENCE = 60.0  # seconds that the main process has to end in order, once another one is gone
 # What torch says where another process is gone; its errors have no type of their own.
 _WORDS = ("connection closed by peer", "connection reset by peer", "broken pipe", "nccl", "remote process exited")
 
@@ -28,9 +30,20 @@ class StopTogether(pl.Callback):
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give SIGTERM the meaning that it had: Lightning's asks the other processes, which may be waiting for this."""
-        if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
+        """Give SIGTERM the meaning that it had: Lightning's asks the other processes, which may be waiting for this.
+
+        Lightning's thread that looks after the other processes kills this one as it stands, with a picture half
+        written; its list is emptied, which ends it, and a thread that first waits takes its place.
+        """
+        if trainer.world_size == 1:
+            return
+        if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self.on_sigterm)
+        watched = _started(trainer)
+        if watched:
+            trainer.strategy.launcher.procs = mine = list(watched)  # type: ignore[union-attr]
+            watched.clear()
+            threading.Thread(target=_end_where_stuck, args=(mine,), daemon=True, name="end-where-stuck").start()
 
     def on_predict_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -65,9 +78,28 @@ class StopTogether(pl.Callback):
         plan = getattr(getattr(trainer, "datamodule", None), "plan", None)
         if plan is not None:
             clear_unfinished(plan)  # of pictures that they were writing
-        processes.clear()  # Lightning's thread that looks after them would kill this process
+        processes.clear()  # _end_where_stuck has nothing left to look after
         if lost:
             raise KeyboardInterrupt from exception
+
+
+def _end_where_stuck(processes: list[Any], every: float = 1.0) -> None:
+    """Kill this process and ``processes`` where one of them is gone and this one waits for it for ever.
+
+    Pictures are colored without a word between processes, so this one sees the loss at its next batch and empties
+    the list; the waits at the start and the end of a run may never end on a GPU.
+    """
+    while processes and not any(p.poll() for p in processes):
+        if all(p.poll() == 0 for p in processes):
+            return
+        time.sleep(every)
+    until = time.monotonic() + PATIENCE
+    while processes and time.monotonic() < until:
+        time.sleep(every)
+    if processes:
+        for process in processes:
+            process.kill()
+        os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
 def _started(trainer: pl.Trainer) -> list[Any]:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from pictures import save_picture
 from PIL import Image
 
 from recolor_torch.cli import main
+from recolor_torch.lit import together
 from recolor_torch.lit.together import LOST, ProcessLost, StopTogether
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +79,35 @@ def test_a_helper_that_is_interrupted_waits_for_nobody(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("codes", "kills"), [((0, 0), False), ((None, -9), True), ((), False)], ids=["all well", "one lost", "ended"]
+)
+def test_a_main_process_that_waits_for_a_lost_one_is_killed(monkeypatch, codes, kills):
+    killed = []
+    monkeypatch.setattr(together, "PATIENCE", 0.05)
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    processes = [Process(code) for code in codes]
+    together._end_where_stuck(processes, every=0.01)
+    assert killed == ([os.getpid()] if kills else [])
+    assert all(p.killed == kills for p in processes)
+
+
+def test_a_main_process_that_ends_in_order_is_left_alone(monkeypatch):
+    killed = []
+    monkeypatch.setattr(together, "PATIENCE", 30.0)
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    run = trainer(True, (None, -9))
+    lightnings = run.strategy.launcher.procs
+    StopTogether().on_predict_start(run, None)
+    assert lightnings == []  # what ends Lightning's thread
+    (watch,) = [thread for thread in threading.enumerate() if thread.name == "end-where-stuck"]
+    with pytest.raises(KeyboardInterrupt):
+        StopTogether().on_exception(run, None, ProcessLost())
+    watch.join(timeout=20)
+    assert not watch.is_alive()
+    assert killed == []
+
+
 def child_of(pid):
     """The one child process that ``pid`` has."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -119,7 +150,7 @@ def test_a_run_of_two_processes_is_ended(tmp_path, monkeypatch, whom, number):
     else:
         os.kill(running.pid if whom == "main" else child_of(running.pid), number)
     _, err = running.communicate(timeout=120)
-    assert running.returncode in ((130, -9) if whom == "helper" else (130,)), err
+    assert running.returncode == 130, err
     assert (LOST if whom == "helper" else "nterrupted") in err
     assert "Traceback" not in err
     there = sorted(tmp_path.glob("out/*.png"))
