@@ -84,7 +84,7 @@ class StopTogether(pl.Callback):
 
 
 def _end_where_stuck(processes: list[Any], every: float = 1.0) -> None:
-    """Kill this process and ``processes`` where one of them is gone and this one waits for it for ever.
+    """End this process and ``processes`` where one of them is gone and this one waits for it for ever.
 
     Pictures are colored without a word between processes, so this one sees the loss at its next batch and empties
     the list; the waits at the start and the end of a run may never end on a GPU.
@@ -99,7 +99,9 @@ def _end_where_stuck(processes: list[Any], every: float = 1.0) -> None:
     if processes:
         for process in processes:
             process.kill()
-        os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+        sys.stderr.write(LOST)
+        sys.stderr.flush()
+        os._exit(130)  # an exception would not reach the main thread
 
 
 def _started(trainer: pl.Trainer) -> list[Any]:

@@ -82,20 +82,21 @@ def test_a_helper_that_is_interrupted_waits_for_nobody(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("codes", "kills"), [((0, 0), False), ((None, -9), True), ((), False)], ids=["all well", "one lost", "ended"]
 )
-def test_a_main_process_that_waits_for_a_lost_one_is_killed(monkeypatch, codes, kills):
-    killed = []
+def test_a_main_process_that_waits_for_a_lost_one_is_ended(monkeypatch, capsys, codes, kills):
+    ended = []
     monkeypatch.setattr(together, "PATIENCE", 0.05)
-    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    monkeypatch.setattr(os, "_exit", ended.append)
     processes = [Process(code) for code in codes]
     together._end_where_stuck(processes, every=0.01)
-    assert killed == ([os.getpid()] if kills else [])
+    assert ended == ([130] if kills else [])
+    assert capsys.readouterr().err == (LOST if kills else "")
     assert all(p.killed == kills for p in processes)
 
 
 def test_a_main_process_that_ends_in_order_is_left_alone(monkeypatch):
-    killed = []
+    ended = []
     monkeypatch.setattr(together, "PATIENCE", 30.0)
-    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+    monkeypatch.setattr(os, "_exit", ended.append)
     run = trainer(True, (None, -9))
     lightnings = run.strategy.launcher.procs
     StopTogether().on_predict_start(run, None)
@@ -105,7 +106,7 @@ def test_a_main_process_that_ends_in_order_is_left_alone(monkeypatch):
         StopTogether().on_exception(run, None, ProcessLost())
     watch.join(timeout=20)
     assert not watch.is_alive()
-    assert killed == []
+    assert ended == []
 
 
 def child_of(pid):
