@@ -123,7 +123,8 @@ def test_an_adapter_is_small_and_goes_with_its_base(base, infrared, tmp_path):
         torch.testing.assert_close(again(y).tone, infrared(y).tone, atol=2e-3, rtol=2e-2)
     # What an adapter does not hold is the base's, to the last bit.
     fixed = [n for n in infrared.state_dict() if not is_trained(n)]
-    assert all(torch.equal(again.state_dict()[n], base[0].state_dict()[n]) for n in fixed)
+    read, given = again.state_dict(), base[0].state_dict()  # made anew at each call
+    assert all(torch.equal(read[n], given[n]) for n in fixed)
     # Another U-Net is not its base.
     save_network(ColorUNet("lite0", widths=WIDTHS), base[1])
     with pytest.raises(UsageError, match=r"adapter\.safetensors goes with another U-Net"):
