@@ -28,9 +28,12 @@ def packed(tmp_path, monkeypatch):
     return files
 
 
-def small_stages():
-    sizes = (32, 64, 96, 96)
-    return tuple(train_unet.Stage(s.until, size, 2, s.finishing) for s, size in zip(train_unet.STAGES, sizes))
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Small crops, and pictures no larger than the largest of them."""
+    stages = zip(train_unet.STAGES, (32, 64, 96, 96))
+    monkeypatch.setattr(train_unet, "STAGES", tuple(train_unet.Stage(s.until, n, 2, s.finishing) for s, n in stages))
+    monkeypatch.setattr(train_unet, "CANVAS", 96)
 
 
 def test_all_stages(packed, tmp_path, monkeypatch):
@@ -39,7 +42,6 @@ def test_all_stages(packed, tmp_path, monkeypatch):
     save_file(vgg, tmp_path / "vgg16.safetensors")
     encoder = train_unet.ColorUNet("lite0").encoder.state_dict()
     save_file(encoder, tmp_path / "lite0.safetensors")
-    monkeypatch.setattr(train_unet, "STAGES", small_stages())
     args = ["train_unet", *map(str, packed), "-o", str(tmp_path / "out"), "--steps", "5", "--device", "cpu", "--state"]
     args += ["--encoder", "lite0", "--encoder-weights", str(tmp_path / "lite0.safetensors")]
     monkeypatch.setattr("sys.argv", [*args, "--perceptual", str(tmp_path / "vgg16.safetensors")])
@@ -56,7 +58,6 @@ def test_all_stages(packed, tmp_path, monkeypatch):
 
 
 def test_more_for_the_decoder_leaves_the_encoder(packed, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_unet, "STAGES", small_stages())
     start = train_unet.ColorUNet("lite0")
     train_unet.save_network(start, tmp_path / "start.safetensors")
     args = ["train_unet", *map(str, packed), "-o", str(tmp_path / "out"), "--steps", "3", "--device", "cpu"]
