@@ -14,7 +14,7 @@ from recolor_torch.film.frame_store import save_tensors
 # Variance in units of 1 / weight that each frame adds to what a source said of earlier ones: their places in this frame
 # are ever less sure, and things change with the light. Of correspondence about a dozen frames count: what it says
 # changes with what a frame has in common with the references. Of the network's guess, part of whose error is another in
-# every frame, many more. Tried: 0.02 to 6 for correspondence, 0.0003 to 1000 for the guess.
+# every frame, many more. Tried: 0.02 to 6 for correspondence, 0.0003 to 0.1 for the guess.
 FORGET, FORGET_GUESS = 0.1, 0.01
 
 
