@@ -26,8 +26,12 @@ KNOWN = 0.1
 CLAIM, LEAST = 1e4, 1e-9
 # Frames that are solved at once.
 AT_ONCE = 8
-# Precision of the joined chroma that outweighs the ties to the neighbors in the picture.
-SPATIAL = 3e4
+# Precision of the joined chroma that outweighs the ties to the neighbors in the picture, where little is known, and
+# the precision from which on the ties count less still: with given colors at hand they only blur.
+SPATIAL, SETTLED = 3e4, 1e3
+# Precision of given colors that halves what correspondence says of the same place: where it errs, it errs by more than
+# it claims, and alike in all frames.
+OUTDONE = 4e4
 
 
 @dataclass(frozen=True)
@@ -176,11 +180,14 @@ def mean_of_sources(luminance: Tensor, beliefs: Mapping[str, Belief]) -> tuple[T
         weight = belief.precision
         if name != "given":
             weight = CLAIM * belief.chroma[:, 2:].clamp(min=0) * weight / (weight + KNOWN)
+        if name == "matched" and "given" in beliefs:
+            weight = weight * OUTDONE / (beliefs["given"].precision + OUTDONE)
         if name == "guessed" and "matched" in beliefs:  # which has the network's guess in it, hinted by the references
             weight = weight * KNOWN / (beliefs["matched"].precision + KNOWN)
         total = total + weight
         mean = mean + weight * belief.chroma[:, :2]
-    return mean / total.clamp(min=LEAST), (total / SPATIAL).clamp(max=100)
+    confidence = total / SPATIAL * (1 + total / SETTLED)
+    return mean / total.clamp(min=LEAST), confidence.clamp(max=100)
 
 
 def _belief(e: FrameEstimate) -> Belief:
