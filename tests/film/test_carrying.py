@@ -59,6 +59,15 @@ def test_where_something_else_came_the_colors_are_not_believed_though_the_motion
     assert precision[..., :8, :].median() > 1 / 0.005**2
 
 
+def test_given_colors_are_surer_near_their_frame_than_far_from_it(given):
+    still, precision, carried = torch.zeros(1, 2, *SIZE), {}, given
+    for t in range(1, 101):
+        carried = carried.move(given.luminance, still, SURE)
+        precision[t] = float(carried.beliefs["given"].precision[INNER].median())
+    assert precision[ANCHOR_EVERY] > 1 / 0.003**2
+    assert 1 / 0.01**2 < precision[100] < 0.2 * precision[ANCHOR_EVERY]
+
+
 def test_a_light_that_changes_on_the_whole_frame_is_no_doubt(given):
     carried = given
     for _ in range(ANCHOR_EVERY):
@@ -135,4 +144,4 @@ def test_what_a_part_hands_on_is_what_the_format_of_work_folders_says(given, tmp
         *("luminance", "belief.given.chroma", "belief.given.precision"),
         *("anchor.luminance", "anchor.places", "anchor.age", "anchor.chroma", "anchor.precision"),
     }
-    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 3)
+    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 4)
