@@ -36,6 +36,7 @@ def blend_agreeing(places: Places, candidates: Candidates, rejection: float = 1.
     mean m of places that look like it, and the ways back of the matches around it lead elsewhere (closeness c). Then
     :math:`q + s\,(m - q)` takes its place, with :math:`s = (1 - c / c_0)_+\; d^2 / (d^2 + d_0^2)` and d the distance
     of both. One sign alone is none: small things whose matches hang together are most often right, whatever is around.
+    The parts of a location take what its matches say of them as far as those hang together; else they follow luminance.
 
     Args:
         places: from ``describe_places``.
@@ -46,11 +47,14 @@ def blend_agreeing(places: Places, candidates: Candidates, rejection: float = 1.
     matched = candidates.chroma[:, :, 0]
     likes = mean_of_likes(places, matched, first.shares[..., 0].detach())
     apart = (matched - likes).square().sum(2)
-    doubt = apart / (apart + DOUBTFUL_CHROMA**2) * (1 - together(candidates.evidence[..., CLOSENESS], places.size))
+    sound = together(candidates.evidence[..., CLOSENESS], places.size)
+    doubt = apart / (apart + DOUBTFUL_CHROMA**2) * (1 - sound)
     settled = torch.lerp(matched, likes, doubt.unsqueeze(2)).unsqueeze(2)
     chroma = torch.cat((settled, candidates.chroma[:, :, 1:]), 2)
     slope = candidates.slope * (1 - doubt.unsqueeze(2))
-    found = blend_candidates(replace(candidates, chroma=chroma, slope=slope), rejection)
+    by_slope = candidates.slope.unsqueeze(2) * places.beyond
+    detail = torch.lerp(by_slope, candidates.detail, sound[..., None, None]) * (1 - doubt[..., None, None])
+    found = blend_candidates(replace(candidates, chroma=chroma, slope=slope, detail=detail), rejection)
     return replace(found, error=(found.error.square() + (DOUBT_ERROR * doubt).square() * apart).sqrt())
 
 

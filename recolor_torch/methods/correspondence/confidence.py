@@ -33,11 +33,13 @@ class Candidates:
         chroma: (B, N, 3, 2): of the matches, of the regression, and of the chroma table.
         evidence: (B, N, E), see :func:`gather_evidence`.
         slope: how U and V of the matches change with luminance within a location, (B, N, 2).
+        detail: what the matches say of the parts of a location, (B, N, P, 2), see ``detail.py``.
     """
 
     chroma: Tensor
     evidence: Tensor
     slope: Tensor
+    detail: Tensor
 
 
 def mean_of_matches(matches: Matches, numbers: Tensor, temperature: float = TEMPERATURE) -> tuple[Tensor, Tensor]:
@@ -153,12 +155,14 @@ class Blend:
         error: expected distance of the believed chroma to the truth, (B, N), in units of U and V.
         shares: of the matches, the regression, the table and another source, (B, N, 4).
         slope: how it changes with luminance within a location, times ``belief`` too, (B, N, 2).
+        detail: what the parts of a location have more, times ``belief`` too, (B, N, P, 2).
     """
 
     chroma: Tensor
     error: Tensor
     shares: Tensor
     slope: Tensor
+    detail: Tensor
 
     @property
     def belief(self) -> Tensor:
@@ -184,4 +188,5 @@ def blend_candidates(candidates: Candidates, rejection: float = 1.0) -> Blend:
     shares = (logits + odds.log()).softmax(2)
     chroma = (shares[..., :3, None] * candidates.chroma).sum(2)
     line = torch.tensor(ERROR, dtype=evidence.dtype, device=evidence.device)
-    return Blend(chroma, torch.exp(evidence @ line[:-1] + line[-1]), shares, shares[..., :1] * candidates.slope)
+    error, matched = torch.exp(evidence @ line[:-1] + line[-1]), shares[..., :1]
+    return Blend(chroma, error, shares, matched * candidates.slope, matched.unsqueeze(3) * candidates.detail)

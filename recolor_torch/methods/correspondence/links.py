@@ -42,15 +42,17 @@ def follow_links(
         matches: how many matches are averaged.
     """
     chroma, error, shares, slope = estimate.chroma, estimate.error, estimate.shares, estimate.slope
+    detail = estimate.detail
     certain = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=shares.dtype, device=shares.device)
     for link in links:
         place, group = next((p, g) for p, g in zip(places, groups) if link.reference in g)
         found, changes, inside = follow_link(place, group.index(link.reference), link, matches)
         chroma = torch.where(inside > 0, found, chroma)
         slope = torch.where(inside > 0, changes, slope)
+        detail = torch.where(inside.unsqueeze(3) > 0, changes.unsqueeze(2) * place.beyond, detail)
         shares = torch.where(inside > 0, certain, shares)
         error = torch.where(inside[..., 0] > 0, LINK_ERROR, error)
-    return Blend(chroma, error, shares, slope)
+    return Blend(chroma, error, shares, slope, detail)
 
 
 def nothing_known(places: Places) -> tuple[Candidates, Blend]:
@@ -59,5 +61,6 @@ def nothing_known(places: Places) -> tuple[Candidates, Blend]:
     zero: Tensor = places.chroma.new_zeros(batch, count, 4)
     zero[..., 3] = 1
     none = zero.new_zeros(batch, count, 2)
-    candidates = Candidates(zero.new_zeros(batch, count, 3, 2), zero.new_zeros(batch, count, EVIDENCE), none)
-    return candidates, Blend(none, torch.full_like(zero[..., 0], HALF_ERROR), zero, none)
+    flat = torch.zeros_like(places.beyond).expand(-1, -1, -1, 2)
+    candidates = Candidates(zero.new_zeros(batch, count, 3, 2), zero.new_zeros(batch, count, EVIDENCE), none, flat)
+    return candidates, Blend(none, torch.full_like(zero[..., 0], HALF_ERROR), zero, none, flat)

@@ -18,6 +18,7 @@ from recolor_torch.linalg.solve import full_precision, solve
 from recolor_torch.methods.base import FilmParts, Recolorizer, Transferred, TransferSettings, Trust
 from recolor_torch.methods.correspondence.agreement import blend_agreeing
 from recolor_torch.methods.correspondence.confidence import Blend, Candidates, confidence_of
+from recolor_torch.methods.correspondence.detail import join_parts
 from recolor_torch.methods.correspondence.features import LAYERS
 from recolor_torch.methods.correspondence.links import follow_links, nothing_known, searched_together
 from recolor_torch.methods.correspondence.mood import in_mood
@@ -73,7 +74,8 @@ class Correspondence(Recolorizer):
     The features say what is seen (the encoder of the colorization network) and how it looks (VGG-19); both see
     a copy of the pictures without their grain. Every location takes the mean chroma of its best matches in the
     references, a regression on the same features, and the chroma that the references have at its luminance, as far as
-    the evidence speaks for each. Within a location chroma changes with luminance as it does within those that match.
+    the evidence speaks for each. Within a location its parts take the chroma of the parts around its matches that look
+    like them, and finer than that chroma changes with luminance as it does there.
     Matches that do not hang together and are odd among places that look alike give way to what those say. What is
     believed is given to the colorization network as soft hints, with the belief as confidence, and the network fills in
     what no reference knows (after He et al., "Deep Exemplar-Based Colorization", 2018). The result is then spread along
@@ -246,8 +248,11 @@ class Correspondence(Recolorizer):
             return F.interpolate(grid, size=image.shape[-2:], mode="bilinear", align_corners=False).to(image)
 
         clean = denoise(luminance.clamp(0, 1))
-        finer = clean - F.interpolate(F.adaptive_avg_pool2d(clean, size), clean.shape[-2:], mode="bilinear")
-        matched, belief = full(estimate.chroma) + full(estimate.slope) * finer, full(estimate.belief.unsqueeze(2))
+        parts = join_parts(estimate.detail, size)
+        detail = F.interpolate(parts, size=image.shape[-2:], mode="bilinear", align_corners=False).to(image)
+        finer = clean - F.interpolate(F.adaptive_avg_pool2d(clean, parts.shape[-2:]), clean.shape[-2:], mode="bilinear")
+        matched = full(estimate.chroma) + detail + full(estimate.slope) * finer
+        belief = full(estimate.belief.unsqueeze(2))
         hinted = full(estimate.chroma / estimate.belief.unsqueeze(2).clamp(min=1e-4))
         rest = self._rest(image, clean, guide, (hinted, belief))
         chroma, confidence = matched + (1 - belief) * rest, full(confidence_of(estimate.error).unsqueeze(2))

@@ -17,6 +17,7 @@ from recolor_torch.methods.correspondence.confidence import (
     slope_of,
     within_locations,
 )
+from recolor_torch.methods.correspondence.detail import PARTS, beyond_locations, detail_of_matches, split_parts
 from recolor_torch.methods.correspondence.features import (
     STRIDE,
     feature_blocks,
@@ -59,7 +60,9 @@ class Places:
 
     Args:
         size: (h, w).
-        gray: luminance of the picture at them, (B, 1, h, w).
+        luminance: of the picture at the size at which it is searched, (B, 1, H, W).
+        gray: the same at the locations, (B, 1, h, w).
+        beyond: what the parts of a location have more luminance than it, (B, N, P, 1), see ``detail.py``.
         target, reference: descriptors, (B, N, D) and (B, M, D).
         near_target, near_reference: the same with what differences of luminance and height cost.
         chroma: of the references' locations, (B, M, 2).
@@ -69,7 +72,9 @@ class Places:
     """
 
     size: tuple[int, int]
+    luminance: Tensor
     gray: Tensor
+    beyond: Tensor
     target: Tensor
     reference: Tensor
     near_target: Tensor
@@ -126,7 +131,9 @@ def describe_places(
     near_a, near_b = with_penalty(a, b, ya / contrast, yb / contrast, LUMINANCE_PENALTY)
     near_a, near_b = with_penalty(near_a, near_b, height_a, height_b, HEIGHT_PENALTY)
     chroma = places[:, 1:].mT
-    return Places(size, gray, a, b, near_a, near_b, chroma, within.mT, counted, tuple(pictures))
+    parts = split_parts(F.avg_pool2d(target, STRIDE // PARTS), size)
+    beyond = beyond_locations(parts, ya.unsqueeze(2), size)
+    return Places(size, target, gray, beyond, a, b, near_a, near_b, chroma, within.mT, counted, tuple(pictures))
 
 
 def find_candidates(places: Places, matches: int = 16) -> Candidates:
@@ -143,7 +150,9 @@ def find_candidates(places: Places, matches: int = 16) -> Candidates:
     plain = tuple(replace(r, image=r.image.detach()) for r in places.pictures)  # counting has no gradient
     table = fit_chroma_table(plain).apply(places.gray).flatten(2).transpose(1, 2)
     evidence = gather_evidence(found, variance, (matched, regressed), places.size)
-    return Candidates(torch.stack((matched, regressed, table), 2), evidence, slope_of(mean[..., 2:]))
+    parts = detail_of_matches(places.luminance, places.pictures, found)
+    detail = beyond_locations(parts, matched, places.size)
+    return Candidates(torch.stack((matched, regressed, table), 2), evidence, slope_of(mean[..., 2:]), detail)
 
 
 def follow_link(places: Places, picture: int, link: Link, matches: int = 16) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from recolor_torch.methods.correspondence import agreement
 from recolor_torch.methods.correspondence.agreement import LEAST_VOICE, blend_agreeing, mean_of_likes, together
 from recolor_torch.methods.correspondence.confidence import CLOSENESS, EVIDENCE, Candidates, blend_candidates
+from recolor_torch.methods.correspondence.detail import PARTS
 from recolor_torch.methods.correspondence.search import Places
 
 SIZE = (16, 24)
@@ -15,7 +16,9 @@ BROWN, GREEN, PINK = (torch.tensor(x) for x in ((-0.16, 0.2), (-0.1, -0.1), (-0.
 def places_of(size, gray, like, chroma):
     """Locations that are their own reference."""
     within, counted = like.new_zeros(*chroma.shape[:2], 3), like.new_ones(chroma.shape[:2])
-    return Places(size, gray, like, like, like, like, chroma, within, counted, ())
+    whole = gray.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    beyond = like.new_ones(*chroma.shape[:2], PARTS**2, 1)
+    return Places(size, whole, gray, beyond, like, like, like, like, chroma, within, counted, ())
 
 
 def two_surfaces(batch=1, dtype=torch.float32):
@@ -34,7 +37,8 @@ def two_surfaces(batch=1, dtype=torch.float32):
 def candidates_of(chroma, closeness):
     evidence = torch.zeros(*chroma.shape[:2], EVIDENCE)
     evidence[..., CLOSENESS] = closeness
-    return Candidates(chroma.unsqueeze(2).expand(-1, -1, 3, -1), evidence, torch.ones_like(chroma))
+    detail = torch.full_like(chroma, 3.0).unsqueeze(2).expand(-1, -1, PARTS**2, -1)
+    return Candidates(chroma.unsqueeze(2).expand(-1, -1, 3, -1), evidence, torch.ones_like(chroma), detail)
 
 
 def test_a_patch_that_its_likes_contradict_gives_way():
@@ -114,3 +118,13 @@ def test_gradients_reach_the_chroma_that_was_doubted():
     blend_agreeing(places, candidates_of(chroma, 0.0)).chroma[0, patch].sum().backward()
     assert chroma.grad.isfinite().all()
     assert chroma.grad[0, ~patch].abs().sum() > 0
+
+
+def test_parts_follow_their_matches_as_far_as_those_hang_together():
+    """The slope gives parts 1 and the matches 3: a mean closeness of half of what is sound is half way."""
+    places, chroma, wood, _ = two_surfaces()
+    chroma = torch.where(wood.unsqueeze(1), BROWN, GREEN).unsqueeze(0)  # nothing is odd, so nothing gives way
+    for closeness, wanted in ((0.0, 1.0), (agreement.SOUND_CLOSENESS / 2, 2.0), (1.0, 3.0)):
+        found = blend_agreeing(places, candidates_of(chroma, closeness))
+        parts = found.detail / found.shares[..., :1, None]
+        torch.testing.assert_close(parts, torch.full_like(parts, wanted), rtol=0.02, atol=0)

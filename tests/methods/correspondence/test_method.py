@@ -248,7 +248,7 @@ def test_good_evidence_is_believed_and_bad_is_not():
     chroma = torch.tensor([[0.1, 0.1], [0.2, 0.0], [0.0, 0.2]]).expand(1, 2, 3, 2)
     good = torch.tensor([2.0, 1, 1, -2, -2, 1.5, 1, -2])
     evidence = torch.stack((good, torch.tensor([-2.0, 0, 0, 1, 1, -2, 0, 1])))[None]
-    candidates = Candidates(chroma, evidence, torch.ones(1, 2, 2))
+    candidates = Candidates(chroma, evidence, torch.ones(1, 2, 2), torch.ones(1, 2, 4, 2))
     found = blend_candidates(candidates)
     assert found.shares[0, 0, 3] < 0.1
     assert found.shares[0, 1, 3] > 0.7
