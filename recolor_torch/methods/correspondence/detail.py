@@ -51,11 +51,11 @@ def detail_of_matches(luminance: Tensor, pictures: tuple[Reference, ...], matche
         own = split_parts(_patches(F.avg_pool2d(luminance, STRIDE // PARTS)), size)
     tables, starts, strides, offset = [], [], [], 0
     for picture in pictures:
-        table, start, stride = _table(picture)
-        tables.append(table.expand(len(own), -1, -1))
-        starts.append(start + offset)
-        strides.append(torch.full_like(start, stride))
-        offset += table.shape[1]
+        one, begins, row = _table(picture)
+        tables.append(one.expand(len(own), -1, -1))
+        starts.append(begins + offset)
+        strides.append(torch.full_like(begins, row))
+        offset += one.shape[1]
     table, start, stride = torch.cat(tables, 1), torch.cat(starts), torch.cat(strides)
     reach = torch.arange(PARTS + 2 * RING, device=start.device)
     most = min(MOST_MATCHES, matches.index.shape[2])

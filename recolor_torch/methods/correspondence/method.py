@@ -250,7 +250,8 @@ class Correspondence(Recolorizer):
         clean = denoise(luminance.clamp(0, 1))
         parts = join_parts(estimate.detail, size)
         detail = F.interpolate(parts, size=image.shape[-2:], mode="bilinear", align_corners=False).to(image)
-        finer = clean - F.interpolate(F.adaptive_avg_pool2d(clean, parts.shape[-2:]), clean.shape[-2:], mode="bilinear")
+        pooled = F.adaptive_avg_pool2d(clean, (parts.shape[2], parts.shape[3]))
+        finer = clean - F.interpolate(pooled, clean.shape[-2:], mode="bilinear")
         matched = full(estimate.chroma) + detail + full(estimate.slope) * finer
         belief = full(estimate.belief.unsqueeze(2))
         hinted = full(estimate.chroma / estimate.belief.unsqueeze(2).clamp(min=1e-4))
