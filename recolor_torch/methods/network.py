@@ -13,9 +13,10 @@ from recolor_torch.color.bins import TEMPERATURE, annealed_mean, certainty
 from recolor_torch.guide import Guide
 from recolor_torch.kept import Kept
 from recolor_torch.methods.base import FilmParts, Recolorizer
+from recolor_torch.methods.kriging import krige
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_copies import mean_of, moved
-from recolor_torch.methods.network_hints import pooled, with_prior
+from recolor_torch.methods.network_hints import MOST_SOFT, pooled, with_prior
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.methods.words import paint_words
 from recolor_torch.networks import Estimate
@@ -53,12 +54,8 @@ _FINISH_STRENGTH = 0.03
 # The longest side at which the finish is computed: the estimate has no detail that needs more.
 _FINISH_SIDE = 512
 
-# How soon what an estimate lacks at the hints fades, as a share of the trust in the corrected estimate. With the
-# default trust, on 13 held-out training pictures with points over the whole picture and with five strokes in one place:
-# mean CIEDE2000 with 1, 10 and 100 points 8.25, 5.72, 3.39 (automatic 8.72), near the strokes 4.67 (8.09), far from
-# them 8.27 (9.05). A tenth of it gave 8.24, 5.33, 3.37, 4.55, 8.00, but a single green point on a lawn then colored the
-# sky and the house too.
-FADING = 0.1
+# How soon what an estimate that does not know the hints lacks there fades, as a share of the trust in it.
+FADING = 1e-3
 # The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
 TRUST_SIDE = 256
 
@@ -70,11 +67,11 @@ class NetworkColorization(Recolorizer):
     error and pale, and a vivid one, as colorful as photographs are. ``vividness`` mixes them. The estimate is brought
     to the edges of the picture as the soft prior of a Levin system without hints, and enlarged.
 
-    Where hints are given, they are kept exactly: what the estimate p lacks there spreads by
-    :math:`(L + 0.1 C)(u - p) = 0`, and :math:`(L + C)\,v = C u` joins this with Levin propagation of the hints. The
-    surer the network, the larger C and the sooner the effect of a hint ends. A soft prior in the guide, such as colors
-    transferred from a reference, is given to the network with its confidence. A text ("red dress, green lawn") colors
-    the things that it names, where they are found; hints come before it.
+    Where hints are given, the network reads them; what its estimate lacks there spreads to all places that it sees as
+    alike (``krige``), and :math:`(L + C)\,u = C p` joins this estimate p with Levin propagation of the hints, which are
+    kept exactly. The surer the network, the larger C. A soft prior in the guide, such as colors transferred from a
+    reference, is given to the network with its confidence. A text ("red dress, green lawn") colors the things that it
+    names, where they are found; hints come before it.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
@@ -118,7 +115,7 @@ class NetworkColorization(Recolorizer):
         sample: int = 0,
         finish: bool = True,
         propagate: bool = True,
-        trust: float = 1e-3,
+        trust: float = 0.1,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -244,13 +241,17 @@ class NetworkColorization(Recolorizer):
         assert self.loaded is not None
         network = on_device(self.loaded, luminance.device)
         size = self._size(luminance, scale)
+        given = None
         if hints is not None and mask is not None:
-            hints, mask = (x.expand(len(luminance), -1, -1, -1).float() for x in pooled(hints, mask, size))
+            exact, confidence = (x.expand(len(luminance), -1, -1, -1) for x in pooled(hints, mask, size))
+            given, hints, mask = (exact, confidence), exact.float(), confidence.float()
         with torch.no_grad():
             small = resize(luminance, size).clamp(0, 1).float()
             found = network(small, hints, mask) if logits else network(small, hints, mask, logits=False)
-        answers = (found.logits, found.chroma, found.vivid, found.scene, found.tone)
-        return Estimate(*(None if x is None else x.to(luminance) for x in answers))
+        # Features that know hints are alike where hints are, not where things are.
+        features = found.features if given is None else None
+        answers = (found.logits, found.chroma, found.vivid, found.scene, found.tone, features)
+        return Estimate(*(None if x is None else x.to(luminance) for x in answers), given=given)
 
     def prior(
         self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None
@@ -294,7 +295,16 @@ class NetworkColorization(Recolorizer):
     def _chroma(
         self, estimate: Estimate, luminance: Tensor, noise: Tensor | None, vividness: Tensor | None = None
     ) -> Tensor:
-        """The chroma at the network's size, (B, 2, h, w)."""
+        """The chroma at the network's size, (B, 2, h, w), with what it lacked at hints."""
+        chroma = self._answer(estimate, luminance, noise, vividness)
+        if estimate.given is None or not self.propagate:
+            return chroma
+        hints, confidence = estimate.given
+        known = (confidence > MOST_SOFT).to(chroma)
+        return chroma + krige(hints.to(chroma) - chroma, known, luminance, estimate.features)
+
+    def _answer(self, estimate: Estimate, luminance: Tensor, noise: Tensor | None, vividness: Tensor | None) -> Tensor:
+        """The chroma that the network gives."""
         if self.head == "distribution" or estimate.chroma is None:
             return self._drawn(estimate, luminance, noise)
         chroma = estimate.chroma
@@ -335,18 +345,17 @@ class NetworkColorization(Recolorizer):
         confidence: Tensor,
         spread: Spread = spread_chroma,
     ) -> Tensor:
-        """Hints exactly, and elsewhere an estimate that they correct: chroma, (B, 2, H, W). Without hints the estimate.
+        """Hints exactly, and elsewhere an estimate that knows them: chroma, (B, 2, H, W). Without hints the estimate.
 
-        What the estimate lacks at the hints spreads along like luminance; the sum is then the soft prior of Levin
-        propagation, which follows the edges of the luminance where hints are near, and the prior where they are far.
+        The estimate is the soft prior of Levin propagation, which follows the edges of the luminance where hints are
+        near.
 
         Args:
             luminance, hints, mask: as for ``estimate``.
             chroma, confidence: as ``prior`` gives them.
             spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
         """
-        corrected = self.correct(luminance, hints, mask, chroma, confidence, spread)
-        combined = spread(luminance, hints, mask, prior=corrected, confidence=self._trust(confidence))
+        combined = spread(luminance, hints, mask, prior=chroma, confidence=self._trust(confidence))
         return torch.where((mask > 0.5).flatten(1).any(1).view(-1, 1, 1, 1), combined, chroma)
 
     def correct(
@@ -358,7 +367,7 @@ class NetworkColorization(Recolorizer):
         confidence: Tensor,
         spread: Spread = spread_chroma,
     ) -> Tensor:
-        """The first of the two solves of ``combine``: the estimate and what it lacks at the hints, spread.
+        """An estimate that does not know the hints, and what it lacks there, spread along like luminance.
 
         Args:
             luminance, hints, mask, chroma, confidence, spread: as for ``combine``.

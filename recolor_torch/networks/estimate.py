@@ -17,6 +17,8 @@ class Estimate:
         vivid: U and V as colorful as photographs are, (B, 2, H, W).
         scene: logits of the kinds of scenes that the network tells apart, (B, N).
         tone: the gain and the offset that make luminance of an input that is none (near infrared), (B, 2, H, W).
+        features: what the decoder makes of each place, (B, C, H / 8, W / 8).
+        given: the hints that it was given, (B, 2, H, W), and their confidence, (B, 1, H, W).
     """
 
     logits: Tensor | None
@@ -24,6 +26,8 @@ class Estimate:
     vivid: Tensor | None = None
     scene: Tensor | None = None
     tone: Tensor | None = None
+    features: Tensor | None = None
+    given: tuple[Tensor, Tensor] | None = None
 
     def luminance(self, given: Tensor) -> Tensor:
         """Y, (B, 1, H, W) in [0, 1]: the input itself, or what ``tone``, enlarged to its size, makes of it."""

@@ -73,6 +73,7 @@ class NearInfraredNet(ColorUNet):
             unit_to_chroma(self.mean(decoded.half))[..., :height, :width],
             unit_to_chroma(self.vivid(decoded.vivid))[..., :height, :width],
             tone=tone,
+            features=decoded.eighth[..., : -(-height // 8), : -(-width // 8)],
         )
 
     def freeze(self) -> None:

@@ -23,8 +23,9 @@ _HEAD_CHANNELS = 32  # of an attention head
 
 
 class DecodedFeatures(NamedTuple):
-    """Features of the decoder: at 1/4 of the side, at 1/2 for the mean chroma, and at 1/2 for the vivid one."""
+    """Features of the decoder: at 1/8 and 1/4 of the side, at 1/2 for the mean chroma, and at 1/2 for the vivid one."""
 
+    eighth: Tensor
     quarter: Tensor
     half: Tensor
     vivid: Tensor
@@ -120,6 +121,7 @@ class ColorUNet(nn.Module):
             bins,
             unit_to_chroma(self.mean(decoded.half))[..., :height, :width],
             unit_to_chroma(self.vivid(decoded.vivid))[..., :height, :width],
+            features=decoded.eighth[..., : -(-height // 8), : -(-width // 8)],
         )
 
     def input(self, luminance: Tensor, hints: Tensor | None, mask: Tensor | None) -> Tensor:
@@ -141,7 +143,7 @@ class ColorUNet(nn.Module):
         quarter = self.ups[2](eighth, features[1], pyramid[2])
         half = self.ups[3](quarter, features[0], pyramid[1])
         y = self.vivid_ups[0](eighth, features[1], pyramid[2])
-        return DecodedFeatures(quarter, half, self.vivid_ups[1](y, features[0], pyramid[1]))
+        return DecodedFeatures(eighth, quarter, half, self.vivid_ups[1](y, features[0], pyramid[1]))
 
     def semantics(self, luminance: Tensor) -> list[Tensor]:
         """What the encoder sees in pictures without hints: features at 1/8, 1/16 and 1/32 of the side.

@@ -109,8 +109,8 @@ def test_without_a_reference_the_network_stands_in(scene, network):
     out = recolor(picture, method, guide)
     there = mask.expand_as(out) > 0.5
     torch.testing.assert_close(out[there], picture[there], atol=1e-5, rtol=0)
-    # So strong a prior is hardly corrected away from the hints: what is left is what the network says.
-    network.propagate = False
+    # So strong a prior is hardly corrected away from the hints: what is left is the network's estimate.
+    network.trust = 1e6
     alone = recolor(picture, network, guide)
     far = torch.nn.functional.max_pool2d(mask, 9, 1, 4).expand_as(out) < 0.5
     assert (out - alone)[far].abs().max() < 0.02

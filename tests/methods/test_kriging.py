@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+
+from recolor_torch.methods import kriging
+from recolor_torch.methods.kriging import NUGGET, SHARPNESS, krige
+
+
+@pytest.fixture
+def scene():
+    """Two pictures of 6 x 8 pixels with features of 5 channels at half the size, and known places that differ."""
+    g = torch.Generator().manual_seed(0)
+    lacks = torch.randn(2, 2, 6, 8, generator=g, dtype=torch.float64)
+    luminance = torch.rand(2, 1, 6, 8, generator=g, dtype=torch.float64)
+    features = torch.randn(2, 5, 6, 8, generator=g, dtype=torch.float64)
+    known = torch.zeros(2, 1, 6, 8, dtype=torch.float64)
+    known[0, 0, 1, 2] = known[0, 0, 4, 6] = known[1, 0, 3, 3] = 1
+    return lacks, known, luminance, features
+
+
+def by_hand(lacks, known, luminance, features):
+    """The formula, a pair of places at a time."""
+    h, w = known.shape[-2:]
+    cells = [(i, j) for i in range(h) for j in range(w)]
+    mean = None if features is None else features.reshape(len(features), -1).mean(1)
+
+    def cosine(u, v):
+        return float(u @ v / np.linalg.norm(u) / np.linalg.norm(v))
+
+    def k(a, b):
+        d2 = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) / max(h, w) ** 2
+        y2 = (luminance[0][a] - luminance[0][b]) ** 2
+        total, whole = 0.0, 0.0
+        for distance, difference, share in kriging._NEAR:
+            tone = 0.0 if difference is None else y2 / (2 * difference**2)
+            total, whole = total + share * np.exp(-d2 / (2 * distance**2) - tone), whole + share
+        if features is not None:
+            s = cosine(features[:, *a], features[:, *b])
+            c = cosine(features[:, *a] - mean, features[:, *b] - mean)
+            for share, value in zip(kriging._ALIKE, (s**2, s**4, c, c**2)):
+                total, whole = total + share * value, whole + share
+        t = total / whole
+        return (1 - SHARPNESS) * t + SHARPNESS * t**2
+
+    hinted = [c for c in cells if known[0][c] > 0]
+    among = np.array([[k(a, b) for b in hinted] for a in hinted]) + NUGGET * np.eye(len(hinted))
+    weights = np.linalg.solve(among, np.array([lacks[:, *c] for c in hinted]))
+    return (np.array([[k(c, b) for b in hinted] for c in cells]) @ weights).T.reshape(2, h, w)
+
+
+@pytest.mark.parametrize("with_features", [True, False])
+def test_it_is_the_formula(scene, with_features):
+    lacks, known, luminance, features = scene
+    found = krige(lacks, known, luminance, features if with_features else None)
+    for i in range(2):
+        parts = [x[i].numpy() for x in (lacks, known, luminance)]
+        expected = by_hand(*parts, features[i].numpy() if with_features else None)
+        np.testing.assert_allclose(found[i].numpy(), expected, atol=1e-10)
+
+
+def test_a_lone_place_has_its_value_less_the_nugget(scene):
+    lacks, known, luminance, features = scene
+    found = krige(lacks, known, luminance, features)
+    torch.testing.assert_close(found[1, :, 3, 3], lacks[1, :, 3, 3] / (1 + NUGGET))
+
+
+def test_nothing_known_is_nothing_lacking(scene):
+    lacks, known, luminance, features = scene
+    known = known * torch.tensor([1.0, 0.0], dtype=torch.float64).view(2, 1, 1, 1)
+    found = krige(lacks, known, luminance, features)
+    assert found[0].abs().max() > 0.1
+    assert torch.equal(found[1], torch.zeros_like(found[1]))
+
+
+def test_what_is_not_known_is_not_read(scene):
+    lacks, known, luminance, features = scene
+    spoiled = torch.where(known > 0, lacks, float("nan"))
+    torch.testing.assert_close(krige(spoiled, known, luminance, features), krige(lacks, known, luminance, features))
+
+
+def test_a_twin_is_told_by_its_features():
+    """A hint on the left one of two squares: the right one follows, the ground between them hardly."""
+    square = torch.zeros(1, 1, 32, 64)
+    square[..., 8:24, 4:20] = square[..., 8:24, 44:60] = 1
+    known = torch.zeros_like(square)
+    known[..., 14:18, 10:14] = 1
+    lacks = torch.full((1, 2, 32, 64), 0.2)
+    features = torch.cat((square, 1 - square), 1)
+    found = krige(lacks, known, torch.full_like(square, 0.5), features)[0, 0]
+    assert found[16, 52] > 0.08
+    assert found[16, 32].abs() < 0.3 * found[16, 52]
+    by_luminance = krige(lacks, known, torch.full_like(square, 0.5))[0, 0]
+    assert by_luminance[16, 52] < by_luminance[16, 32]
+
+
+def test_where_much_is_known_the_grid_is_coarse(scene, monkeypatch):
+    lacks, _, luminance, features = scene
+    monkeypatch.setattr(kriging, "GRID", 8)
+    monkeypatch.setattr(kriging, "MOST_CELLS", 20)
+    sizes = []
+    one = kriging._krige_one
+    monkeypatch.setattr(kriging, "_krige_one", lambda *args: sizes.append(tuple(args[1].shape)) or one(*args))
+    found = krige(lacks, torch.ones_like(luminance), luminance, features)
+    assert sizes == [(3, 4)] * 2
+    assert found.shape == lacks.shape
+    assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("with_features", [True, False])
+def test_gradients(scene, with_features):
+    lacks, known, luminance, features = (x[:1] for x in scene)
+    given = (features,) if with_features else ()
+
+    def function(lacks, luminance, *given):
+        return krige(lacks, known, luminance, *given)
+
+    inputs = [x.clone().requires_grad_() for x in (lacks, luminance, *given)]
+    assert torch.autograd.gradcheck(function, inputs)
+    assert torch.autograd.gradgradcheck(function, inputs)
+
+
+def test_it_keeps_device_and_dtype(scene, device):
+    lacks, known, luminance, features = (x.to(device, torch.float32) for x in scene)
+    found = krige(lacks, known, luminance, features)
+    assert (found.dtype, found.device) == (lacks.dtype, lacks.device)
+    expected = krige(*(x.double().cpu() for x in scene))
+    torch.testing.assert_close(found.double().cpu(), expected, atol=1e-4, rtol=0)
