@@ -23,7 +23,7 @@ LEAST_DISTANCE = 0.004
 # How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
 HOLD = 10.0
 # How much sooner hints end beside a corrected estimate than beside one that knew them from the start.
-AGAIN = 0.01
+AGAIN = 0.1
 
 Prior = tuple[Tensor, Tensor]
 """Chroma, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""

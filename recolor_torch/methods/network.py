@@ -55,7 +55,11 @@ _FINISH_STRENGTH = 0.03
 _FINISH_SIDE = 512
 
 # How soon what an estimate that does not know the hints lacks there fades, as a share of the trust in it.
-FADING = 1e-3
+FADING = 0.01
+# What holds an estimate that knows the hints against those near. On 14 held-out training pictures with 1, 5, 20 and 100
+# true points 0.1, 0.01 and 0.001 have 25.78, 27.36, 28.90, 31.24 dB; 25.75, 27.32, 28.87, 31.23; 25.51, 27.06, 28.70,
+# 31.00. More of it blurs the borders that strokes are painted along: a drawn flag has 20.9, 21.5 and 21.8 dB.
+TRUST = 0.01
 # The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
 TRUST_SIDE = 256
 
@@ -115,7 +119,7 @@ class NetworkColorization(Recolorizer):
         sample: int = 0,
         finish: bool = True,
         propagate: bool = True,
-        trust: float = 0.1,
+        trust: float = TRUST,
         seed: int = 0,
     ) -> None:
         super().__init__()
