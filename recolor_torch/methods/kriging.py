@@ -5,6 +5,7 @@ other petals, a cast over the scene. How much of it is the covariance of its err
 estimate from the errors r at the hints is :math:`k(x, H)\,(k(H, H) + n I)^{-1} r`. See ``covariance`` for k.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -17,21 +18,21 @@ from recolor_torch.resize import resize
 # Cells on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
 GRID = 64
 MOST_CELLS = 1024
-# n: what is seen at a hint and nowhere else, over the variance of the errors. From 0.08 to 0.5 true points give the same,
-# to 0.02 dB with up to 20 and 0.04 more with 100; with less of it dense strokes of different colors swing beside each
-# other (a cyan glow beside red strokes).
+# n: what is seen at a hint and nowhere else, over the variance of the errors. True points give the same from 0.08 to
+# 0.5, to 0.02 dB with up to 20 of them, and 0.04 more with 100. With less of it dense strokes of different colors swing
+# beside each other: a cyan glow beside red strokes.
 NUGGET = 0.5
 # Share of the squared covariance. Of 20 held-out training pictures with 1, 5, 20 and 100 true points 0, 0.5 and 1 have
 # 25.87, 27.24, 28.87, 31.09 dB; 25.84, 27.20, 28.86, 31.15; 25.80, 27.09, 28.77, 31.13 (25.61, 26.88, 28.66, 30.87 with
 # what the estimate lacks spread along like luminance alone). Of 24 garments with three points of another color the
 # change far outside is 16, 13 and 8 % of that inside (11 % along like luminance).
 SHARPNESS = 0.5
-# Shares of the sum of kernels, for the cosine of the network's features squared and to the fourth, for
-# that of the features less their mean in the picture, it squared, and for three distances (shares of the longer side),
-# of which two count among like luminance alone. They round what a least-squares fit gave to products of errors at two
-# places, without points, with 1 and with 5, in 201 held-out training pictures (scripts/training/fit_kriging.py).
-_ALIKE = (0.17, 0.11, 0.12, 0.10)
-_NEAR = ((0.05, None, 0.10), (0.15, 0.15, 0.25), (0.4, 0.15, 0.15))
+# Of nearness kernels: distance, in shares of the longer side, and difference of luminance at which likeness has faded.
+_NEAR = ((0.05, None), (0.15, 0.15), (0.4, 0.15))
+# Shares of the kernels in their sum, in the order of ``kernels``. They round what a least-squares fit gave to products
+# of errors at two places, without points, with 1 and with 5, in 201 held-out training pictures
+# (scripts/training/fit_kriging.py).
+SHARES = (0.10, 0.25, 0.15, 0.17, 0.11, 0.12, 0.10)
 
 
 class Cells(NamedTuple):
@@ -89,20 +90,38 @@ def covariance(a: Cells, b: Cells) -> Tensor:
     The mean of a sum of kernels and of its square, which keeps less of what is far or little alike: a color that a
     person chooses is more often one of the thing than the errors of a network are, and one hint must not color all.
     """
+    total, whole = 0.0, 0.0
+    for kernel, share in zip(kernels(a, b), SHARES):
+        total, whole = total + share * kernel, whole + share
+    total = total / whole
+    return total.lerp(total.square(), SHARPNESS)
+
+
+def kernels(a: Cells, b: Cells) -> Iterator[Tensor]:
+    """What ``covariance`` sums, each (N of a, N of b): three of nearness, and of features, where there are any, four.
+
+    Those are the squared cosine and its square, and of the features less their mean in the picture the cosine and its
+    square.
+    """
     apart, tone = torch.cdist(a.place, b.place).square(), (a.luminance - b.luminance.T).square()
-    total = torch.zeros_like(apart)
-    for distance, difference, share in _NEAR:
+    for distance, difference in _NEAR:
         exponent = apart / (2 * distance**2)
-        if difference is not None:
-            exponent = exponent + tone / (2 * difference**2)
-        total = total + share * torch.exp(-exponent)
-    whole = sum(share for _, _, share in _NEAR)
+        yield torch.exp(-exponent if difference is None else -exponent - tone / (2 * difference**2))
     if a.features is not None and b.features is not None and a.apart is not None and b.apart is not None:
-        alike, alike_here = a.features @ b.features.T, a.apart @ b.apart.T
-        kernels = alike.square(), alike.square().square(), alike_here, alike_here.square()
-        total = total + sum(share * kernel for share, kernel in zip(_ALIKE, kernels))
-        whole += sum(_ALIKE)
-    return (total / whole).lerp((total / whole).square(), SHARPNESS)
+        cosine, less_mean = (a.features @ b.features.T).square(), a.apart @ b.apart.T
+        yield from (cosine, cosine.square(), less_mean, less_mean.square())
+
+
+def cells_of(luminance: Tensor, features: Tensor | None) -> Cells:
+    """All places of a picture, row by row: luminance (1, h, w), features (C, h, w) or None."""
+    h, w = luminance.shape[-2:]
+    axes = (torch.arange(n, dtype=luminance.dtype, device=luminance.device) for n in (h, w))
+    place = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 2) / max(h, w)
+    if features is None:
+        return Cells(place, luminance.reshape(-1, 1), None, None)
+    rows = features.flatten(1).T
+    whole, less_mean = F.normalize(rows, dim=1), F.normalize(rows - rows.mean(0), dim=1)
+    return Cells(place, luminance.reshape(-1, 1), whole, less_mean)
 
 
 def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None) -> Tensor:
@@ -111,17 +130,7 @@ def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor
     index = known.flatten().nonzero()[:, 0]
     if not len(index):
         return torch.zeros_like(lacks)
-    rows, columns = torch.meshgrid(
-        *(torch.arange(n, dtype=lacks.dtype, device=lacks.device) for n in (h, w)), indexing="ij"
-    )
-    place = torch.stack((rows, columns), -1).view(-1, 2) / max(h, w)
-    of_cells = None if features is None else features.flatten(1).T
-    cells = Cells(
-        place,
-        luminance.reshape(-1, 1),
-        None if of_cells is None else F.normalize(of_cells, dim=1),
-        None if of_cells is None else F.normalize(of_cells - of_cells.mean(0), dim=1),
-    )
+    cells = cells_of(luminance, features)
     hinted = cells.at(index)
     among = covariance(hinted, hinted) + NUGGET * torch.eye(len(index), dtype=lacks.dtype, device=lacks.device)
     weights = torch.cholesky_solve(lacks.flatten(1).T[index], torch.linalg.cholesky(among))

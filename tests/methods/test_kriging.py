@@ -30,16 +30,16 @@ def by_hand(lacks, known, luminance, features):
     def k(a, b):
         d2 = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) / max(h, w) ** 2
         y2 = (luminance[0][a] - luminance[0][b]) ** 2
-        total, whole = 0.0, 0.0
-        for distance, difference, share in kriging._NEAR:
-            tone = 0.0 if difference is None else y2 / (2 * difference**2)
-            total, whole = total + share * np.exp(-d2 / (2 * distance**2) - tone), whole + share
+        values = [
+            np.exp(-d2 / (2 * distance**2) - (0.0 if difference is None else y2 / (2 * difference**2)))
+            for distance, difference in ((0.05, None), (0.15, 0.15), (0.4, 0.15))
+        ]
         if features is not None:
             s = cosine(features[:, *a], features[:, *b])
             c = cosine(features[:, *a] - mean, features[:, *b] - mean)
-            for share, value in zip(kriging._ALIKE, (s**2, s**4, c, c**2)):
-                total, whole = total + share * value, whole + share
-        t = total / whole
+            values += [s**2, s**4, c, c**2]
+        shares = kriging.SHARES[: len(values)]
+        t = sum(share * value for share, value in zip(shares, values)) / sum(shares)
         return (1 - SHARPNESS) * t + SHARPNESS * t**2
 
     hinted = [c for c in cells if known[0][c] > 0]
