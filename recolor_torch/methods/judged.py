@@ -22,8 +22,6 @@ TRIAL_SIDE = 64
 LEAST_DISTANCE = 0.004
 # How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
 HOLD = 10.0
-# How much sooner hints end beside a corrected estimate than beside one that knew them from the start.
-AGAIN = 0.1
 
 Prior = tuple[Tensor, Tensor]
 """Chroma, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""
@@ -181,10 +179,9 @@ def weigh(
     reach = (min(TRUST_SIDE, max(mask.shape[-2:])) / max(trial.size)) ** 2
 
     def error(chroma: Tensor, confidence: Tensor, again: bool) -> Tensor:
-        known = trial.luminance, trial.hints, trial.kept
-        sure = reach * trial.many(confidence)
-        tried = network.correct(*known, trial.many(chroma), sure)
-        return trial.error(network.combine(*known, tried, AGAIN * sure) if again else tried) + LEAST_DISTANCE
+        solve = network.combine if again else network.correct
+        soft, sure = trial.many(chroma), reach * trial.many(confidence)
+        return trial.error(solve(trial.luminance, trial.hints, trial.kept, soft, sure)) + LEAST_DISTANCE
 
     for_points, for_references = error(*bare, True), error(found.chroma, HOLD * found.confidence, False)
     return Evidence(found.belief.mean((1, 2, 3)), count_places(mask).to(hints), (for_points / for_references).log())
@@ -212,7 +209,7 @@ def color_judged(
         mask: (B or 1, 1, H, W).
         judged: the estimates, and the share of each.
         spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
-        quick: the estimates do not know the latest hints, and are corrected in a single solve.
+        quick: leave out the second of the two solves for the points.
     """
     chroma, confidence = judged.reference
     by_reference = network.correct(luminance, hints, mask, chroma, HOLD * confidence, spread)

@@ -238,7 +238,7 @@ class Engine:
     ) -> Tensor:
         """Chroma at a stage. The very functions of the methods, with a spread that remembers.
 
-        ``quick``: the prior does not know the latest hints, and is corrected in a single solve.
+        ``quick`` leaves out the second of two solves, which brings the corrected estimate to the edges once more.
         """
         luminance, spread = stage.luminance, stage.spread
         if recipe.kind == "plain" or prior is None:

@@ -87,7 +87,7 @@ def test_a_twin_is_told_by_its_features():
     lacks = torch.full((1, 2, 32, 64), 0.2)
     features = torch.cat((square, 1 - square), 1)
     found = krige(lacks, known, torch.full_like(square, 0.5), features)[0, 0]
-    assert found[16, 52] > 0.05
+    assert found[16, 52] > 0.04
     assert found[16, 32].abs() < 0.3 * found[16, 52]
     by_luminance = krige(lacks, known, torch.full_like(square, 0.5))[0, 0]
     assert by_luminance[16, 52] < by_luminance[16, 32]
