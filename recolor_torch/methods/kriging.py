@@ -90,7 +90,7 @@ def covariance(a: Cells, b: Cells) -> Tensor:
     The mean of a sum of kernels and of its square, which keeps less of what is far or little alike: a color that a
     person chooses is more often one of the thing than the errors of a network are, and one hint must not color all.
     """
-    total, whole = 0.0, 0.0
+    total, whole = a.place.new_zeros(len(a.place), len(b.place)), 0.0
     for kernel, share in zip(kernels(a, b), SHARES):
         total, whole = total + share * kernel, whole + share
     total = total / whole

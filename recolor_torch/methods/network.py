@@ -1,5 +1,6 @@
 """Color without any guidance, or with some points: a network trained on photographs."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -256,7 +257,7 @@ class NetworkColorization(Recolorizer):
         # Features that know hints are alike where hints are, not where things are.
         features = found.features if given is None else None
         answers = (found.logits, found.chroma, found.vivid, found.scene, found.tone, features)
-        return Estimate(*(None if x is None else x.to(luminance) for x in answers), given=given)
+        return replace(Estimate(*(None if x is None else x.to(luminance) for x in answers)), given=given)
 
     def prior(
         self, luminance: Tensor, hints: Tensor | None = None, mask: Tensor | None = None
