@@ -15,7 +15,7 @@ from torch import Tensor
 from recolor_torch.checks import check_image, check_mask, check_same_size
 from recolor_torch.resize import resize
 
-# Cells on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
+# Places on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
 GRID = 64
 MOST_CELLS = 1024
 # n: what is seen at a hint and nowhere else, over the variance of the errors. True points have the same errors from 0.5
@@ -35,7 +35,7 @@ _NEAR = ((0.05, None), (0.15, 0.15), (0.4, 0.15))
 SHARES = (0.10, 0.25, 0.15, 0.17, 0.11, 0.12, 0.10)
 
 
-class Cells(NamedTuple):
+class Places(NamedTuple):
     """Some places of a picture.
 
     Args:
@@ -50,9 +50,9 @@ class Cells(NamedTuple):
     features: Tensor | None
     apart: Tensor | None
 
-    def at(self, index: Tensor) -> "Cells":
+    def at(self, index: Tensor) -> "Places":
         """Those of an index."""
-        return Cells(*(None if x is None else x[index] for x in self))  # type: ignore[arg-type]
+        return Places(*(None if x is None else x[index] for x in self))  # type: ignore[arg-type]
 
 
 def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None = None) -> Tensor:
@@ -62,29 +62,20 @@ def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | No
         lacks: of the chroma, (B, 2, H, W), read where ``known`` is over 0.
         known: (B, 1, H, W), 0 or 1.
         luminance: (B, 1, H, W), [0, 1].
-        features: of the network without hints, (B, C, h, w) of any size; without it, nearness and luminance alone say
-            what is alike.
+        features: of the network without hints, (B, C, h, w) of any size; without it, or where they are 0 all over a
+            picture, nearness and luminance alone say what is alike.
     """
     check_image(lacks, "lacks", channels=2)
     check_mask(known, "known", lacks, "lacks")
     check_same_size(luminance, "luminance", lacks, "lacks")
-    size = lacks.shape[-2:]
-    grid = _grid(size, GRID)
-    if int(F.adaptive_max_pool2d(known, grid).sum((1, 2, 3)).max()) > MOST_CELLS:
-        grid = _grid(size, GRID // 2)
-    share = F.adaptive_avg_pool2d(known, grid)
-    mean = F.adaptive_avg_pool2d(torch.where(known > 0, lacks, 0), grid) / torch.where(share > 0, share, 1)
-    gray = resize(luminance, grid)
-    if features is not None:
-        features = F.interpolate(features.to(lacks), size=grid, mode="bilinear", align_corners=False)
-    found = [
-        _krige_one(mean[i], share[i, 0] > 0, gray[i], None if features is None else features[i])
-        for i in range(len(lacks))
-    ]
-    return F.interpolate(torch.stack(found), size=size, mode="bilinear", align_corners=False)
+    found = []
+    for i in range(len(lacks)):  # picture by picture: the result of one does not depend on the others of its batch
+        seen = None if features is None or not bool(features[i].any()) else features[i : i + 1]
+        found.append(_krige_one(lacks[i : i + 1], known[i : i + 1], luminance[i : i + 1], seen))
+    return torch.cat(found)
 
 
-def covariance(a: Cells, b: Cells) -> Tensor:
+def covariance(a: Places, b: Places) -> Tensor:
     """k, (N of a, N of b), 1 of a place with itself: how alike two places' errors are.
 
     The mean of a sum of kernels and of its square, which keeps less of what is far or little alike: a color that a
@@ -97,7 +88,7 @@ def covariance(a: Cells, b: Cells) -> Tensor:
     return total.lerp(total.square(), SHARPNESS)
 
 
-def kernels(a: Cells, b: Cells) -> Iterator[Tensor]:
+def kernels(a: Places, b: Places) -> Iterator[Tensor]:
     """What ``covariance`` sums, each (N of a, N of b): three of nearness, and of features, where there are any, four.
 
     Those are the squared cosine and its square, and of the features less their mean in the picture the cosine and its
@@ -112,29 +103,37 @@ def kernels(a: Cells, b: Cells) -> Iterator[Tensor]:
         yield from (cosine, cosine.square(), less_mean, less_mean.square())
 
 
-def cells_of(luminance: Tensor, features: Tensor | None) -> Cells:
+def places_of(luminance: Tensor, features: Tensor | None) -> Places:
     """All places of a picture, row by row: luminance (1, h, w), features (C, h, w) or None."""
     h, w = luminance.shape[-2:]
     axes = (torch.arange(n, dtype=luminance.dtype, device=luminance.device) for n in (h, w))
     place = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 2) / max(h, w)
     if features is None:
-        return Cells(place, luminance.reshape(-1, 1), None, None)
+        return Places(place, luminance.reshape(-1, 1), None, None)
     rows = features.flatten(1).T
     whole, less_mean = F.normalize(rows, dim=1), F.normalize(rows - rows.mean(0), dim=1)
-    return Cells(place, luminance.reshape(-1, 1), whole, less_mean)
+    return Places(place, luminance.reshape(-1, 1), whole, less_mean)
 
 
 def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None) -> Tensor:
-    """Of one picture: (2, h, w), of values (2, h, w) that are known at some cells (h, w)."""
-    h, w = known.shape
-    index = known.flatten().nonzero()[:, 0]
+    """``krige`` of one picture."""
+    size = lacks.shape[-2:]
+    grid = _grid(size, GRID)
+    if int(F.adaptive_max_pool2d(known, grid).sum()) > MOST_CELLS:
+        grid = _grid(size, GRID // 2)
+    share = F.adaptive_avg_pool2d(known, grid)
+    index = share.flatten().nonzero()[:, 0]
     if not len(index):
         return torch.zeros_like(lacks)
-    cells = cells_of(luminance, features)
+    mean = F.adaptive_avg_pool2d(torch.where(known > 0, lacks, 0), grid) / torch.where(share > 0, share, 1)
+    if features is not None:
+        features = F.interpolate(features.to(lacks), size=grid, mode="bilinear", align_corners=False)[0]
+    cells = places_of(resize(luminance, grid)[0], features)
     hinted = cells.at(index)
     among = covariance(hinted, hinted) + NUGGET * torch.eye(len(index), dtype=lacks.dtype, device=lacks.device)
-    weights = torch.cholesky_solve(lacks.flatten(1).T[index], torch.linalg.cholesky(among))
-    return (covariance(cells, hinted) @ weights).T.view(2, h, w)
+    weights = torch.cholesky_solve(mean[0].flatten(1).T[index], torch.linalg.cholesky(among))
+    found = (covariance(cells, hinted) @ weights).T.view(1, 2, *grid)
+    return F.interpolate(found, size=size, mode="bilinear", align_corners=False)
 
 
 def _grid(size: tuple[int, ...] | torch.Size, longer: int) -> tuple[int, int]:

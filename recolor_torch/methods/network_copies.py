@@ -25,8 +25,9 @@ def mean_of(estimate: Estimate, mirrored: Estimate) -> Estimate:
 def moved(after: Estimate, before: Estimate, bare: Estimate, share: Tensor) -> Estimate:
     """``after``, its chroma and tone moved by a share, (B or 1, 1, 1, 1), of the way from ``before`` to ``bare``.
 
-    Its features are those of ``before``, which know no hints.
+    Its features are those of ``before``, which know no hints; 0 where the share is, as if nobody had looked.
     """
+    features = None if before.features is None else before.features * (share > 0)
 
     def move(a: Tensor | None, b: Tensor | None, c: Tensor | None) -> Tensor | None:
         return None if a is None or b is None or c is None else a + share * (c - b)
@@ -36,5 +37,5 @@ def moved(after: Estimate, before: Estimate, bare: Estimate, share: Tensor) -> E
         chroma=move(after.chroma, before.chroma, bare.chroma),
         vivid=move(after.vivid, before.vivid, bare.vivid),
         tone=move(after.tone, before.tone, bare.tone),
-        features=before.features,
+        features=features,
     )

@@ -78,6 +78,14 @@ def test_what_is_not_known_is_not_read(scene):
     torch.testing.assert_close(krige(spoiled, known, luminance, features), krige(lacks, known, luminance, features))
 
 
+def test_a_picture_is_the_same_alone(scene):
+    lacks, known, luminance, features = scene
+    features = features * torch.tensor([0.0, 1.0], dtype=torch.float64).view(2, 1, 1, 1)
+    together = krige(lacks, known, luminance, features)
+    assert torch.equal(together[:1], krige(lacks[:1], known[:1], luminance[:1]))
+    assert torch.equal(together[1:], krige(lacks[1:], known[1:], luminance[1:], features[1:]))
+
+
 def test_a_twin_is_told_by_its_features():
     """A hint on the left one of two squares: the right one follows, the ground between them hardly."""
     square = torch.zeros(1, 1, 32, 64)
@@ -98,10 +106,12 @@ def test_where_much_is_known_the_grid_is_coarse(scene, monkeypatch):
     monkeypatch.setattr(kriging, "GRID", 8)
     monkeypatch.setattr(kriging, "MOST_CELLS", 20)
     sizes = []
-    one = kriging._krige_one
-    monkeypatch.setattr(kriging, "_krige_one", lambda *args: sizes.append(tuple(args[1].shape)) or one(*args))
-    found = krige(lacks, torch.ones_like(luminance), luminance, features)
-    assert sizes == [(3, 4)] * 2
+    one = kriging.places_of
+    monkeypatch.setattr(kriging, "places_of", lambda *args: sizes.append(tuple(args[0].shape[-2:])) or one(*args))
+    known = torch.ones_like(luminance)
+    known[1, :, 2:] = 0
+    found = krige(lacks, known, luminance, features)
+    assert sizes == [(3, 4), (6, 8)]
     assert found.shape == lacks.shape
     assert found.isfinite().all()
 
