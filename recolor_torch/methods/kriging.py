@@ -15,7 +15,7 @@ from torch import Tensor
 from recolor_torch.checks import check_image, check_mask, check_same_size
 from recolor_torch.resize import resize
 
-# Places on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
+# Sites on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
 GRID = 64
 MOST_CELLS = 1024
 # n: what is seen at a hint and nowhere else, over the variance of the errors. True points have the same errors from 0.5
@@ -35,7 +35,7 @@ _NEAR = ((0.05, None), (0.15, 0.15), (0.4, 0.15))
 SHARES = (0.10, 0.25, 0.15, 0.17, 0.11, 0.12, 0.10)
 
 
-class Places(NamedTuple):
+class Sites(NamedTuple):
     """Some places of a picture.
 
     Args:
@@ -50,9 +50,9 @@ class Places(NamedTuple):
     features: Tensor | None
     apart: Tensor | None
 
-    def at(self, index: Tensor) -> "Places":
+    def at(self, index: Tensor) -> "Sites":
         """Those of an index."""
-        return Places(*(None if x is None else x[index] for x in self))  # type: ignore[arg-type]
+        return Sites(*(None if x is None else x[index] for x in self))  # type: ignore[arg-type]
 
 
 def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None = None) -> Tensor:
@@ -75,7 +75,7 @@ def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | No
     return torch.cat(found)
 
 
-def covariance(a: Places, b: Places) -> Tensor:
+def covariance(a: Sites, b: Sites) -> Tensor:
     """k, (N of a, N of b), 1 of a place with itself: how alike two places' errors are.
 
     The mean of a sum of kernels and of its square, which keeps less of what is far or little alike: a color that a
@@ -88,7 +88,7 @@ def covariance(a: Places, b: Places) -> Tensor:
     return total.lerp(total.square(), SHARPNESS)
 
 
-def kernels(a: Places, b: Places) -> Iterator[Tensor]:
+def kernels(a: Sites, b: Sites) -> Iterator[Tensor]:
     """What ``covariance`` sums, each (N of a, N of b): three of nearness, and of features, where there are any, four.
 
     Those are the squared cosine and its square, and of the features less their mean in the picture the cosine and its
@@ -103,16 +103,16 @@ def kernels(a: Places, b: Places) -> Iterator[Tensor]:
         yield from (cosine, cosine.square(), less_mean, less_mean.square())
 
 
-def places_of(luminance: Tensor, features: Tensor | None) -> Places:
+def sites_of(luminance: Tensor, features: Tensor | None) -> Sites:
     """All places of a picture, row by row: luminance (1, h, w), features (C, h, w) or None."""
     h, w = luminance.shape[-2:]
     axes = (torch.arange(n, dtype=luminance.dtype, device=luminance.device) for n in (h, w))
     place = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 2) / max(h, w)
     if features is None:
-        return Places(place, luminance.reshape(-1, 1), None, None)
+        return Sites(place, luminance.reshape(-1, 1), None, None)
     rows = features.flatten(1).T
     whole, less_mean = F.normalize(rows, dim=1), F.normalize(rows - rows.mean(0), dim=1)
-    return Places(place, luminance.reshape(-1, 1), whole, less_mean)
+    return Sites(place, luminance.reshape(-1, 1), whole, less_mean)
 
 
 def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None) -> Tensor:
@@ -128,7 +128,7 @@ def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor
     mean = F.adaptive_avg_pool2d(torch.where(known > 0, lacks, 0), grid) / torch.where(share > 0, share, 1)
     if features is not None:
         features = F.interpolate(features.to(lacks), size=grid, mode="bilinear", align_corners=False)[0]
-    cells = places_of(resize(luminance, grid)[0], features)
+    cells = sites_of(resize(luminance, grid)[0], features)
     hinted = cells.at(index)
     among = covariance(hinted, hinted) + NUGGET * torch.eye(len(index), dtype=lacks.dtype, device=lacks.device)
     weights = torch.cholesky_solve(mean[0].flatten(1).T[index], torch.linalg.cholesky(among))

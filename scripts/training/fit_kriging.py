@@ -20,13 +20,13 @@ from torch.nn import functional as F
 from recolor_torch.color import rgb_to_yuv
 from recolor_torch.errors import UsageError
 from recolor_torch.evaluation.protocols import points_of, random_numbers, to_8_bits
-from recolor_torch.methods.kriging import GRID, places_of, kernels
+from recolor_torch.methods.kriging import GRID, kernels, sites_of
 from recolor_torch.methods.network import NetworkColorization
 from recolor_torch.resize import resize
 from scripts.training.train_unet import decoded
 
 SIDE = 256
-# Places of a picture whose errors are compared: those that stand for hints, in the middle rather, and all others.
+# Sites of a picture whose errors are compared: those that stand for hints, in the middle rather, and all others.
 HINTED, OTHERS = 24, 384
 # Errors (U and V) below this are rounding.
 _LEAST_ERROR = 0.01
@@ -72,7 +72,7 @@ def compared(network: NetworkColorization, truth: Tensor, count: int, name: str,
     guess, _ = network.prior(luminance, *((rgb_to_yuv(hints)[:, 1:], mask) if count else ()))
     error = F.adaptive_avg_pool2d(chroma - guess, GRID)[0].flatten(1).T
     features = F.interpolate(features, size=GRID, mode="bilinear", align_corners=False)
-    cells = places_of(F.adaptive_avg_pool2d(luminance, GRID)[0], features[0])
+    cells = sites_of(F.adaptive_avg_pool2d(luminance, GRID)[0], features[0])
     middle = (GRID / 2 + GRID / 4 * torch.randn(HINTED, 2, generator=generator)).clamp(0, GRID - 1).long()
     hinted, others = middle[:, 0] * GRID + middle[:, 1], torch.randperm(GRID**2, generator=generator)[:OTHERS]
     products = error[hinted] @ error[others].T / (error.square().sum(1).mean() + _LEAST_ERROR**2)

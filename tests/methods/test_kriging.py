@@ -106,8 +106,8 @@ def test_where_much_is_known_the_grid_is_coarse(scene, monkeypatch):
     monkeypatch.setattr(kriging, "GRID", 8)
     monkeypatch.setattr(kriging, "MOST_CELLS", 20)
     sizes = []
-    one = kriging.places_of
-    monkeypatch.setattr(kriging, "places_of", lambda *args: sizes.append(tuple(args[0].shape[-2:])) or one(*args))
+    one = kriging.sites_of
+    monkeypatch.setattr(kriging, "sites_of", lambda *args: sizes.append(tuple(args[0].shape[-2:])) or one(*args))
     known = torch.ones_like(luminance)
     known[1, :, 2:] = 0
     found = krige(lacks, known, luminance, features)
