@@ -17,7 +17,7 @@ from recolor_torch.resize import resize
 
 # Sites on the longer side of the grid that is computed on, and so many with a hint at most: else it has half the side.
 GRID = 64
-MOST_CELLS = 1024
+MOST_SITES = 1024
 # n: what is seen at a hint and nowhere else, over the variance of the errors. True points have the same errors from 0.5
 # to 2; what is left spreads along like luminance, so that a stroke colors its region. With 0.08 dense strokes of
 # different colors swing beside each other: a cyan glow beside red strokes.
@@ -64,6 +64,9 @@ def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | No
         luminance: (B, 1, H, W), [0, 1].
         features: of the network without hints, (B, C, h, w) of any size; without it, or where they are 0 all over a
             picture, nearness and luminance alone say what is alike.
+
+    Raises:
+        ValueError: channels or sizes do not fit.
     """
     check_image(lacks, "lacks", channels=2)
     check_mask(known, "known", lacks, "lacks")
@@ -119,7 +122,7 @@ def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor
     """``krige`` of one picture."""
     size = lacks.shape[-2:]
     grid = _grid(size, GRID)
-    if int(F.adaptive_max_pool2d(known, grid).sum()) > MOST_CELLS:
+    if int(F.adaptive_max_pool2d(known, grid).sum()) > MOST_SITES:
         grid = _grid(size, GRID // 2)
     share = F.adaptive_avg_pool2d(known, grid)
     index = share.flatten().nonzero()[:, 0]

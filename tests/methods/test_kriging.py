@@ -104,7 +104,7 @@ def test_a_twin_is_told_by_its_features():
 def test_where_much_is_known_the_grid_is_coarse(scene, monkeypatch):
     lacks, _, luminance, features = scene
     monkeypatch.setattr(kriging, "GRID", 8)
-    monkeypatch.setattr(kriging, "MOST_CELLS", 20)
+    monkeypatch.setattr(kriging, "MOST_SITES", 20)
     sizes = []
     one = kriging.sites_of
     monkeypatch.setattr(kriging, "sites_of", lambda *args: sizes.append(tuple(args[0].shape[-2:])) or one(*args))
