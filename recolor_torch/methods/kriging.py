@@ -22,16 +22,17 @@ MOST_SITES = 1024
 # to 2; what is left spreads along like luminance, so that a stroke colors its region. With 0.08 dense strokes of
 # different colors swing beside each other: a cyan glow beside red strokes.
 NUGGET = 1.0
-# Share of the squared covariance. By kriging alone, of 20 held-out training pictures with 1, 5, 20 and 100 true points
-# 0, 0.5 and 1 have 25.87, 27.24, 28.87, 31.09 dB; 25.84, 27.20, 28.86, 31.15; 25.80, 27.09, 28.77, 31.13 (25.61, 26.88,
-# 28.66, 30.87 with what the estimate lacks spread along like luminance alone). Of 24 garments with three points of
-# another color the change far outside is 16, 13 and 8 % of that inside (11 % along like luminance).
+# Share of the squared covariance. By kriging alone with a nugget of 0.08, of 20 held-out training pictures with 1, 5,
+# 20 and 100 true points 0, 0.5 and 1 have 25.87, 27.24, 28.87, 31.09 dB; 25.84, 27.20, 28.86, 31.15; 25.80, 27.09,
+# 28.77, 31.13 (25.61, 26.88, 28.66, 30.87 with what the estimate lacks spread along like luminance alone). Of 24
+# garments with three points of another color the change far outside is 16, 13 and 8 % of that inside (11 % along like
+# luminance).
 SHARPNESS = 0.5
 # Of nearness kernels: distance, in shares of the longer side, and difference of luminance at which likeness has faded.
 _NEAR = ((0.05, None), (0.15, 0.15), (0.4, 0.15))
-# Shares of the kernels in their sum, in the order of ``kernels``. They round what a least-squares fit gave to products
-# of errors at two places, without points, with 1 and with 5, in 201 held-out training pictures
-# (scripts/training/fit_kriging.py).
+# Shares of the kernels in their sum, in the order of ``kernels``. They round what a least-squares fit with more kernels
+# gave to products of errors at two places, without points, with 1 and with 5, in 201 held-out training pictures;
+# scripts/training/fit_kriging.py fits these kernels alone.
 SHARES = (0.10, 0.25, 0.15, 0.17, 0.11, 0.12, 0.10)
 
 
