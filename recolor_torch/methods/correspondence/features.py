@@ -26,6 +26,9 @@ BLOCK_SIZES = (12, 24, 40, 24, 16, 16, 24, 36)
 LEAST_DEVIATION = 1e-3
 # About this many locations of each picture give the principal components.
 PCA_LOCATIONS = 2048
+# Share of the trace that is added to the diagonal for the principal components: where all locations look alike (a blank
+# page), the products have rank 1, for which LAPACK in float32 fails in one case of five or returns NaN. With 1e-6 in none.
+RIDGE = 1e-6
 
 
 def feature_blocks(network: VGG19, luminance: Tensor) -> list[Tensor]:
@@ -149,7 +152,11 @@ def _principal(a: Tensor, b: Tensor, size: int) -> Tensor:
     if size >= a.shape[2]:
         return torch.eye(a.shape[2], dtype=a.dtype, device=a.device).expand(a.shape[0], -1, -1)
     sample = torch.cat([x[:, :: max(1, x.shape[1] // PCA_LOCATIONS)] for x in (a, b)], 1)
-    return torch.linalg.eigh(sample.transpose(1, 2) @ sample).eigenvectors[..., -size:]
+    products = sample.transpose(1, 2) @ sample
+    # A multiple of the identity leaves eigenvectors as they are.
+    trace = products.diagonal(dim1=1, dim2=2).sum(1).view(-1, 1, 1)
+    products = products + RIDGE * trace * torch.eye(a.shape[2], dtype=a.dtype, device=a.device)
+    return torch.linalg.eigh(products).eigenvectors[..., -size:]
 
 
 def searched_picture(yuv: Tensor, side: int) -> Tensor:
