@@ -12,8 +12,8 @@ from recolor_torch.system import lacks_memory
 Kind = Literal["file", "folder", "other", "missing"]
 _REASONS = {
     errno.ENAMETOOLONG: "the name is too long",
-    errno.EACCES: "no permission to look there",
-    errno.EPERM: "no permission to look there",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
     errno.ELOOP: "a link that leads back to itself",
 }
 

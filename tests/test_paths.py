@@ -57,7 +57,7 @@ def test_whatever_is_shown_is_text_and_printable(text, data):
     ("error", "said"),
     [
         (OSError(28, "No space left on device", "out/a.png"), "in.png: out/a.png: No space left on device."),
-        (PermissionError(13, "Permission denied"), "in.png: no permission to look there."),
+        (PermissionError(13, "Permission denied"), "in.png: no permission."),
         (MemoryError(), "in.png: not enough memory; try a smaller --max-side."),
         (RuntimeError("CUDA out of memory.\nTried"), "in.png: not enough memory; try a smaller --max-side."),
         (KeyError("x"), "in.png: an error in the program (KeyError: 'x')."),

@@ -180,6 +180,8 @@ def check(args: Namespace, argv: list[str]) -> None:
     """Raise ``UsageError`` for what is wrong with flags, whatever the files hold."""
     if not args.output:
         raise UsageError("Say where the result goes: -o OUT.")
+    if args.output == "-":
+        raise UsageError("Results are files and folders, no stream: -o OUT names one (./- for one that is called so).")
     if not 0 <= args.strength <= 1:
         raise UsageError(f"--strength must be in [0, 1], got {args.strength:g}.")
     for flag, least in (("max_side", 1), ("max_pixels", 1)):

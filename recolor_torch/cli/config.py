@@ -6,12 +6,11 @@
 from inspect import signature
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_type_hints
 
-import jsonargparse
 import yaml
 
-from recolor_torch.cli.type_words import type_words
+from recolor_torch.cli.type_words import is_of_type, type_words
 from recolor_torch.errors import UsageError
 from recolor_torch.methods import METHODS, Recolorizer, find_method, name_of
 from recolor_torch.paths import show_path
@@ -241,19 +240,10 @@ def _check_all(values: dict[str, Any], types: dict[str, Any], path: Path, where:
 
 
 def _check(value: Any, kind: Any, key: str, path: Path, where: str) -> None:
-    """Have jsonargparse read one value as a type, and say what it should be where it cannot."""
+    """Check one value against its type, and say what it should be where it is not of it."""
     if kind is Any:
         return
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument("--value", type=kind)
-    wrong = isinstance(value, bool) and bool not in (kind, *get_args(kind))
-    try:
-        parser.parse_object({"value": value})
-    except (jsonargparse.ArgumentError, TypeError, ValueError, RecursionError):
-        wrong = True
-    if value is None and NoneType not in get_args(kind):
-        wrong = True  # to jsonargparse a key that is null is one that is not given
-    if wrong:
+    if not is_of_type(value, kind):
         raise UsageError(f"{show_path(path)}: {where} must be {type_words(kind)}, got {short(value)}.")
     least = _LEAST.get(key)
     if least is not None and isinstance(value, int) and value < least and (key, value) != ("batch_size", -1):

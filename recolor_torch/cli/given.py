@@ -1,6 +1,7 @@
 """What several verbs are given: a target with its guidance, and methods."""
 
 from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +9,7 @@ from jsonargparse import Namespace
 from torch import Tensor
 
 from recolor_torch.cli.method_text import check_method, settings_of
+from recolor_torch.cli.type_words import is_of_type, type_words
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.errors import UsageError
 from recolor_torch.guide import Guide
@@ -17,6 +19,7 @@ from recolor_torch.pictures import read_picture
 from recolor_torch.pictures.guidance import read_reference
 from recolor_torch.plots.hint_plots import draw_hints
 from recolor_torch.run.linked import read_links, with_targets
+from recolor_torch.text import short
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,21 @@ def build_given(name: str, settings: dict[str, Any], args: Namespace) -> Recolor
     if "download" in settings_of(name):
         settings = {"weights": args.weights, "download": args.download, **settings}
     try:
-        return build_method(name, **settings)
-    except (ValueError, TypeError) as error:
+        method = build_method(name, **settings)
+    except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
+    except TypeError as error:
+        _check_types(name, settings)
+        raise UsageError(f"{name}: {error}") from error
+    _check_types(name, settings)
+    return method
+
+
+def _check_types(name: str, settings: dict[str, Any]) -> None:
+    """Raise ``UsageError`` for a value of another type than its setting has."""
+    known = settings_of(name)
+    for key, value in settings.items():
+        kind = known[key].annotation if key in known else Any
+        # A class of the user's may have no types, or such as nobody has read yet.
+        if kind is not Parameter.empty and not isinstance(kind, str) and not is_of_type(value, kind):
+            raise UsageError(f"{name}: {key} must be {type_words(kind)}, got {short(value)}.")

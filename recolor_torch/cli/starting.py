@@ -37,12 +37,26 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
         method.expect(references, hints)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if not args.quiet:
+        _say_unread(name, args)
     code = _color_films(films, method, args, device, single, start) if films else 0
     if films and not (args.targets or args.list or args.pairs):
         return code
     from recolor_torch.cli.running import colorize
 
     return code if code == 130 else max(code, colorize(method, args, device, trainer_settings, start))
+
+
+def _say_unread(name: str, args: Namespace) -> None:
+    """What was given and the method does not read is said: the result is no answer to it."""
+    cls = METHODS.get(name)
+    if cls is None:  # one's own: what it reads is not known
+        return
+    given = {"references": bool(args.reference or args.gallery), "hints": bool(args.hints)}
+    reads = {"references": "reference" in cls.needs, "hints": "reference" not in cls.needs or cls.follows_links}
+    for kind in (kind for kind, there in given.items() if there and not reads[kind]):
+        others = sorted(other for other, c in METHODS.items() if set(c.needs) & {kind.removesuffix("s"), kind})
+        sys.stderr.write(f"{name} does not read {kind}: they are left out. {', '.join(others)} need them.\n")
 
 
 def own_method(name: str) -> dict[str, type[Recolorizer]]:

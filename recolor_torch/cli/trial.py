@@ -90,7 +90,7 @@ def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> Trial
             result = recolor(given.target, method, given.guide, target=given.kind, max_side=args.max_side)
         seconds = time.perf_counter() - start
     except (ValueError, ArithmeticError, WeightsMissing) as error:
-        said = error if isinstance(error, WeightsMissing) else UsageError(f"{name}: {error}")
+        said = error if isinstance(error, WeightsMissing) else UsageError(str(error))
         return TrialPicture(name, message_panel(str(error), given.target), error=said)
     return TrialPicture(name, result, seconds, score(result, given.truth, given.target))
 
@@ -98,5 +98,6 @@ def _try(name: str, method: Recolorizer, given: Given, args: Namespace) -> Trial
 def refuse_nothing(trials: list[TrialPicture]) -> None:
     """Raise the first error where no trial has a result."""
     if all(trial.error is not None for trial in trials):
-        assert trials[0].error is not None
-        raise trials[0].error
+        first = trials[0]
+        assert first.error is not None
+        raise first.error if isinstance(first.error, WeightsMissing) else UsageError(first.line)

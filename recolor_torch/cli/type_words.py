@@ -1,8 +1,10 @@
-"""Types in words, for messages."""
+"""Types: whether a value is of one, and their names in words for messages."""
 
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
+
+import jsonargparse
 
 _WORDS = {
     int: "a whole number",
@@ -12,6 +14,23 @@ _WORDS = {
     Path: "the name of a file",
     NoneType: "null",
 }
+
+
+def is_of_type(value: Any, kind: Any) -> bool:
+    """Whether jsonargparse, which reads flags and YAML, reads a value as a type."""
+    if kind is Any:
+        return True
+    if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+        return False
+    if value is None:
+        return NoneType in get_args(kind)  # to jsonargparse a key that is null is one that is not given
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=kind)
+    try:
+        parser.parse_object({"value": value})
+    except (jsonargparse.ArgumentError, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def type_words(kind: Any) -> str:

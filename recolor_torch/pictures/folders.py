@@ -134,6 +134,8 @@ def _pictures_in(folder: Path, skip: Path | None, search: Search) -> list[tuple[
             if suffix in suffixes or _is_picture_by_bytes(file):
                 if os.path.isfile(file):
                     files.append(file)
+                else:
+                    search.pass_over("links that lead nowhere" if file.is_symlink() else "pipes and devices", file)
             else:
                 search.pass_over(_KINDS[suffix], file)
     return sorted(((f, f.relative_to(folder)) for f in files), key=lambda found: natural_key(found[1]))

@@ -147,10 +147,10 @@ class Loading:
     max_pixels: int = 1_000_000_000
 
     def __post_init__(self) -> None:
-        if (self.batch_size < 1 and self.batch_size != -1) or self.workers < -1:
-            raise UsageError(
-                f"A batch has 1 picture or more, got {self.batch_size}; workers are -1 or more, got {self.workers}."
-            )
+        if self.batch_size < 1 and self.batch_size != -1:
+            raise UsageError(f"A batch has 1 picture or more (-1 chooses), got {self.batch_size}.")
+        if self.workers < -1:
+            raise UsageError(f"Workers are 0 or more (-1 chooses), got {self.workers}.")
 
     def most_pictures(self, gpu: bool) -> int:
         """Most pictures in a batch: a GPU waits for its starts where they are few (a quarter more a second by 64)."""

@@ -1,6 +1,7 @@
 """What a run will do, settled before any work: which file becomes which, what is finished, what is refused."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -121,11 +122,11 @@ def make_plan(
         clip = [(file_hash(t.path), h and cached_file_hash(h)) for t in targets for h, _ in [hints.find(t)]]
         settings = {**settings, "sequence": clip}
     jobs, make = [], _Jobs(folder, guidance, hints).make
+    infos: list[PictureInfo | None] = []
     for done, target in enumerate(targets):
         _tell(on_step, "Looking at the targets", done, len(targets))
-        info = _probe(target.path, max_pixels)
-        look = f"_{target.look}" if target.look else ""
-        relative = Path(name) if name else _named(target.relative, info, look + output.suffix, output.ext)
+        infos.append(_probe(target.path, max_pixels))
+    for target, info, relative in zip(targets, infos, _names(targets, infos, name, output)):
         facts = None if bare is None or hints.find(target)[0] is not None else bare
         job = make(target, folder / relative, info, settings if facts is None else facts)
         jobs.append(job if facts is None else replace(job, facts=facts))
@@ -192,7 +193,8 @@ def _output_folder(output: Path, single: bool, count: int) -> tuple[Path, str | 
             )
         return output.parent, output.name
     if is_picture or exists(output):
-        raise UsageError(f"{output} is a file name, and {count} targets from folders or lists need a folder.")
+        targets = "a target" if count == 1 else f"{count} targets"
+        raise UsageError(f"{output} is a file name, and {targets} from folders, globs, lists or looks need a folder.")
     return output, None
 
 
@@ -201,6 +203,23 @@ def _probe(path: Path, max_pixels: int) -> PictureInfo | None:
         return probe(path, max_pixels)
     except PictureError:
         return None  # reading it says why, and that is recorded
+
+
+def _names(targets: list[Target], infos: list[PictureInfo | None], name: str | None, output: Output) -> list[Path]:
+    """Where results lie below the output folder. ``a.gif`` beside ``a.png``, both written as PNG, is ``a.gif.png``."""
+    if name is not None:
+        return [Path(name) for _ in targets]
+    looks = (f"_{target.look}" if target.look else "" for target in targets)
+    names = [_named(t.relative, i, look + output.suffix, output.ext) for t, i, look in zip(targets, infos, looks)]
+    often = Counter(str(n).casefold() for n in names)
+    if len(often) == len(names):
+        return names
+    return [
+        n.with_name(f"{n.stem}{t.relative.suffix}{n.suffix}")
+        if often[str(n).casefold()] > 1 and n.suffix.lower() != t.relative.suffix.lower()
+        else n
+        for n, t in zip(names, targets)
+    ]
 
 
 def _named(relative: Path, info: PictureInfo | None, suffix: str, ext: str) -> Path:

@@ -53,7 +53,7 @@ def plan_run(
         run.output,
         run.guidance,
         settings,
-        single=len(names) == 1 and len(targets) == 1 and is_file(as_path(names[0])) and not run.output.folder,
+        single=len(names) == 1 and len(targets) == 1 and _is_one(names[0]) and not run.output.folder,
         max_pixels=run.loading.max_pixels,
         sequence=run.targets.sequence,
         bare=bare,
@@ -80,6 +80,11 @@ def make_folders(plan: Plan) -> None:
             raise UsageError(f"{show_path(folder)}: cannot make this folder ({reason(error)}).") from error
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(f"{folder}: no permission to write in this folder.")
+
+
+def _is_one(name: str) -> bool:
+    """Whether a name is that of one target: no folder, and no glob."""
+    return kind_of(as_path(name)) in ("file", "other")
 
 
 def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
@@ -128,7 +133,8 @@ def _check_files(guidance: Guidance, max_pixels: int) -> None:
             continue
         kind = kind_of(path)
         if kind != "file":
-            what = "is a folder, not a picture" if kind == "folder" else "no such file"
+            what = {"folder": "is a folder, not a picture", "other": "is a pipe or a device, not a file"}.get(kind)
+            what = what or "no such file"
             raise UsageError(f"{show_path(path)}: {what}.")  # one file each: folders and globs are for targets
         try:
             probe(path, max_pixels)

@@ -256,6 +256,8 @@ def test_bad_configs(recolor, folder, text, words):
         (("old.png", "-r", "nope.jpg", "-o", "x.png"), "nope.jpg: no such file."),
         (("old.png", "-r", "in", "-o", "x.png"), "in: is a folder, not a picture."),
         (("old.png", "-r", "ref.jpg"), "Say where the result goes: -o OUT."),
+        (("old.png", "-o", "-"), "Results are files and folders, no stream"),
+        (("old.png", "-r", os.devnull, "-o", "x.png"), "is a pipe or a device, not a file."),
         (("-r", "ref.jpg", "-o", "out"), "No targets were given"),
         (("old.png", "-m", "histogram", "-o", "x.png"), "histogram needs a reference, got none."),
         (("old.png", "-r", "ref.jpg", "-o", "x.gif"), "cannot write pictures of the kind '.gif'"),
@@ -275,7 +277,10 @@ def test_bad_configs(recolor, folder, text, words):
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--histogram.mode", "no"), "histogram.mode"),
         (("old.png", "-r", "ref.jpg", "-o", "x.png", "--levin.sigma", "1"), "is a setting of levin, and the method is"),
         (("in", "-r", "ref.jpg", "-o", "out", "--suffix", "a/b"), "holds no slash, got 'a/b'"),
-        (("in", "-r", "ref.jpg", "-o", "out", "--batch-size", "0"), "A batch has 1 picture or more, got 0"),
+        (
+            ("in", "-r", "ref.jpg", "-o", "out", "--batch-size", "0"),
+            "A batch has 1 picture or more (-1 chooses), got 0",
+        ),
         (("--pairs", "pairs.csv", "-r", "ref.jpg", "-o", "out"), "The pairs name their references"),
         (("old.png", "-r", "ref.jpg", "-o", "/proc/x/y.png"), "/proc/x: cannot make this folder"),
     ],
@@ -290,6 +295,31 @@ def test_usage_errors_are_one_sentence_with_exit_code_2(recolor, folder, args, w
     assert err.count("\n") == 1
     assert words in err
     assert sorted(folder.rglob("*")) == before
+
+
+def test_what_a_method_does_not_read_is_said(recolor, folder):
+    (folder / "h.json").write_text(
+        '{"size": [24, 16], "points": [{"x": 1.5, "y": 1.5, "radius": 1, "color": "#ff0000"}]}'
+    )
+    code, _, err = recolor(
+        "colorize", "old.png", "-r", "ref.jpg", "--hints", "h.json", "-m", "histogram", "-o", "x.png"
+    )
+    assert (code, err.count("histogram does not read hints: they are left out.")) == (0, 1)
+    code, _, err = recolor("colorize", "old.png", "-r", "ref.jpg", "--hints", "h.json", "-m", "levin", "-o", "y.png")
+    assert (code, err.count("levin does not read references: they are left out.")) == (0, 1)
+    code, _, err = recolor("colorize", "old.png", "--hints", "h.json", "-m", "levin", "-o", "z.png")
+    assert (code, "does not read" in err) == (0, False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_one_target_that_fails(recolor, folder):
+    os.mkfifo(folder / "pipe.png")
+    code, out, err = recolor("colorize", "pipe.png", "-r", "ref.jpg", "-m", "histogram", "-o", "x.png")
+    assert (code, "0 done, 0 skipped, 1 failed" in out, "pipe.png: this is not a regular file." in err) == (
+        3,
+        True,
+        True,
+    )
 
 
 def test_an_unknown_flag_is_a_short_sentence(recolor):

@@ -57,7 +57,7 @@ MISTAKES = [
     ("colorize a.png -o x --levin.sigma abc", "--levin.sigma must be a number, got abc."),
     ("colorize a.png -o x --histogram.mode rbg", "got rbg. Did you mean rgb?"),
     ("colorize a.png -o x --strength 2", "--strength must be in [0, 1], got 2."),
-    ("colorize a.png -o x --workers -3", "workers are -1 or more, got -3."),
+    ("colorize a.png -o x --workers -3", "Workers are 0 or more (-1 chooses), got -3."),
     ("colorize a.png -o x -m levin --wavelet.tiles 2", "the method is levin: choose with -m wavelet."),
     ("colorize a.png -o x --device gpu", "Unknown device 'gpu'."),
     ("colorize a.png -o x --config methods/histgram", "Did you mean methods/histogram?"),

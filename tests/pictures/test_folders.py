@@ -100,3 +100,12 @@ def test_places_stay_apart_however_folders_are_named(tmp_path):
     found = [t.relative.as_posix().casefold() for t in with_folders_back(targets, roots[:3])]
     assert len(set(found)) == 3
     assert all(place.endswith("sub/p.png") for place in found)
+
+
+def test_links_that_lead_nowhere_are_said(tmp_path, caplog):
+    """As the pictures of a disk that is not mounted."""
+    save_picture(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "gone" / "b.png")
+    search = find_pictures([str(tmp_path)])
+    assert [place.name for _, place in search.files] == ["a.png"]
+    assert f"Passed over (links that lead nowhere): {tmp_path / 'b.png'}." in caplog.text

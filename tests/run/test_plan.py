@@ -71,9 +71,20 @@ def test_unknown_kind(folder):
         plan(folder, "x.gif", names=["in/a.png"], single=True)
 
 
-def test_colliding_names(folder):
+def test_pictures_of_one_name_and_two_kinds(folder):
     picture(folder / "in/a.gif")
-    with pytest.raises(UsageError, match=r"a\.gif and .*a\.png would both be written to .*a\.png"):
+    found = plan(folder)
+    assert [(job.target.name, job.output.name) for job in found.jobs[:2]] == [
+        ("a.gif", "a.gif.png"),
+        ("a.png", "a.png"),
+    ]
+    outputs = {job.output.name for job in plan(folder, suffix="_c", ext="jpg").jobs}
+    assert {"a_c.gif.jpg", "a_c.png.jpg"} < outputs
+
+
+def test_colliding_names(folder):
+    picture(folder / "in/A.png")
+    with pytest.raises(UsageError, match=r"A\.png and .*a\.png would both be written to .*a\.png"):
         plan(folder)
 
 

@@ -27,7 +27,7 @@ LEAST_DEVIATION = 1e-3
 # About this many locations of each picture give the principal components.
 PCA_LOCATIONS = 2048
 # Share of the trace that is added to the diagonal for the principal components: where all locations look alike (a blank
-# page), the products have rank 1, for which LAPACK in float32 fails in one case of five or returns NaN. With 1e-6 in none.
+# page), the products have rank 1, for which LAPACK in float32 fails in one case of five or returns NaN; so in none.
 RIDGE = 1e-6
 
 
