@@ -75,6 +75,17 @@ def test_a_light_that_changes_on_the_whole_frame_is_no_doubt(given):
     assert carried.beliefs["given"].precision[INNER].median() > 1 / 0.01**2
 
 
+def test_places_that_lie_about_are_believed_less_though_their_luminance_fits():
+    stripes = 0.5 + 0.3 * torch.sin(torch.arange(SIZE[1]) * torch.pi / 3).expand(1, 1, *SIZE)  # every 6 pixels
+    places = torch.zeros(1, 2, *SIZE)
+    about = torch.randint(-1, 2, (1, 1, SIZE[0] // 4, 5), generator=torch.Generator().manual_seed(0)) * 6.0
+    places[:, :1, :, 40:60] = about.repeat_interleave(4, -2).repeat_interleave(4, -1)
+    belief = Belief(torch.zeros(1, 3, *SIZE), torch.full((1, 1, *SIZE), 1e8))
+    grain = 0.03 * torch.randn(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
+    found = Anchor(stripes, belief, places).found_again(stripes + grain)[1].precision[..., 8:-8, :]
+    assert found[..., 45:55].median() < 0.5 * found[..., 12:30].median()
+
+
 def test_given_colors_become_the_anchor_and_other_sources_do_not(given):
     guess = Belief(torch.zeros(1, 3, *SIZE), torch.ones(1, 1, *SIZE))
     flow, _ = astray(1)
@@ -144,4 +155,4 @@ def test_what_a_part_hands_on_is_what_the_format_of_work_folders_says(given, tmp
         *("luminance", "belief.given.chroma", "belief.given.precision"),
         *("anchor.luminance", "anchor.places", "anchor.age", "anchor.chroma", "anchor.precision"),
     }
-    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 4)
+    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 5)
