@@ -1,7 +1,7 @@
 """Whether memory stays flat: the peak of one ``recolor colorize`` after so many pictures of a folder (Linux).
 
     python -m scripts.benchmarks.bench_many [--at 500 2500 5000] [--megapixels 0.05] [--method histogram]
-    python -m scripts.benchmarks.bench_many --film CLIP [--at 100 1000]
+    python -m scripts.benchmarks.bench_many --film CLIP [--at 100 1000] [--reference PICTURE ...]
 
 Small JPEGs are made in a temporary folder. The peak is that of the process (VmHWM) when so many results lie there. With
 --film it is that of one command for each number of frames: films of so many are made of a clip, played again and again.
@@ -68,8 +68,8 @@ def make_film(clip: Path, film: Path, frames: int) -> None:
         out.mux(stream.encode())
 
 
-def film_peak(clip: Path, folder: Path, frames: int) -> float:
-    """Peak megabytes of a command that colors a film of so many frames by the network.
+def film_peak(clip: Path, folder: Path, frames: int, references: list[Path]) -> float:
+    """Peak megabytes of a command that colors a film of so many frames by the network, and by references where given.
 
     Raises:
         SystemExit: the command failed.
@@ -85,6 +85,7 @@ def film_peak(clip: Path, folder: Path, frames: int) -> float:
         str(film),
         "-o",
         str(folder / f"out{frames}.mkv"),
+        *(word for reference in references for word in ("-r", str(reference))),
     ]
     with subprocess.Popen([*command, "--device", "cpu"]) as process:
         while process.poll() is None:
@@ -110,13 +111,14 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=0.05)
     parser.add_argument("--method", default="histogram")
     parser.add_argument("--film", type=Path, metavar="CLIP")
+    parser.add_argument("--reference", type=Path, nargs="*", default=[], help="for films: pictures in color")
     args = parser.parse_args()
     counts = sorted(args.at or ([100, 1000] if args.film else [500, 2500, 5000]))
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
         start = time.perf_counter()
         if args.film:
-            found = [film_peak(args.film, top, count) for count in counts]
+            found = [film_peak(args.film, top, count, args.reference) for count in counts]
         else:
             make_pictures(top / "in", max(counts), args.megapixels)
             make_pictures(top / "reference", 1, args.megapixels)

@@ -85,6 +85,14 @@ def test_a_clip_is_played_again_until_a_film_is_long_enough(tmp_path):
     assert levels == [0, 60, 120, 0, 60, 120, 0]
 
 
+def test_memory_of_films_is_measured_with_the_references_that_were_named(capsys, monkeypatch):
+    arguments = ["--film", "c.mkv", "--at", "2", "1", "--reference", "a.png", "b.png"]
+    monkeypatch.setattr(sys, "argv", ["bench_many", *arguments])
+    monkeypatch.setattr(bench_many, "film_peak", lambda clip, folder, count, references: count * 10.0 + len(references))
+    bench_many.main()
+    assert "| 1 | 12 |\n| 2 | 22 |" in capsys.readouterr().out
+
+
 def test_a_process_is_measured(tmp_path):
     bench_startup.make_inputs(tmp_path)
     seconds, cpu, memory = bench_startup.measure([sys.executable, "-c", "sum(range(10**6))"], tmp_path, None)
