@@ -356,6 +356,33 @@ def test_touch_paints_with_one_finger_and_zooms_with_two(room):
     assert len(r.strokes()) == count + 1
 
 
+def test_a_pen_that_is_pressed_harder_paints_wider(room):
+    r = room(2)
+    client = r.context.new_cdp_session(r.page)
+
+    def pen(kind, at, force):
+        place = dict(zip("xy", r.screen(at)))
+        how = {"button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen", "force": force}
+        client.send("Input.dispatchMouseEvent", {"type": kind, **place, **how})
+
+    def stroke(row, *forces):
+        pen("mousePressed", (60, row), forces[0])
+        for i, force in enumerate(forces):
+            pen("mouseMoved", (70 + 10 * i, row), force)
+        pen("mouseReleased", (60 + 10 * len(forces), row), 0)
+        r.settled()
+        return r.strokes()[-1]["radius"]
+
+    radius = r.page.evaluate("studio.radius")
+    # Half the pressure is the brush as it is set; a stroke is as wide as its hardest press.
+    assert stroke(60, 0.1, 0.1) == pytest.approx(0.6 * radius, abs=0.1)
+    assert stroke(100, 0.1, 0.5, 0.2) == pytest.approx(radius, abs=0.1)
+    assert stroke(140, 1, 1) == pytest.approx(1.5 * radius, abs=0.1)
+    # A mouse has no pressure.
+    r.stroke((60, 180), (100, 180))
+    assert r.strokes()[-1]["radius"] == pytest.approx(radius, abs=0.1)
+
+
 def test_the_path_without_webgl_shows_the_same_colors(room):
     r = room(2)
     shown = [r.pixel(p) for p in ((100, 150), (200, 40))]
