@@ -11,7 +11,8 @@ from recolor_torch.guide import Link
 from recolor_torch.methods.base import Transferred
 from recolor_torch.methods.held_out import CELLS, hold_out
 from recolor_torch.methods.levin import Spread, spread_chroma
-from recolor_torch.methods.network import FILL_VIVIDNESS, TRUST_SIDE, VIVIDNESS, NetworkColorization
+from recolor_torch.methods.network import FILL_VIVIDNESS, VIVIDNESS, NetworkColorization
+from recolor_torch.methods.network_corrected import TRUST_SIDE
 from recolor_torch.networks import Estimate
 
 # Hinted places are counted up to so many; they are not independent, so their evidence grows with the root of the count.
@@ -21,7 +22,7 @@ TRIAL_SIDE = 64
 # A distance (U and V) below which estimates are equally good.
 LEAST_DISTANCE = 0.004
 # How much faster a correction of what a reference says fades than one of the network's estimate: its errors are local.
-HOLD = 10.0
+HOLD = 20.0
 
 Prior = tuple[Tensor, Tensor]
 """Chroma, (B, 2, H, W), and the confidence in it, (B, 1, H, W)."""

@@ -17,6 +17,7 @@ from recolor_torch.methods.base import FilmParts, Recolorizer
 from recolor_torch.methods.kriging import krige
 from recolor_torch.methods.levin import LevinColorization, Spread, given, spread_chroma
 from recolor_torch.methods.network_copies import mean_of, moved
+from recolor_torch.methods.network_corrected import TRUST, combine, correct
 from recolor_torch.methods.network_hints import MOST_SOFT, pooled, with_prior
 from recolor_torch.methods.network_samples import coherent_noise, sheet
 from recolor_torch.methods.words import paint_words
@@ -55,15 +56,6 @@ _FINISH_STRENGTH = 0.03
 # The longest side at which the finish is computed: the estimate has no detail that needs more.
 _FINISH_SIDE = 512
 
-# How soon what an estimate still lacks at the hints fades, as a share of the trust in the corrected estimate.
-FADING = 0.01
-# What holds the corrected estimate against the hints near. On 12 held-out training pictures with 1, 5, 20 and 100 true
-# points 0.01 has 26.18, 27.78, 29.49, 31.80 dB, 0.001 has 25.96, 27.58, 29.29, 31.49, and without kriging 25.92, 27.43,
-# 29.15, 31.42. More of it blurs the borders that strokes are painted along.
-TRUST = 0.01
-# The longest side up to which the trust in a network is as stated, as for the pull of LevinEnergy.
-TRUST_SIDE = 256
-
 
 class NetworkColorization(Recolorizer):
     r"""Color by a network that has learned from photographs; points are welcome and not needed.
@@ -73,11 +65,11 @@ class NetworkColorization(Recolorizer):
     to the edges of the picture as the soft prior of a Levin system without hints, and enlarged.
 
     Where hints are given, the network reads them. What its estimate lacks there goes to all places that it sees as
-    alike (``krige``); what this estimate p still lacks spreads by :math:`(L + 0.01 C)(u - p) = 0`, and
-    :math:`(L + C)\,v = C u` joins it with Levin propagation of the hints, which are kept exactly. The surer the
-    network, the larger C and the sooner the effect of a hint ends. A soft prior in the guide, such as colors
-    transferred from a reference, is given to the network with its confidence. A text ("red dress, green lawn") colors
-    the things that it names, where they are found; hints come before it.
+    alike (``krige``); what this estimate p still lacks spreads by :math:`(L + 0.005 C)(u - p) = 0`, and
+    :math:`(L + F C)\,v = F C u` joins it with Levin propagation of the hints, which are kept exactly. The surer the
+    network, the larger C and the sooner the effect of a hint ends; F is small in flat regions, which one stroke colors.
+    A soft prior in the guide, such as colors transferred from a reference, is given to the network with its confidence.
+    A text ("red dress, green lawn") colors the things that it names, where they are found; hints come before it.
 
     Args:
         network: unet is our own, which comes with the package and reads hints; eccv16 and siggraph17 are those of
@@ -351,19 +343,14 @@ class NetworkColorization(Recolorizer):
         confidence: Tensor,
         spread: Spread = spread_chroma,
     ) -> Tensor:
-        """Hints exactly, and elsewhere an estimate that they correct: chroma, (B, 2, H, W). Without hints the estimate.
-
-        What the estimate lacks at the hints spreads along like luminance; the sum is then the soft prior of Levin
-        propagation, which follows the edges of the luminance where hints are near, and the prior where they are far.
+        """Hints exactly, and elsewhere an estimate that they correct, by ``trust``: ``network_corrected.combine``.
 
         Args:
             luminance, hints, mask: as for ``estimate``.
             chroma, confidence: as ``prior`` gives them.
             spread: what spreads chroma: ``spread_chroma``, or one that remembers the last solve.
         """
-        corrected = self.correct(luminance, hints, mask, chroma, confidence, spread)
-        combined = spread(luminance, hints, mask, prior=corrected, confidence=self._trust(confidence))
-        return torch.where((mask > 0.5).flatten(1).any(1).view(-1, 1, 1, 1), combined, chroma)
+        return combine(luminance, hints, mask, chroma, self.trust * confidence, spread)
 
     def correct(
         self,
@@ -374,18 +361,8 @@ class NetworkColorization(Recolorizer):
         confidence: Tensor,
         spread: Spread = spread_chroma,
     ) -> Tensor:
-        """The first of the two solves of ``combine``: the estimate and what it lacks at the hints, spread.
-
-        Args:
-            luminance, hints, mask, chroma, confidence, spread: as for ``combine``.
-        """
-        none = torch.zeros_like(chroma[:1])
-        fading = FADING * self._trust(confidence)
-        return chroma + spread(luminance, hints - chroma, mask, prior=none, confidence=fading)
-
-    def _trust(self, confidence: Tensor) -> Tensor:
-        """C at the size of the picture: pictures of all sizes are corrected as far, in shares of their sides."""
-        return self.trust * min(1.0, TRUST_SIDE / max(confidence.shape[-2:])) ** 2 * confidence
+        """The first of the two solves of ``combine``, with the same arguments: ``network_corrected.correct``."""
+        return correct(luminance, hints, mask, chroma, self.trust * confidence, spread)
 
     def _keep(self, estimate: Estimate, luminance: Tensor, small: Tensor, noise: list[Tensor | None]) -> None:
         if estimate.logits is not None:
