@@ -73,8 +73,8 @@ def held(luminance: Tensor) -> Tensor:
     Args:
         luminance: (B, 1, H, W), [0, 1].
     """
-    size = luminance.shape[-2:]
-    small = resize(luminance, working_size(*size, TRUST_SIDE))
+    height, width = size = luminance.shape[-2:]
+    small = resize(luminance, working_size(height, width, TRUST_SIDE))
     around = small - small.mean((-2, -1), keepdim=True)  # smaller numbers, whose squares lose less
     mean, power = (
         F.avg_pool2d(x, _FLAT_WINDOW, 1, _FLAT_WINDOW // 2, count_include_pad=False) for x in (around, around.square())
