@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -78,21 +79,27 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def outcome(column: str, setting: str, folder: Path) -> str:
-    """``works``, or the error's sentence."""
+def outcomes(columns: Sequence[str], setting: str, folder: Path) -> dict[str, str]:
+    """For each column ``works``, or the error's sentence."""
     if not setting.startswith(TWO):
-        return attempt(column, setting, folder)
-    command = [sys.executable, __file__, "--cell", column, "--setting", setting, "--folder", str(folder)]
+        return {column: attempt(column, setting, make_pictures(folder / column)) for column in columns}
+    for column in columns:
+        make_pictures(folder / column)
+    # One pair of processes for all columns: starting one takes longer than its work. What may fail comes last.
+    ordered = sorted(columns, key="adversarial".__eq__)
+    command = [sys.executable, __file__, "--cells", *ordered, "--setting", setting, "--folder", str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if run.returncode:
-        return run.stderr.strip().splitlines()[-1]
+        return dict.fromkeys(columns, run.stderr.strip().splitlines()[-1])
     # A line of each process; the first of those that failed says why.
-    told = [line.removeprefix(TOLD) for line in run.stdout.splitlines() if line.startswith(TOLD)]
-    return min(told, key=lambda line: line == WORKS)
+    lines = [line.removeprefix(TOLD).partition(" ") for line in run.stdout.splitlines() if line.startswith(TOLD)]
+    told = {column: [text for name, _, text in lines if name == column] for column in columns}
+    missing = {column: f"{len(texts)} processes of 2 told" for column, texts in told.items() if len(texts) != 2}
+    return {column: min(texts, key=WORKS.__eq__) for column, texts in told.items() if texts} | missing
 
 
 def attempt(column: str, setting: str, folder: Path) -> str:
-    """``outcome`` in this process."""
+    """What a column does in this process."""
     logging.getLogger("lightning").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -177,23 +184,22 @@ def _subject(column: str, folder: Path) -> tuple[pl.LightningModule, pl.Lightnin
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="settings whose name has one of these in it")
-    parser.add_argument("--cell", choices=COLUMNS, help=argparse.SUPPRESS)
+    parser.add_argument("--cells", nargs="+", choices=COLUMNS, help=argparse.SUPPRESS)
     parser.add_argument("--setting", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.cell:
-        line = f"{TOLD}{attempt(args.cell, args.setting, args.folder)}\n"
-        os.write(1, line.encode())  # at once: the processes share it
+    if args.cells:
+        for column in args.cells:
+            line = f"{TOLD}{column} {attempt(column, args.setting, args.folder / column)}\n"
+            os.write(1, line.encode())  # at once: the processes share it
         return
     print("| setting | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (1 + len(COLUMNS)) + "|")
     for setting in SETTINGS:
         if args.words and not any(word in setting for word in args.words):
             continue
-        cells = []
-        for column in COLUMNS:
-            with tempfile.TemporaryDirectory() as folder:
-                cells.append(outcome(column, setting, make_pictures(Path(folder) / "files")))
-        print(f"| {setting} | " + " | ".join(cells) + " |", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            cells = outcomes(COLUMNS, setting, Path(folder))
+        print(f"| {setting} | " + " | ".join(cells[column] for column in COLUMNS) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,7 @@ PROCESSES = [name for name in table.SETTINGS if name.startswith(table.TWO)]
 
 def check(setting, folder, vgg19_path, monkeypatch, columns=table.COLUMNS):
     monkeypatch.setenv("RECOLOR_VGG19", str(vgg19_path))
-    for column in columns:
-        got = table.outcome(column, setting, table.make_pictures(folder / column))
+    for column, got in table.outcomes(columns, setting, folder).items():
         expected = REFUSED.get((setting, column), "works")
         assert got.startswith(expected) if (setting, column) in REFUSED else got == expected, f"{column}: {got}"
 
