@@ -52,7 +52,7 @@ def relative(a: Any, b: Any) -> float:
 
 def seconds(bench: Bench, run: Callable[[], object], repeats: int = 5, warm: int = 1) -> float:
     """Median time of ``run``; by events on a GPU."""
-    for _ in range(warm):
+    for _ in range(0 if bench.tiny else warm):  # a rehearsal is not timed
         run()
     times = []
     for _ in range(repeats if not bench.tiny else 1):
