@@ -128,12 +128,12 @@ def _add_how(parser: Parser) -> None:
 def _add_where(parser: Parser) -> None:
     """Where results go, and what is said of them."""
     add = parser.add_argument
-    add("--suffix", type=str, default="", help="put between an output's name and its extension, as _color")
+    add("--suffix", type=str, default="", help="in a folder: put between an output's name and its extension, as _color")
     add(
         "--ext",
         choices=["auto", "png", "jpg", "webp", "tif"],
         default="auto",
-        help="format of outputs; auto: the target's",
+        help="format of outputs in a folder; auto: the target's (a file that -o names is as its name says)",
     )
     add("--overwrite", action="store_true", help="replace existing outputs, and do finished targets again")
     add("--dry-run", action="store_true", help="say what would be done, with how much memory and time")
