@@ -16,9 +16,14 @@ from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.joining import ShotColors
 from recolor_torch.film.meter import Meter
 from recolor_torch.film.sharing import DoShot, end_with_the_first, place_of
+from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
-from recolor_torch.film.sources import Sources
+from recolor_torch.film.sources import GivenFrames, Sources
+from recolor_torch.methods.kriging import Lacking, joined
 from recolor_torch.text import parse_json
+
+# Frames of a shot whose strokes the network's guess of its other frames learns from.
+MOST_LEARNED = 4
 
 
 class Frames(Protocol):
@@ -89,6 +94,7 @@ class _Worker:
     def __init__(self, work: Work, guide: FilmGuide, scratch: Path, device: torch.device) -> None:
         self.work, self.film, self.sources, self.sink = work, work.film, work.sources, work.sink
         self.guide, self.size, self.scratch, self.device = guide, work.size, scratch, device
+        self._learned: tuple[Shot, Lacking | None] | None = None
 
     def do(self, index: int, readers: "tuple[_Reader, _Reader]", meter: Meter) -> None:
         """Color a part and write it, and the names of its references."""
@@ -96,10 +102,11 @@ class _Worker:
         carried = None if before is None else CarriedChroma.load(before, self.device)
         given = bool(self.guide.exact_frames())
         references, names = self._references(part)
+        lacking = self._lacking(part.shot)
         sources = self.sources.names(bool(references), given)
         with ShotColors(self.scratch, self.size, sources, carried) as colors, torch.no_grad():
             for frame in readers[0].take(part.start, part.end):
-                colors.forward(*self._estimate(frame, part, references))
+                colors.forward(*self._estimate(frame, part, references, lacking))
                 meter.step("estimate")
             for _ in colors.backward():
                 meter.step("join")
@@ -120,15 +127,34 @@ class _Worker:
         luminance = self.film.luminance(middle, self.size).to(self.device)
         return self.guide.fitting(part.shot, luminance, self.sources)
 
-    def _estimate(self, frame: Any, part: Part, references: tuple[Any, ...]) -> tuple[Tensor, dict[str, Any]]:
+    def _lacking(self, shot: Shot) -> Lacking | None:
+        """What the network's guess lacks at the strokes of a shot, on at most ``MOST_LEARNED`` of its frames."""
+        if self._learned is None or self._learned[0] != shot:
+            frames = [n for n in sorted(self.guide.hinted) if shot.start <= n < shot.end]
+            step = max(1.0, len(frames) / MOST_LEARNED)
+            found = []
+            for i in range(min(len(frames), MOST_LEARNED)):
+                luminance, given = self._given(next(self.film.read(frames[int(i * step)])))
+                lacks = None if given is None else self.sources.lacking(luminance, given)
+                found += [] if lacks is None else [lacks]
+            self._learned = shot, joined(found)
+        return self._learned[1]
+
+    def _given(self, frame: Any) -> tuple[Tensor, GivenFrames | None]:
+        """The luminance of a frame, and what is given for it."""
         luminance = self.film.luminance(frame, self.size).to(self.device)
 
         def picture() -> Tensor:
             return self.film.luminance(frame).expand(-1, 3, -1, -1)
 
-        given = self.guide.given(frame.index, picture, luminance)
-        place = frame.index - part.shot.start
-        return luminance, self.sources.say(place, luminance, references, given, frame.index == part.end - 1)
+        return luminance, self.guide.given(frame.index, picture, luminance)
+
+    def _estimate(
+        self, frame: Any, part: Part, references: tuple[Any, ...], lacking: Lacking | None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        luminance, given = self._given(frame)
+        place, last = frame.index - part.shot.start, frame.index == part.end - 1
+        return luminance, self.sources.say(place, luminance, references, given, last, lacking)
 
     def _colored(self, part: Part, reader: "_Reader", colors: ShotColors, meter: Meter) -> Iterator[tuple[Any, Tensor]]:
         for frame in reader.take(part.start, part.end):

@@ -11,6 +11,7 @@ from recolor_torch.film.joining import Estimates, FrameEstimate, relate
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
 from recolor_torch.methods.correspondence.confidence import HALF_ERROR
+from recolor_torch.methods.kriging import Lacking, krige_elsewhere, lacking
 from recolor_torch.methods.levin import spread_chroma
 from recolor_torch.pipeline import guide_in_space
 
@@ -77,6 +78,7 @@ class Sources:
         references: tuple[Reference, ...],
         given: GivenFrames | None,
         last: bool = False,
+        lacking: Lacking | None = None,
     ) -> Estimates:
         """Estimates of a frame.
 
@@ -86,19 +88,44 @@ class Sources:
             references: YUV pictures that fit the shot.
             given: colors for this very frame.
             last: the frame is the last of its shot: all are asked.
+            lacking: what the network's guess lacks at the strokes of the shot.
         """
         found: Estimates = {}
         guess: tuple[Tensor, Tensor] | None = None
         due = {n: last or index % n == 0 for n in (NETWORK_EVERY, MATCH_EVERY)}
         ask_match = due[MATCH_EVERY] and (self.other is not None or (self.match is not None and bool(references)))
         if self.network is not None and (due[NETWORK_EVERY] or given is not None):
-            guess = self.network.prior(luminance)
+            guess = self._guess(luminance, lacking)
             found["guessed"] = FrameEstimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
         if ask_match:
             found["matched"] = self._match(luminance, references)
         if given is not None:
             found["given"] = self._given(luminance, given, guess)
         return found
+
+    def lacking(self, luminance: Tensor, given: GivenFrames) -> Lacking | None:
+        """What the network's guess of a frame lacks at its strokes; None where there is nothing to learn.
+
+        Args:
+            luminance: (1, 1, H, W).
+            given: colors for this very frame.
+        """
+        if self.network is None or given.whole:
+            return None
+        estimate = self.network.estimate(luminance)
+        if estimate.features is None:
+            return None
+        lacks = given.chroma - self.network.read(estimate, luminance)[0]
+        return lacking(lacks, (given.mask > 0.5).to(luminance), luminance, estimate.features)
+
+    def _guess(self, luminance: Tensor, lacking: Lacking | None) -> tuple[Tensor, Tensor]:
+        """The network's chroma and confidence, with what it lacked at the strokes of other frames."""
+        assert self.network is not None
+        estimate = self.network.estimate(luminance)
+        chroma, confidence = self.network.read(estimate, luminance)
+        if lacking is not None and estimate.features is not None:
+            chroma = chroma + krige_elsewhere(lacking, luminance, estimate.features)
+        return chroma, confidence
 
     def score(self, luminance: Tensor, reference: Reference) -> float:
         """How well a reference fits a frame: the mean confidence of what it says, 0 to 1."""

@@ -5,7 +5,7 @@ other petals, a cast over the scene. How much of it is the covariance of its err
 estimate from the errors r at the hints is :math:`k(x, H)\,(k(H, H) + n I)^{-1} r`. See ``covariance`` for k.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +30,10 @@ NUGGET = 1.0
 SHARPNESS = 0.5
 # Of nearness kernels: distance, in shares of the longer side, and difference of luminance at which likeness has faded.
 _NEAR = ((0.05, None), (0.15, 0.15), (0.4, 0.15))
+# So many of them hold in one picture alone: in other frames of a film things have moved.
+_LOCAL = 2
+# Most places that other pictures learn from, of one picture.
+MOST_ELSEWHERE = 256
 # Shares of the kernels in their sum, in the order of ``kernels``. They round what a least-squares fit with more kernels
 # gave to products of errors at two places, without points, with 1 and with 5, in 201 held-out training pictures;
 # scripts/training/fit_kriging.py fits these kernels alone.
@@ -56,6 +60,18 @@ class Sites(NamedTuple):
         return Sites(*(None if x is None else x[index] for x in self))  # type: ignore[arg-type]
 
 
+class Lacking(NamedTuple):
+    """What an estimate lacks at known places of one or more pictures.
+
+    Args:
+        sites: the places.
+        values: of the chroma, (N, 2).
+    """
+
+    sites: Sites
+    values: Tensor
+
+
 def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None = None) -> Tensor:
     """What an estimate lacks at each place, from what it lacks where that is known: (B, 2, H, W), smooth.
 
@@ -79,15 +95,57 @@ def krige(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | No
     return torch.cat(found)
 
 
-def covariance(a: Sites, b: Sites) -> Tensor:
+def lacking(
+    lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor, most: int = MOST_ELSEWHERE
+) -> Lacking | None:
+    """What other pictures of the same things can learn from one, for ``krige_elsewhere``; None where nothing is known.
+
+    Args:
+        lacks, known, luminance, features: as for ``krige``, of one picture.
+        most: places that are kept, evenly spread over those that are known.
+    """
+    cells, index, values = _known(lacks, known, luminance, features, _grid(lacks.shape[-2:], GRID))
+    kept = torch.arange(0, len(index), -(-max(1, len(index)) // most), device=index.device)
+    return Lacking(cells.at(index[kept]), values[kept]) if len(index) else None
+
+
+def joined(parts: Sequence[Lacking]) -> Lacking | None:
+    """All places of several pictures; None where there are none."""
+    if not parts:
+        return None
+    sites = Sites(*(None if x[0] is None else torch.cat(x) for x in zip(*(p.sites for p in parts))))  # type: ignore[arg-type]
+    return Lacking(sites, torch.cat([p.values for p in parts]))
+
+
+def krige_elsewhere(found: Lacking, luminance: Tensor, features: Tensor) -> Tensor:
+    """What an estimate lacks in another picture of the same things, another frame of a film: (1, 2, H, W), smooth.
+
+    Places are alike by features and luminance, and by nearness only as far as things may have moved.
+
+    Args:
+        found: what it lacks in the first.
+        luminance: (1, 1, H, W), [0, 1].
+        features: of the network without hints, (1, C, h, w) of any size.
+    """
+    size = luminance.shape[-2:]
+    grid = _grid(size, GRID)
+    cells = _cells(luminance, features, grid)
+    return _filled(found, cells, grid, size, elsewhere=True)
+
+
+def covariance(a: Sites, b: Sites, elsewhere: bool = False) -> Tensor:
     """k, (N of a, N of b), 1 of a place with itself: how alike two places' errors are.
+
+    Between pictures (``elsewhere``) what holds in one alone is left out, so that k is less than 1.
 
     The mean of a sum of kernels and of its square, which keeps less of what is far or little alike: a color that a
     person chooses is more often one of the thing than the errors of a network are, and one hint must not color all.
     """
     total, whole = a.place.new_zeros(len(a.place), len(b.place)), 0.0
-    for kernel, share in zip(kernels(a, b), SHARES):
-        total, whole = total + share * kernel, whole + share
+    for i, (kernel, share) in enumerate(zip(kernels(a, b), SHARES)):
+        whole = whole + share
+        if not (elsewhere and i < _LOCAL):
+            total = total + share * kernel
     total = total / whole
     return total.lerp(total.square(), SHARPNESS)
 
@@ -125,19 +183,39 @@ def _krige_one(lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor
     grid = _grid(size, GRID)
     if int(F.adaptive_max_pool2d(known, grid).sum()) > MOST_SITES:
         grid = _grid(size, GRID // 2)
-    share = F.adaptive_avg_pool2d(known, grid)
-    index = share.flatten().nonzero()[:, 0]
+    cells, index, values = _known(lacks, known, luminance, features, grid)
     if not len(index):
         return torch.zeros_like(lacks)
+    return _filled(Lacking(cells.at(index), values), cells, grid, size)
+
+
+def _known(
+    lacks: Tensor, known: Tensor, luminance: Tensor, features: Tensor | None, grid: tuple[int, int]
+) -> tuple[Sites, Tensor, Tensor]:
+    """All places of one picture, the index of those where something is known, and what is lacking there."""
+    share = F.adaptive_avg_pool2d(known, grid)
+    index = share.flatten().nonzero()[:, 0]
     mean = F.adaptive_avg_pool2d(torch.where(known > 0, lacks, 0), grid) / torch.where(share > 0, share, 1)
+    return _cells(luminance, features, grid), index, mean[0].flatten(1).T[index]
+
+
+def _cells(luminance: Tensor, features: Tensor | None, grid: tuple[int, int]) -> Sites:
+    """All places of one picture on a grid."""
     if features is not None:
-        features = F.interpolate(features.to(lacks), size=grid, mode="bilinear", align_corners=False)[0]
-    cells = sites_of(resize(luminance, grid)[0], features)
-    hinted = cells.at(index)
-    among = covariance(hinted, hinted) + NUGGET * torch.eye(len(index), dtype=lacks.dtype, device=lacks.device)
-    weights = torch.cholesky_solve(mean[0].flatten(1).T[index], torch.linalg.cholesky(among))
-    found = (covariance(cells, hinted) @ weights).T.view(1, 2, *grid)
-    return F.interpolate(found, size=size, mode="bilinear", align_corners=False)
+        features = F.interpolate(features.to(luminance), size=grid, mode="bilinear", align_corners=False)[0]
+    return sites_of(resize(luminance, grid)[0], features)
+
+
+def _filled(
+    found: Lacking, cells: Sites, grid: tuple[int, int], size: torch.Size | tuple[int, ...], elsewhere: bool = False
+) -> Tensor:
+    """The best linear estimate at all places, enlarged, (1, 2, H, W)."""
+    values = found.values
+    among = covariance(found.sites, found.sites, elsewhere)
+    among = among + NUGGET * torch.eye(len(values), dtype=values.dtype, device=values.device)
+    weights = torch.cholesky_solve(values, torch.linalg.cholesky(among))
+    filled = (covariance(cells, found.sites, elsewhere) @ weights).T.view(1, 2, *grid)
+    return F.interpolate(filled, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _grid(size: tuple[int, ...] | torch.Size, longer: int) -> tuple[int, int]:

@@ -34,6 +34,7 @@ from recolor_torch.film.planes import planes_to_chroma
 from recolor_torch.film.sources import GivenFrames, Sources
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, LevinColorization, NetworkColorization, Reference
+from recolor_torch.methods.kriging import joined
 from recolor_torch.pictures import read_picture
 from recolor_torch.resize import working_size
 from scripts.evaluations.eval_sequence import SIZE, layers, pan
@@ -145,18 +146,18 @@ def by_film(clip: Clip, given: str) -> dict[int, Tensor]:
     if given == "5":
         references = tuple(Reference(clip.image(frames[i])) for i in (0, 2, 4))
     sources = Sources(NetworkColorization(), Correspondence(side=clip.search) if references else None)
-    mask = draw_hints(clip, frames)
+    mask = draw_hints(clip, frames) if hinted else torch.ones_like(clip.luminance)
+    own = {t: GivenFrames(clip.truth[t : t + 1], mask[t : t + 1], not hinted) for t in frames}
     size = (clip.truth.shape[-2], clip.truth.shape[-1])
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         names = sources.names(bool(references), bool(frames))
+        lacks = (sources.lacking(clip.luminance[t : t + 1], given) for t, given in own.items())
+        lacking = joined([found for found in lacks if found is not None])
         with ShotColors(Path(folder), size, names) as colors:
             for t in range(clip.frames):
                 here = clip.luminance[t : t + 1]
-                own = None
-                if t in frames:
-                    whole = torch.ones_like(here)
-                    own = GivenFrames(clip.truth[t : t + 1], mask[t : t + 1] if hinted else whole, not hinted)
-                colors.forward(here, sources.say(t, here, references, own, t == clip.frames - 1))
+                last = t == clip.frames - 1
+                colors.forward(here, sources.say(t, here, references, own.get(t), last, lacking))
             for _ in colors.backward():
                 pass
             return {t: colors.get(t) for t in range(clip.frames)}
