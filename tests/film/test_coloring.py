@@ -14,13 +14,14 @@ from PIL import Image
 pytest.importorskip("av")
 from film.clips import make_clip
 
+from recolor_torch.color import rgb_to_luminance
 from recolor_torch.film import FilmError, FilmSettings, colorize_film, probe_film, read_frames, work_folder
 from recolor_torch.film.dividing import plan_parts
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.planes import planes_to_chroma
 from recolor_torch.film.sharing import Helpers, Share, end_with_the_first
 from recolor_torch.film.shots import Shot
-from recolor_torch.film.sources import Sources
+from recolor_torch.film.sources import GivenFrames, Sources
 from recolor_torch.methods import NetworkColorization
 from recolor_torch.pictures import write_picture
 
@@ -103,6 +104,40 @@ def test_strokes_on_a_frame_are_carried(clip, tmp_path):
     assert float(out[0, 1, 40, 85]) > 0.1
     assert float(out[10, 1, 40, 70]) > 0.08
     assert float(out[10, :, 20, 10].norm()) < 0.03
+
+
+def test_a_guess_learns_from_strokes_on_another_frame():
+    views = pan(1, 14)
+    luminance = rgb_to_luminance(views)
+    mask = torch.zeros_like(luminance[:1])
+    mask[..., 30:34, 60:64] = 1  # on the disc
+    strokes = torch.tensor([-0.1, 0.2]).view(1, 2, 1, 1) * mask
+    sources = Sources(NetworkColorization())
+    lacking = sources.lacking(luminance[13:], GivenFrames(strokes, mask, False))
+    alone, learned = (sources.say(0, luminance[:1], (), None, lacking=x)["guessed"].chroma for x in (None, lacking))
+    assert float((learned - alone)[0, 1].max()) > 0.02
+    assert sources.lacking(luminance[13:], GivenFrames(strokes, torch.ones_like(mask), True)) is None
+    assert Sources(None).lacking(luminance[13:], GivenFrames(strokes, mask, False)) is None
+
+
+def test_what_strokes_teach_does_not_pass_a_cut(clip, tmp_path):
+    strokes = '{"size": [96, 64], "points": [{"x": 85, "y": 40, "radius": 3, "color": "#cc4444"}]}'
+    (tmp_path / "in_000014.json").write_text(strokes)
+    sources = Sources(NetworkColorization())
+    color(clip, tmp_path / "bare.mkv", sources)
+    color(clip, tmp_path / "out.mkv", sources, hints=tmp_path / "in_000014.json")
+    assert torch.equal(chroma_of(tmp_path / "out.mkv")[14:], chroma_of(tmp_path / "bare.mkv")[14:])
+
+
+def test_strokes_of_a_few_frames_are_learned_from_once(clip, tmp_path, monkeypatch):
+    (tmp_path / "hints").mkdir()
+    points = '{"size": [96, 64], "points": [{"x": 85, "y": 40, "radius": 2, "color": "#cc4444"}]}'
+    for number in (1, 3, 5, 7, 9, 11, 20):
+        (tmp_path / "hints" / f"in_{number:06d}.json").write_text(points)
+    asked = []
+    monkeypatch.setattr(Sources, "lacking", lambda self, luminance, given: asked.append(float(luminance.mean())))
+    color(clip, tmp_path / "out.mkv", hints=tmp_path / "hints")
+    assert len(asked) == 4 + 1
 
 
 def test_the_network_colors_what_is_given_nothing(clip, tmp_path):
@@ -196,7 +231,7 @@ from pathlib import Path
 from recolor_torch.film import FilmSettings, colorize_film
 from recolor_torch.film import coloring
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
-from recolor_torch.film.sources import Sources
+from recolor_torch.film.sources import GivenFrames, Sources
 plan = coloring.plan_parts
 coloring.plan_parts = lambda shots, exact: plan(shots, exact, 4)
 report, _ = colorize_film(
@@ -313,7 +348,7 @@ import multiprocessing, signal, sys, time
 from pathlib import Path
 from recolor_torch.film import FilmSettings, colorize_film
 from recolor_torch.film.guidance import FilmGuidance
-from recolor_torch.film.sources import Sources
+from recolor_torch.film.sources import GivenFrames, Sources
 
 folder = Path(sys.argv[2]).parent / ".out.mkv.recolor-work"
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from recolor_torch.methods import kriging
-from recolor_torch.methods.kriging import NUGGET, SHARPNESS, krige
+from recolor_torch.methods.kriging import NUGGET, SHARPNESS, Lacking, joined, krige, krige_elsewhere, lacking, sites_of
 
 
 @pytest.fixture
@@ -114,6 +114,37 @@ def test_where_much_is_known_the_grid_is_coarse(scene, monkeypatch):
     assert sizes == [(3, 4), (6, 8)]
     assert found.shape == lacks.shape
     assert found.isfinite().all()
+
+
+def test_elsewhere_it_is_the_formula_without_what_holds_in_one_picture(scene):
+    lacks, known, luminance, features = scene
+    found = lacking(lacks[:1], known[:1], luminance[:1], features[:1])
+    other = krige_elsewhere(found, luminance[1:], features[1:])
+
+    def k(a, b):
+        kept = list(zip(kriging.kernels(a, b), kriging.SHARES))[2:]
+        t = sum(share * kernel for kernel, share in kept) / sum(kriging.SHARES)
+        return ((1 - SHARPNESS) * t + SHARPNESS * t**2).numpy()
+
+    cells = [sites_of(luminance[i], features[i]) for i in (0, 1)]
+    hinted = cells[0].at(torch.tensor([1 * 8 + 2, 4 * 8 + 6]))
+    values = torch.stack((lacks[0, :, 1, 2], lacks[0, :, 4, 6])).numpy()
+    expected = k(cells[1], hinted) @ np.linalg.solve(k(hinted, hinted) + NUGGET * np.eye(2), values)
+    np.testing.assert_allclose(other[0].flatten(1).T.numpy(), expected, atol=1e-10)
+    assert other.abs().max() > 0.01
+
+
+def test_many_places_are_thinned_and_several_pictures_joined(scene):
+    lacks, _, luminance, features = (x[:1] for x in scene)
+    known = torch.ones_like(luminance)
+    found = lacking(lacks, known, luminance, features, most=10)
+    assert isinstance(found, Lacking)
+    assert len(found.values) == 10
+    torch.testing.assert_close(found.values[1], lacks[0, :, 0, 5])
+    both = joined([found, found])
+    assert (len(both.sites.place), len(both.values)) == (20, 20)
+    assert lacking(lacks, 0 * known, luminance, features) is None
+    assert joined([]) is None
 
 
 @pytest.mark.parametrize("with_features", [True, False])
