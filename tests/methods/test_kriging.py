@@ -160,9 +160,23 @@ def test_gradients(scene, with_features):
     assert torch.autograd.gradgradcheck(function, inputs)
 
 
+def test_gradients_elsewhere(scene):
+    lacks, known, luminance, features = scene
+
+    def function(lacks, luminance, features):
+        found = lacking(lacks, known[:1], luminance[:1], features[:1])
+        return krige_elsewhere(found, luminance[1:], features[1:])
+
+    inputs = [x.clone().requires_grad_() for x in (lacks[:1], luminance, features)]
+    assert torch.autograd.gradcheck(function, inputs)
+    assert torch.autograd.gradgradcheck(function, inputs)
+
+
 def test_it_keeps_device_and_dtype(scene, device):
     lacks, known, luminance, features = (x.to(device, torch.float32) for x in scene)
     found = krige(lacks, known, luminance, features)
     assert (found.dtype, found.device) == (lacks.dtype, lacks.device)
     expected = krige(*(x.double().cpu() for x in scene))
     torch.testing.assert_close(found.double().cpu(), expected, atol=1e-4, rtol=0)
+    there = krige_elsewhere(lacking(lacks[:1], known[:1], luminance[:1], features[:1]), luminance[1:], features[1:])
+    assert (there.dtype, there.device) == (lacks.dtype, lacks.device)
