@@ -1,6 +1,7 @@
 """The command on the device: recolor colorize, gallery and fit as processes of their own."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -8,7 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +20,8 @@ from bench import Bench, Check
 from PIL import Image
 from record import Row
 from torch import Tensor
+
+from recolor_torch.cli import main
 
 ROOT = Path(__file__).parents[3]
 # A picture in 8 bits that was rounded at half a level differs by one.
@@ -29,28 +35,47 @@ METHODS: dict[str, list[str]] = {
 }
 
 
-def recolor(bench: Bench, arguments: list[str], threads: int = 8) -> tuple[float, str, str]:
+def recolor(bench: Bench, arguments: list[str], threads: int = 8, apart: bool = False) -> tuple[float, str, str]:
     """Seconds, standard output and the closing line of a run of the command.
+
+    Args:
+        threads: of the process.
+        apart: a process of its own in a rehearsal too, which else waits for none to start.
 
     Raises:
         RuntimeError: it failed.
     """
     start = time.perf_counter()
-    surrounding = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    run = here if bench.tiny and not apart else partial(in_a_process, bench, bench.pick(threads, 1))
+    code, out, err = run(arguments)
+    seconds = time.perf_counter() - start
+    said = (out.strip() or err.strip()).splitlines()
+    if code:
+        why = " / ".join([*err.strip().splitlines()[-3:], *said[-1:]])
+        raise RuntimeError(f"recolor {arguments[0]} ended with {code}: {why[-400:]}")
+    return seconds, out, said[-1] if said else ""
+
+
+def in_a_process(bench: Bench, threads: int, arguments: list[str]) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command."""
     done = subprocess.run(
         [sys.executable, "-m", "recolor_torch", *arguments],
         capture_output=True,
         text=True,
         timeout=bench.limit,
-        env=surrounding,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         check=False,
     )
-    seconds = time.perf_counter() - start
-    said = (done.stdout.strip() or done.stderr.strip()).splitlines()
-    if done.returncode:
-        why = " / ".join([*done.stderr.strip().splitlines()[-3:], *said[-1:]])
-        raise RuntimeError(f"recolor {arguments[0]} ended with {done.returncode}: {why[-400:]}")
-    return seconds, done.stdout, said[-1] if said else ""
+    return done.returncode, done.stdout, done.stderr
+
+
+def here(arguments: list[str]) -> tuple[int, str, str]:
+    """The same within this process."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        code = main(arguments)
+    out, err = (cast(io.BytesIO, stream.buffer).getvalue().decode() for stream in streams)
+    return code, out, err
 
 
 def save(image: Tensor, path: Path) -> None:

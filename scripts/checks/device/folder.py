@@ -44,7 +44,7 @@ def folder(bench: Bench) -> Iterator[Row]:
     few = bench.folder / "one_jpeg"
     few.mkdir(exist_ok=True)
     shutil.copy(files[0], few / files[0].name)
-    took, _, _ = recolor(bench, ["colorize", str(few), "-o", f"{few}_out/", *arguments[4:]])
+    took, _, _ = recolor(bench, ["colorize", str(few), "-o", f"{few}_out/", *arguments[4:]], apart=True)
     yield {"name": "the command, one picture (start-up)", "seconds": took}
     for size in bench.pick((16, 64), (2,)):
         shutil.rmtree(output, ignore_errors=True)
