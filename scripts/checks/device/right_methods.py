@@ -63,7 +63,7 @@ def all_guidance(bench: Bench, rgb: Tensor, mask: Tensor) -> Guide:
 
 def methods(bench: Bench) -> Iterator[Row]:
     """Each method in float32 on the device against float64 on the CPU, and against itself."""
-    rgb, mask = scene(bench)
+    rgb, mask = scene(bench, bench.pick(2, 1))
     target, guide = bench.pictures.gray(rgb), all_guidance(bench, rgb, mask)
     single = target.float().to(bench.device)
     # Gram transfer last: its float64 on the CPU takes longer than all others together.
@@ -120,7 +120,8 @@ def recordings(bench: Bench) -> Iterator[Row]:
     """
     rgb, mask = scene(bench, 2, bench.pick((256, 320), (56, 56)))
     rgb, mask = (t.float().to(bench.device) for t in (rgb, mask))
-    for name in ("laplacian, global", "levin, local", "report, local", "poisson, order 1, lambda 1e+10"):
+    names = ("laplacian, global", "levin, local", "report, local", "poisson, order 1, lambda 1e+10")
+    for name in bench.pick(names, (names[0], names[3])):
         system = energy_of(name, rgb, mask).system().detach()
         rhs = system.residual(torch.zeros_like(system.values))
         method = "geometric" if name.startswith("poisson") else "aggregation"
@@ -169,12 +170,12 @@ def solve_gradients(bench: Bench) -> Iterator[Row]:
 
 def batches(bench: Bench) -> Iterator[Row]:
     """A batch of different pictures on the device, against its pictures one by one."""
-    rgb, mask = scene(bench, 3)
+    rgb, mask = scene(bench, bench.pick(3, 2))
     rgb, mask = (t.float().to(bench.device) for t in (rgb, mask))
     target, guide = bench.pictures.gray(rgb), all_guidance(bench, rgb, mask)
     assert guide.hints is not None
     assert guide.hint_mask is not None
-    for name in bench.chosen(sorted(METHODS)):
+    for name in bench.chosen(bench.pick(sorted(METHODS), ["gram", "levin", "network"])):
         make = partial(build_method, name, **SHORT.get(name, {}))
         together = recolor(target, make(), guide)
         alone = []
@@ -187,7 +188,7 @@ def batches(bench: Bench) -> Iterator[Row]:
 
 def mixed(bench: Bench) -> Iterator[Row]:
     """Each method under autocast, as the command's 16-mixed and bf16-mixed, against float32 on the device."""
-    rgb, mask = scene(bench)
+    rgb, mask = scene(bench, bench.pick(2, 1))
     rgb, mask = (t.float().to(bench.device) for t in (rgb, mask))
     target, guide = bench.pictures.gray(rgb), all_guidance(bench, rgb, mask)
     for name in bench.chosen(bench.pick(sorted(METHODS), ["gram", "levin"])):
@@ -223,7 +224,7 @@ def processor_waits(bench: Bench) -> Iterator[Row]:
         return recolor(target, made, guide)
 
     yield {"name": "gram", **_counts(bench, gram, few, many)}
-    for name in sorted(set(METHODS) - {"gram"}):
+    for name in bench.pick(sorted(set(METHODS) - {"gram"}), ["levin", "network"]):
         made = build_method(name)
         recolor(target, made, guide)  # weights are loaded
         count, places = waits(bench, lambda made=made: recolor(target, made, guide))
