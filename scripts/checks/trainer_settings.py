@@ -172,7 +172,7 @@ def _subject(column: str, folder: Path) -> tuple[pl.LightningModule, pl.Lightnin
         module = RecolorModule(HistogramTransfer())
         return module, PictureDataModule(pictures, folder / "out", [first], batch_size=3, overwrite=True, workers=0)
     if column == "gram":
-        method = GramTransfer(style={"conv_1": 100.0}, content={}, levels=1, tolerance=0.0)
+        method = GramTransfer(style={"conv_1": 100.0}, content={}, levels=1, steps=20, tolerance=0.0)
         return GramTransferModule(method), TransferData(str(folder / "pictures" / "1.png"), [str(first)], size=32)
     data = TrainingDataModule(pictures, size=32, side=36, batch_size=2, held_out=0.3)
     network = ColorUNet("lite0", (8, 8, 8, 8, 8))

@@ -20,9 +20,9 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "methods"
 @pytest.fixture
 def guide(rgb, name, request, monkeypatch):
     """References, hints and a mask: more than any one method needs. Methods with weights find them, or skip."""
-    if name == "network":
-        monkeypatch.setenv("RECOLOR_NETWORK", str(request.getfixturevalue("network_path")))
-    elif "weights" in inspect.signature(METHODS[name]).parameters:
+    # A small network, which most of the methods use; tests/cli/test_company.py has the batches of the package's.
+    monkeypatch.setenv("RECOLOR_NETWORK", str(request.getfixturevalue("network_path")))
+    if name != "network" and "weights" in inspect.signature(METHODS[name]).parameters:
         monkeypatch.setenv("RECOLOR_VGG19", str(request.getfixturevalue("vgg19_path")))
     hint_mask = torch.zeros_like(rgb[:, :1])
     hint_mask[..., 4::9, 5::11] = 1
@@ -51,7 +51,11 @@ def test_inputs_are_untouched(name, rgb, guide):
     assert all(torch.equal(a, b) for a, b in zip(images, before))
 
 
-@pytest.mark.parametrize("size", [(24, 32), (37, 41), (107, 103)])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(torch.float32, (24, 32)), (torch.float32, (37, 41)), (torch.float32, (107, 103)), (torch.float64, (37, 41))],
+    indirect=["dtype"],
+)
 def test_a_batch_is_its_pictures_one_by_one(name, rgb, guide, size):
     """To the last bit on a CPU, whatever the company; odd sizes end in the middle of a vector of the processor."""
     several = torch.cat((rgb, 0.5 * rgb.flip(3), 1 - rgb.flip(2)))[:3]
@@ -72,7 +76,7 @@ def test_a_batch_is_its_pictures_one_by_one(name, rgb, guide, size):
 
 def test_luminance_is_kept(name, rgb, guide):
     weights = torch.tensor([0.299, 0.587, 0.114]).to(rgb).view(1, 3, 1, 1)
-    out = recolor(rgb, name, guide)
+    out = recolor(rgb, build_method(name, **FEW_STEPS.get(name, {})), guide)
     torch.testing.assert_close((out * weights).sum(1), (rgb * weights).sum(1), atol=1e-6, rtol=0)
 
 

@@ -31,14 +31,15 @@ def packed(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small crops, and pictures no larger than the largest of them."""
-    stages = zip(train_unet.STAGES, (32, 64, 96, 96))
+    stages = zip(train_unet.STAGES, (32, 64, 64, 64))
     monkeypatch.setattr(train_unet, "STAGES", tuple(train_unet.Stage(s.until, n, 2, s.finishing) for s, n in stages))
-    monkeypatch.setattr(train_unet, "CANVAS", 96)
+    monkeypatch.setattr(train_unet, "CANVAS", 64)
 
 
 def test_all_stages(packed, tmp_path, monkeypatch):
-    models = pytest.importorskip("torchvision.models")
-    vgg = {f"features.{k}": v for k, v in models.vgg16(weights=None).features[:22].state_dict().items()}
+    models = pytest.importorskip("torchvision.models.vgg")
+    convolutions = models.make_layers(models.cfgs["D"])[:22]
+    vgg = {f"features.{k}": v for k, v in convolutions.state_dict().items()}
     save_file(vgg, tmp_path / "vgg16.safetensors")
     encoder = train_unet.ColorUNet("lite0").encoder.state_dict()
     save_file(encoder, tmp_path / "lite0.safetensors")
@@ -48,7 +49,7 @@ def test_all_stages(packed, tmp_path, monkeypatch):
     assert train_unet.main() == 0
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert lines[0]["training"] + lines[0]["held_out"] >= 12
-    assert [line["size"] for line in lines if line.get("event") == "stage"] == [32, 64, 96, 96]
+    assert [line["size"] for line in lines if line.get("event") == "stage"] == [32, 64, 64, 64]
     assert lines[-1] == {**lines[-1], "event": "end", "steps": 5, "seen": 10}
     network, _ = load_network("unet", tmp_path / "out" / "unet.safetensors")
     estimate = network(torch.rand(1, 1, 32, 32))

@@ -60,7 +60,7 @@ def method(bench: Bench, **settings: object) -> GramTransfer:
 
 def gram(bench: Bench) -> Iterator[Row]:
     """An evaluation of both structures; the recipe's best loss, and our time to it, from its start and from ours."""
-    for side in bench.pick((512, 1024), (64,)):
+    for side in bench.pick((512, 1024), (32,)):
         evaluations = 4 if bench.tiny else 200 if side <= 512 else 100
         (target,) = bench.to(bench.pictures.gray(bench.pictures.rgb(side, side)))
         (style,) = bench.to(bench.pictures.rgb(side, side, seed=5))
