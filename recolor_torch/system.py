@@ -229,9 +229,15 @@ def stopped_by_signals() -> Iterator[None]:
     def again(dropped: "sys.UnraisableHookArgs") -> None:
         if issubclass(dropped.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            soon = threading.Timer(0.01, _thread.interrupt_main)  # at once it would be raised, and dropped, in here
-            soon.daemon = True
-            soon.start()
+            returned = threading.Event()
+
+            def interrupt() -> None:
+                returned.wait()  # before, it would be raised, and dropped, in here
+                time.sleep(0.01)
+                _thread.interrupt_main()
+
+            threading.Thread(target=interrupt, daemon=True).start()  # this waits for the thread to run
+            returned.set()
         else:
             hook(dropped)
 

@@ -1,10 +1,13 @@
 """``recolor colorize --gallery``: references found by themselves."""
 
+import shutil
+
 import pytest
 import torch
 from pictures import save_picture
 from safetensors.torch import save_file
 
+from recolor_torch.cli import main
 from recolor_torch.features.layers import CHANNELS, feature_index
 from recolor_torch.pictures import read_picture
 
@@ -24,13 +27,21 @@ def random_vgg19(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def gallery(folder, recolor, random_vgg19, monkeypatch):
-    monkeypatch.setenv("RECOLOR_VGG19", str(random_vgg19))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, random_vgg19):
+    """A folder of six pictures beside the gallery of them."""
+    place = tmp_path_factory.mktemp("built")
     for n in range(6):
-        save_picture(folder / f"photos/{n}.png", seed=n)
-    code, _, err = recolor("gallery", "build", "photos.gallery", "photos", "--layers", "conv_4,conv_5", "-q")
-    assert code == 0, err
+        save_picture(place / f"photos/{n}.png", seed=n)
+    args = [str(place / "photos.gallery"), str(place / "photos"), "--layers", "conv_4,conv_5", "-q"]
+    assert main(["gallery", "build", *args, "--weights", str(random_vgg19)]) == 0
+    return place
+
+
+@pytest.fixture
+def gallery(folder, recolor, built, random_vgg19, monkeypatch):
+    monkeypatch.setenv("RECOLOR_VGG19", str(random_vgg19))
+    shutil.copytree(built, folder, dirs_exist_ok=True)  # its paths are relative
     return "photos.gallery"
 
 
