@@ -106,23 +106,6 @@ def test_forward_is_recolor(folder, device):
     torch.testing.assert_close(torch.cat([r.image for r in results]), out.cpu())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("devices", [2])
-def test_two_processes_write_each_of_an_odd_number_once(folder, devices):
-    (folder / "in/wide.png").unlink()  # five are left
-    config = ROOT / "configs/methods/histogram.yaml"
-    command = [sys.executable, "-m", "recolor_torch", "predict", "--config", str(config)]
-    command += ["--data.targets", f"[{folder / 'in'}]", "--data.references", f"[{folder / 'ref.png'}]"]
-    command += ["--data.output", str(folder / "out"), "--data.batch_size", "1", "--trainer.accelerator", "cpu"]
-    command += ["--trainer.devices", str(devices), "--trainer.strategy", "ddp"]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
-    assert run.returncode == 0, run.stderr[-2000:]
-    lines = [json.loads(line) for line in (folder / "out/run.jsonl").read_text().splitlines()]
-    assert "5 done, 0 skipped, 0 failed" in run.stdout
-    assert sorted(line["output"] for line in lines) == [f"{n}.png" for n in range(5)]
-    assert sorted(p.name for p in (folder / "out").glob("*.png")) == [f"{n}.png" for n in range(5)]
-
-
 def test_the_example_of_a_batch_colors_all_pictures(folder):
     command = [sys.executable, str(ROOT / "scripts/examples/batch_colorize.py"), "in", "ref.png", "out"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
