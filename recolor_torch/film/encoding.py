@@ -1,5 +1,6 @@
 """Which codec a colored film is written with, and an encoder for it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
         "small": {"crf": "26"},
         "good": {"crf": "21"},
         "high": {"crf": "16"},
-        "lossless": {"x265-params": "lossless=1"},
+        "lossless": {"x265-params": "lossless=1:log-level=none"},
     },
     "vp9": {"small": {"crf": "36"}, "good": {"crf": "28"}, "high": {"crf": "18"}, "lossless": {"lossless": "1"}},
     "av1": {"small": {"crf": "40"}, "good": {"crf": "28"}, "high": {"crf": "18"}},
@@ -42,7 +43,7 @@ _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
 }
 _ALWAYS = {
     "h264": {"preset": "medium"},
-    "hevc": {"preset": "medium"},
+    "hevc": {"preset": "medium", "x265-params": "log-level=none"},
     "vp9": {"b:v": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
     "av1": {"preset": "7"},
 }
@@ -155,6 +156,7 @@ def _other(codec: str) -> str:
 def set_up(context: Any, info: FilmInfo, encoding: Encoding) -> None:
     """Settings of an encoder, before it is opened: alike for every part of a film and for the file as a whole."""
     av = require_av()
+    os.environ.setdefault("SVT_LOG", "1")  # of the AV1 encoder, which speaks of its settings on the terminal: errors
     context.width, context.height = info.width, info.height
     context.pix_fmt = encoding.format
     context.time_base = info.time_base

@@ -13,7 +13,7 @@ from recolor_torch.film.parts import Packet, read_part, read_times
 from recolor_torch.film.probing import FilmInfo
 
 # Tags that the muxer writes itself, for the new file.
-_OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "duration")
+_OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 
 # Without random numbers and the version of the library in the file: the same film gives the same bytes.
 _REPEATABLE = {"fflags": "+bitexact"}
@@ -80,6 +80,8 @@ def _set_up_streams(
                 notes.append("An attachment is left out: only .mkv holds one.")
             continue
         elif stream.codec_context is None or stream.codec_context.name not in target.supported_codecs:
+            if stream.type == "data" and chapters and "mp4" in source.format.name:
+                continue  # titles of chapters, which are written anew
             name = stream.codec_context.name if stream.codec_context else "unknown"
             notes.append(f"A stream is left out ({stream.type}, {name}): this kind of file does not hold it.")
             continue

@@ -27,7 +27,7 @@ class FilmInfo:
         time_base: seconds a tick of frame times.
         frames: what the file says of their number, or about what its duration gives; 0 where neither is known.
         counted: the file says the number itself.
-        seconds: how long the file says that its pictures last; 0 where it does not.
+        seconds: when, from the beginning of the file, its pictures end by what it says; 0 where it does not.
         codec: name of the decoder.
         rotation: degrees counterclockwise that bring a frame upright: 0, 90, -90, 180.
         aspect: of a pixel, width to height; None where the file does not say.
@@ -100,6 +100,8 @@ def _info(path: Path, container: Any, stream: Any, first: Any) -> FilmInfo:
     tags = read_color_tags(first, show(path), rgb=rgb, chroma=bool(chroma))
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     others = [s for s in container.streams if s is not stream]
+    # An AVI counts places for frames: one that is empty repeats the frame before it.
+    places = stream.frames if container.format.name == "avi" else 0
     return FilmInfo(
         path=path,
         width=first.width,
@@ -120,8 +122,8 @@ def _info(path: Path, container: Any, stream: Any, first: Any) -> FilmInfo:
         aspect=stream.sample_aspect_ratio or None,
         streams=tuple(f"{s.type} {s.codec_context.name if s.codec_context else ''}".strip() for s in others),
         notes=(*notes, *tags.notes),
-        counted=bool(stream.frames),
-        seconds=_seconds(stream.metadata.get("DURATION", "")),
+        counted=bool(stream.frames) and not places,
+        seconds=float(places / rate) or _seconds(stream.metadata.get("DURATION", "")),
     )
 
 

@@ -52,7 +52,7 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
             on_frame(len(times))
     if info.counted and len(times) < WHOLE * info.frames:
         raise FilmError(f"{show(info.path)}: the file is cut short; {len(times)} of {info.frames} frames can be read.")
-    last = float((times[-1] - times[0]) * info.time_base + 1 / info.rate) if times else 0.0
+    last = float(times[-1] * info.time_base + 1 / info.rate) if times else 0.0
     if last < WHOLE * info.seconds:
         raise FilmError(f"{show(info.path)}: the file is cut short; {last:.1f} of {info.seconds:.1f} s can be read.")
     small = torch.stack(thumbs)

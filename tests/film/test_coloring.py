@@ -209,7 +209,16 @@ def test_a_film_that_is_cut_short_is_one_sentence(tmp_path):
         with pytest.raises(FilmError) as caught:
             colorize_film(tmp_path / "cut.mp4", tmp_path / "out.mp4", Sources(None), FilmGuidance(), SETTINGS)
         assert "cut.mp4" in str(caught.value)
-    assert not (tmp_path / "out.mp4").exists()
+    assert not list(tmp_path.glob("*out.mp4*"))  # nor a folder to go on from
+
+
+def test_a_film_that_turns_out_to_be_cut_short_leaves_nothing_behind(tmp_path):
+    make_clip(tmp_path / "whole.mkv", 60, (160, 120))
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    with pytest.raises(FilmError, match="cut short"):
+        colorize_film(tmp_path / "cut.mkv", tmp_path / "out.mkv", Sources(None), FilmGuidance(), SETTINGS)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["cut.mkv", "whole.mkv"]
 
 
 def test_a_matroska_film_that_is_cut_short_is_said_and_one_of_variable_rate_is_not(tmp_path):
@@ -223,6 +232,26 @@ def test_a_matroska_film_that_is_cut_short_is_said_and_one_of_variable_rate_is_n
     times = [0, 40, 80, 1000, 1040, 3000, 3040, 3080]
     make_clip(tmp_path / "slow.mkv", len(times), times=times)
     assert len(scan_film(probe_film(tmp_path / "slow.mkv")).times) == len(times)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("late.mkv", "ffv1"), ("late.avi", "mpeg4"), ("late.mp4", "libx264")])
+def test_a_film_whose_pictures_begin_late_or_pause_is_not_cut_short(tmp_path, name, codec):
+    from recolor_torch.film.scan import scan_film
+
+    times = [2000, 2040, 2080, 2120, 2160, 2800, 2840, 2880]  # an AVI fills such gaps with places without a frame
+    make_clip(tmp_path / name, len(times), times=times, codec=codec)
+    assert len(scan_film(probe_film(tmp_path / name)).times) == len(times)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_an_avi_that_is_cut_short_is_said(tmp_path, share):
+    from recolor_torch.film.scan import scan_film
+
+    make_clip(tmp_path / "whole.avi", 60, (160, 120), codec="mpeg4")
+    data = (tmp_path / "whole.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(FilmError, match="cut.avi: the file is cut short"):
+        scan_film(probe_film(tmp_path / "cut.avi"))
 
 
 RUN = """

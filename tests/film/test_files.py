@@ -104,6 +104,29 @@ def test_sound_tags_and_chapters_come_out_as_they_went_in(tmp_path):
         assert [s.type for s in b.streams] == [s.type for s in a.streams]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_when_a_film_was_made_is_kept_and_tracks_of_chapter_titles_are_not_missed(tmp_path, suffix):
+    import av
+
+    chapters = [{"id": 1, "start": 0, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}]
+    made = "1998-04-03T10:11:12.000000Z"
+    make_clip(tmp_path / "in.mp4", codec="libx264", tags={"creation_time": made}, chapters=chapters)
+    _, notes = color_all(tmp_path / "in.mp4", tmp_path / f"out{suffix}")
+    assert notes == []
+    with av.open(str(tmp_path / f"out{suffix}")) as out:
+        assert out.metadata["creation_time"] == made
+        assert [c["metadata"]["title"] for c in out.chapters()] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "quality"), [("h264", "high"), ("hevc", "high"), ("hevc", "lossless"), ("av1", "high")]
+)
+def test_encoders_say_nothing_on_the_terminal(tmp_path, capfd, codec, quality):
+    make_clip(tmp_path / "in.mkv", codec="ffv1", size=(64, 64))
+    color_all(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec, quality=quality)
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_messages_of_ffmpeg_are_off_where_a_film_is_opened_and_closed(tmp_path):
     """A thread of FFmpeg's that speaks waits for Python, which may be waiting for that thread: a hang."""
     import av
