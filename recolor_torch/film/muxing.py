@@ -8,6 +8,7 @@ from typing import Any
 
 from recolor_torch.files import write_atomically
 from recolor_torch.film.encoding import ENCODERS, Encoding, set_up
+from recolor_torch.film.matroska import write_aspect
 from recolor_torch.film.opening import TAG_ERRORS, FilmError, file_url, open_film, require_av, show, video_stream
 from recolor_torch.film.parts import Packet, read_part, read_times
 from recolor_torch.film.probing import FilmInfo
@@ -33,20 +34,25 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
     av = require_av()
     notes: list[str] = []
     try:
-        with (
-            write_atomically(output) as part,
-            open_film(info.path) as source,
-            av.open(
-                file_url(part),
-                "w",
-                format=encoding.container,
-                container_options=_REPEATABLE,
-                metadata_errors=TAG_ERRORS,
-            ) as target,
-        ):
-            copies, video = _set_up_streams(source, target, info, encoding, notes)
-            target.start_encoding()
-            _interleave(source, target, video, copies, _timed(parts), info.time_base)
+        with write_atomically(output) as part:
+            with (
+                open_film(info.path) as source,
+                av.open(
+                    file_url(part),
+                    "w",
+                    format=encoding.container,
+                    container_options=_REPEATABLE,
+                    metadata_errors=TAG_ERRORS,
+                ) as target,
+            ):
+                copies, video = _set_up_streams(source, target, info, encoding, notes)
+                target.start_encoding()
+                _interleave(source, target, video, copies, _timed(parts), info.time_base)
+                track = [s for s in target.streams if s.type != "attachment"].index(video)
+            webm = encoding.container == "webm"
+            if info.aspect not in (None, 1) and (webm or encoding.container == "matroska"):
+                if not write_aspect(part, info.aspect, track, webm=webm):
+                    notes.append(f"The aspect of a pixel ({info.aspect}) is not in the file's header.")
     except av.error.FFmpegError as error:
         raise FilmError(f"{show(output)}: cannot be written ({' '.join(str(error).split())}).") from error
     except OSError as error:
@@ -70,9 +76,6 @@ def _set_up_streams(
             new.time_base = info.time_base
             if info.rotation:
                 new.set_display_rotation(info.rotation)
-            kept = encoding.container in ("mp4", "mov") or encoding.codec in ("h264", "hevc")
-            if info.aspect not in (None, 1) and not kept:
-                notes.append(f"The aspect of a pixel ({info.aspect}) is in the frames alone, not in the file's header.")
         elif stream.type == "attachment":
             if encoding.container == "matroska":
                 target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
