@@ -1,7 +1,7 @@
 """The aspect of a pixel in the header of a Matroska or WebM file, where PyAV cannot put it.
 
-The file is as FFmpeg wrote it: behind the table of its parts (SeekHead) is room (Void), then the header (Info, Tracks). The
-header grows into that room, so that nothing behind it moves. Numbers and elements are those of RFC 8794 and RFC 9559.
+The file is as FFmpeg wrote it: behind the table of its parts (SeekHead) is room (Void), then the header (Info, Tracks).
+The header grows into that room, so that nothing behind it moves. Names of elements are numbers, as in RFC 9559.
 """
 
 import zlib

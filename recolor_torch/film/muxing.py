@@ -49,15 +49,20 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
                 target.start_encoding()
                 _interleave(source, target, video, copies, _timed(parts), info.time_base)
                 track = [s for s in target.streams if s.type != "attachment"].index(video)
-            webm = encoding.container == "webm"
-            if info.aspect not in (None, 1) and (webm or encoding.container == "matroska"):
-                if not write_aspect(part, info.aspect, track, webm=webm):
-                    notes.append(f"The aspect of a pixel ({info.aspect}) is not in the file's header.")
+            if not _aspect_written(part, info, encoding, track):
+                notes.append(f"The aspect of a pixel ({info.aspect}) is not in the file's header.")
     except av.error.FFmpegError as error:
         raise FilmError(f"{show(output)}: cannot be written ({' '.join(str(error).split())}).") from error
     except OSError as error:
         raise FilmError(f"{show(output)}: cannot be written ({error.strerror or error}).") from error
     return notes
+
+
+def _aspect_written(path: Path, info: FilmInfo, encoding: Encoding, track: int) -> bool:
+    """Whether the header has the aspect of a pixel; PyAV writes it into .mp4 and .mov alone."""
+    if info.aspect is None or info.aspect == 1 or encoding.container not in ("matroska", "webm"):
+        return True
+    return write_aspect(path, info.aspect, track, webm=encoding.container == "webm")
 
 
 def _set_up_streams(
