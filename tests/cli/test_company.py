@@ -32,10 +32,9 @@ def test_every_batch_size_and_a_run_in_parts_write_the_same_bytes(recolor, strip
         return {p.name: p.read_bytes() for p in sorted((strips / out).glob("*.png"))}
 
     options = ["-m", name, *METHODS[name], "--workers", "0"]
-    for size in (1, 3, 16):
+    for size in (1, 16):  # a run in parts has batches of three
         assert recolor("colorize", "same", "-o", f"by_{size}/", *options, "--batch-size", size)[0] == 0
     assert len(files("by_1")) == 4
-    assert files("by_3") == files("by_1")
     assert files("by_16") == files("by_1")
     assert recolor("colorize", "same/2.png", "-o", "parts/", *options)[0] == 0
     assert recolor("colorize", "same", "-o", "parts/", *options, "--batch-size", 3)[0] == 0

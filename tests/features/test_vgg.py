@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-import torchvision
+from vggs import random_features
 
 from recolor_torch.features import (
     VGG19,
@@ -22,7 +22,7 @@ from recolor_torch.features.layers import feature_index
 @pytest.fixture(scope="module")
 def reference():
     torch.manual_seed(0)
-    return torchvision.models.vgg19(weights=None).features.eval()
+    return random_features("E")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from vggs import random_features
 
 from recolor_torch.networks.loading import load_network
 from scripts.training import pack_pictures, train_unet
@@ -37,9 +38,7 @@ def small(monkeypatch):
 
 
 def test_all_stages(packed, tmp_path, monkeypatch):
-    models = pytest.importorskip("torchvision.models.vgg")
-    convolutions = models.make_layers(models.cfgs["D"])[:22]
-    vgg = {f"features.{k}": v for k, v in convolutions.state_dict().items()}
+    vgg = {f"features.{k}": v for k, v in random_features("D")[:22].state_dict().items()}
     save_file(vgg, tmp_path / "vgg16.safetensors")
     encoder = train_unet.ColorUNet("lite0").encoder.state_dict()
     save_file(encoder, tmp_path / "lite0.safetensors")
