@@ -34,6 +34,20 @@ _NEAR = {
     "face": ("skin",), "bus": ("car",), "train": ("bus",), "fruit": ("food",), "food": ("fruit",),
     **dict.fromkeys(("dog", "cat", "horse", "cow", "sheep", "elephant", "bird"), ("animal",)),
 }  # fmt: skip
+# What a person wears; the first seven cover most of a body.
+_GARMENTS = ("dress", "coat", "jacket", "suit", "vest", "sweater", "shirt")
+_WORN = (
+    *_GARMENTS,
+    *("hat", "scarf", "tie", "swimwear", "belt", "skirt", "pants", "shorts", "tights", "boots", "shoes", "gloves"),
+)
+# What of a body is not worn, and takes its places from what is, though nobody named it. A head is taken for its hat.
+_BODY = ("skin", "face", "hair")
+_BARE = {"hat": ("skin",), "scarf": ("skin", "hair")}
+# Share of the clothes in a picture that is of no kind that the finder can tell, from which on they are the one garment
+# that is named. Of close parts of 60 training pictures the overlap is 0.346 without, 0.353 with 0.3, 0.346 with 0.5.
+_UNTOLD = 0.3
+# Least share of a place, whose log odds are finite.
+_EPS = 1e-5
 # Things that hold others: where both are named, the narrower one has its place.
 _WHOLES = {"person": 0, "clothes": 1, "animal": 1, "suit": 2}
 
@@ -101,8 +115,8 @@ class RegionFinder:
         seen = ((presence.sigmoid() > LEAST_PRESENCE) & (covered > LEAST_SHARE)).cpu()
         things = tuple(_things(row, phrases) for row in seen.tolist())
         index = torch.tensor([[_NUMBERS[t] for t in row] for row in things])
-        picked = index.to(maps.device)[..., None, None].expand(-1, -1, *maps.shape[-2:])
-        shares = apart(maps.gather(1, picked), phrases)
+        claims, things = zip(*(claim_places(odds, phrases, row) for odds, row in zip(maps, things)))
+        shares = apart(torch.stack(claims), phrases)
         left = ((shares > _SURE).float().mean((2, 3)) > LEAST_SHARE).cpu()
         return Regions(shares.to(luminance), seen.gather(1, index) & left, things)
 
@@ -116,6 +130,43 @@ def _things(seen: list[bool], phrases: tuple[Phrase, ...]) -> tuple[str, ...]:
         chosen.append(phrase.thing if seen[_NUMBERS[phrase.thing]] else next(near, phrase.thing))
         taken.add(chosen[-1])
     return tuple(chosen)
+
+
+def claim_places(odds: Tensor, phrases: tuple[Phrase, ...], things: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
+    """Log odds of each phrase's thing in a picture, (K, h, w), and the things that are looked at in the end.
+
+    What is surely of a body is nobody's clothes, though it was not named. Where the clothes are mostly of no kind that
+    can be told, all of those are of the one garment that is named.
+
+    Args:
+        odds: of all things, (things, h, w).
+        phrases: of the text.
+        things: for each phrase the thing that is looked at.
+    """
+    claims = [odds[_NUMBERS[thing]] for thing in things]
+    garments = [i for i, p in enumerate(phrases) if p.thing in _GARMENTS]
+    if len(garments) == 1 and "clothes" not in things:
+        (only,) = garments
+        clothes = odds[_NUMBERS["clothes"]]
+        others = odds[[_NUMBERS[t] for t in _WORN if t not in (phrases[only].thing, things[only])]].amax(0)
+        untold = (clothes > 0) & (others < 0) & (claims[only] < 0)
+        if untold.sum() > _UNTOLD * (clothes > 0).sum():
+            rest = torch.logit(clothes.sigmoid() * (1 - others.sigmoid()), eps=_EPS)
+            claims[only] = torch.maximum(claims[only], rest)
+            things = (*things[:only], "clothes", *things[only + 1 :])
+    named = {p.thing for p in phrases}
+    for i, thing in enumerate(things):
+        if thing in _WORN or thing == "clothes":
+            for part in _BARE.get(thing, _BODY):
+                if part not in named:
+                    share = claims[i].sigmoid() * _kept(claims[i], odds[_NUMBERS[part]])
+                    claims[i] = torch.logit(share, eps=_EPS)
+    return torch.stack(claims), things
+
+
+def _kept(odds: Tensor, other: Tensor) -> Tensor:
+    """The share that a thing keeps beside an equal one: where that is likely, it is by the odds of both."""
+    return torch.sigmoid(2 * (odds - other)).lerp(torch.ones_like(odds), 1 - other.sigmoid())
 
 
 def apart(odds: Tensor, phrases: tuple[Phrase, ...]) -> Tensor:

@@ -9,7 +9,7 @@ from recolor_torch.networks import ColorUNet
 from recolor_torch.networks.loading import SHIPPED, load_network
 from recolor_torch.text_guidance import regions
 from recolor_torch.text_guidance.phrases import Phrase
-from recolor_torch.text_guidance.regions import WORDS, RegionFinder, apart, load_finder, save_finder
+from recolor_torch.text_guidance.regions import WORDS, RegionFinder, apart, claim_places, load_finder, save_finder
 from recolor_torch.text_guidance.things import THINGS
 
 
@@ -47,6 +47,38 @@ def test_near_things_stand_in_where_one_is_not_seen_and_nobody_names_them():
     names = ("coat", "horse", "dress")
     assert regions._things(seen, tuple(map(phrase, names))) == ("jacket", "animal", "dress")
     assert regions._things(seen, tuple(map(phrase, ("coat", "jacket")))) == ("coat", "jacket")
+
+
+def odds_of(**places):
+    """Log odds of all things in eight places: 4 where a thing is named for the place, else -4."""
+    odds = torch.full((len(THINGS), 1, 8), -4.0)
+    for thing, columns in places.items():
+        odds[list(THINGS).index(thing), :, columns] = 4.0
+    return odds
+
+
+def test_a_hand_before_a_coat_is_no_coat():
+    odds = odds_of(coat=[0, 1, 2, 3], skin=[3], clothes=[0, 1, 2, 3])
+    odds[list(THINGS).index("skin"), :, 3] = 6.0
+    claims, things = claim_places(odds, (phrase("coat"),), ("coat",))
+    assert things == ("coat",)
+    assert (claims[0, 0] > 0).tolist() == [True] * 3 + [False] * 5
+    claims, _ = claim_places(odds, (phrase("coat"), phrase("skin")), ("coat", "skin"))
+    assert claims[0, 0, 3] > 0  # where both are named, ``apart`` divides the place
+    assert apart(claims[None], (phrase("coat"), phrase("skin")))[0, :, 0, 3].argmax() == 1
+
+
+def test_clothes_of_no_kind_are_of_the_one_garment_that_is_named():
+    odds = odds_of(shirt=[0], pants=[5], clothes=[0, 1, 2, 3, 4, 5])
+    claims, things = claim_places(odds, (phrase("sweater"),), ("shirt",))
+    assert things == ("clothes",)
+    assert (claims[0, 0] > 0).tolist() == [True] * 5 + [False] * 3  # all but the pants
+    two = (phrase("sweater"), phrase("coat"))
+    claims, things = claim_places(odds, two, ("shirt", "coat"))
+    assert things == ("shirt", "coat")
+    assert (claims[:, 0] > 0).sum(1).tolist() == [1, 0]
+    told = odds_of(shirt=[0, 1, 2, 3, 4], pants=[5], clothes=[0, 1, 2, 3, 4, 5])
+    assert claim_places(told, (phrase("shirt"),), ("shirt",))[1] == ("shirt",)
 
 
 def test_a_picture_is_found_alike_at_any_size(shipped):
