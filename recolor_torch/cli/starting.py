@@ -13,8 +13,9 @@ from recolor_torch.cli.config import defaults_from_config
 from recolor_torch.cli.devices import lightning_device
 from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import FILM_SUFFIXES
 from recolor_torch.methods import METHODS, Recolorizer, build_method, choose_method, find_method, name_of
-from recolor_torch.paths import as_path
+from recolor_torch.paths import as_path, is_folder, show_path
 from recolor_torch.run.film_targets import split_films
 from recolor_torch.run.linked import holds_links
 from recolor_torch.run.targets import read_pairs
@@ -29,6 +30,7 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
     device = lightning_device(args.device)
 
     args.targets, films = split_films(args.targets, as_path(args.output))
+    _refuse_film_of_pictures(args)
     single = len(films) == 1 and not args.targets and not args.list and Path(films[0][0]).name == films[0][1].name
     method = _build(name, args)
     try:
@@ -45,6 +47,17 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
     from recolor_torch.cli.running import colorize
 
     return code if code == 130 else max(code, colorize(method, args, device, trainer_settings, start))
+
+
+def _refuse_film_of_pictures(args: Namespace) -> None:
+    """A folder of frames comes out as one, and not in a folder that is called like a film."""
+    output = as_path(args.output)
+    named = output.suffix.lower() in FILM_SUFFIXES and not args.output.endswith(("/", "\\")) and not is_folder(output)
+    if named and (args.sequence or any(is_folder(as_path(name)) for name in args.targets)):
+        raise UsageError(
+            f"{show_path(output)}: frames come out as pictures in a folder, such as -o colored/; a film is made of "
+            f"them with ffmpeg -framerate 24 -i colored/frame_%04d.png -pix_fmt yuv420p {show_path(output)}."
+        )
 
 
 def _say_unread(name: str, args: Namespace) -> None:

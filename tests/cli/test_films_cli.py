@@ -56,6 +56,18 @@ def test_broken_films_are_one_sentence_each_and_exit_code_3(recolor, films):
         assert sum(f"reels/{name}: {words}" in line for line in err.split("\n")) == 1
 
 
+@pytest.mark.parametrize("more", [(), ("--sequence",)])
+def test_a_folder_of_frames_does_not_become_a_folder_called_like_a_film(recolor, folder, more):
+    from PIL import Image
+
+    (folder / "frames").mkdir()
+    Image.new("L", (8, 8)).save(folder / "frames/0001.png")
+    code, _, err = recolor("colorize", "frames", *more, "-o", "film.mp4")
+    assert code == 2
+    assert "film.mp4: frames come out as pictures in a folder" in err
+    assert not (folder / "film.mp4").exists()
+
+
 def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):
     from recolor_torch.film import probe_film, read_frames
 
