@@ -206,7 +206,11 @@ def _probe(path: Path, max_pixels: int) -> PictureInfo | None:
 
 
 def _names(targets: list[Target], infos: list[PictureInfo | None], name: str | None, output: Output) -> list[Path]:
-    """Where results lie below the output folder. ``a.gif`` beside ``a.png``, both written as PNG, is ``a.gif.png``."""
+    """Where results lie below the output folder.
+
+    ``a.gif`` beside ``a.png``, both written as PNG, is ``a.gif.png``; ``a.png`` beside ``A.png``, which are one file on
+    some disks, is ``a_2.png``.
+    """
     if name is not None:
         return [Path(name) for _ in targets]
     looks = (f"_{target.look}" if target.look else "" for target in targets)
@@ -214,12 +218,26 @@ def _names(targets: list[Target], infos: list[PictureInfo | None], name: str | N
     often = Counter(str(n).casefold() for n in names)
     if len(often) == len(names):
         return names
-    return [
-        n.with_name(f"{n.stem}{t.relative.suffix}{n.suffix}")
-        if often[str(n).casefold()] > 1 and n.suffix.lower() != t.relative.suffix.lower()
-        else n
-        for n, t in zip(names, targets)
-    ]
+    return _apart_in_case(
+        [
+            n.with_name(f"{n.stem}{t.relative.suffix}{n.suffix}")
+            if often[str(n).casefold()] > 1 and n.suffix.lower() != t.relative.suffix.lower()
+            else n
+            for n, t in zip(names, targets)
+        ]
+    )
+
+
+def _apart_in_case(names: list[Path]) -> list[Path]:
+    """The names, those numbered that differ from an earlier one in case alone."""
+    taken, found, first = {str(n).casefold() for n in names}, [], dict[str, Path]()
+    for name in names:
+        same, number, numbered = first.setdefault(str(name).casefold(), name), 2, name
+        while same != name and str(numbered).casefold() in taken:
+            numbered, number = name.with_name(f"{name.stem}_{number}{name.suffix}"), number + 1
+        taken.add(str(numbered).casefold())
+        found.append(numbered)
+    return found
 
 
 def _named(relative: Path, info: PictureInfo | None, suffix: str, ext: str) -> Path:

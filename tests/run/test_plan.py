@@ -82,10 +82,18 @@ def test_pictures_of_one_name_and_two_kinds(folder):
     assert {"a_c.gif.jpg", "a_c.png.jpg"} < outputs
 
 
+def test_names_that_differ_in_case_alone_are_told_apart(folder):
+    """They would be one file on some disks; the others of the folder keep their names."""
+    if not picture(folder / "in/A.png").samefile(folder / "in/a.png"):
+        picture(folder / "in/a_2.png")
+        named = {job.target.name: job.output.name for job in plan(folder).jobs}
+        assert named == {"A.png": "A.png", "a.png": "a_3.png", "a_2.png": "a_2.png", "b.jpg": "b.jpg", "c.gif": "c.png"}
+
+
 def test_colliding_names(folder):
-    picture(folder / "in/A.png")
-    with pytest.raises(UsageError, match=r"A\.png and .*a\.png would both be written to .*a\.png"):
-        plan(folder)
+    twice = 2 * find_targets([str(folder / "in/a.png")])
+    with pytest.raises(UsageError, match=r"a\.png and .*a\.png would both be written to .*a\.png"):
+        make_plan(twice, Output(folder / "out"), Guidance((folder / "ref.png",)), {"method": "x"}, single=False)
 
 
 @pytest.mark.parametrize("name", ["in/a.png", "ref.png"])
