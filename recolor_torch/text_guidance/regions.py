@@ -122,11 +122,16 @@ class RegionFinder:
 
 
 def _things(seen: list[bool], phrases: tuple[Phrase, ...]) -> tuple[str, ...]:
-    """For each phrase its thing, or where that is not seen the first near one that is, and that nobody names."""
+    """For each phrase its thing, or where that is not seen the first near one that is, and that nobody names.
+
+    Clothes of no kind stand in where a person is seen.
+    """
+    there = {t for t, is_seen in zip(THINGS, seen) if is_seen}
+    there -= set() if "person" in there else {"clothes"}
     taken = {p.thing for p in phrases}
     chosen = []
     for phrase in phrases:
-        near = (t for t in _NEAR.get(phrase.thing, ()) if seen[_NUMBERS[t]] and t not in taken)
+        near = (t for t in _NEAR.get(phrase.thing, ()) if t in there and t not in taken)
         chosen.append(phrase.thing if seen[_NUMBERS[phrase.thing]] else next(near, phrase.thing))
         taken.add(chosen[-1])
     return tuple(chosen)

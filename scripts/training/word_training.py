@@ -3,14 +3,14 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from recolor_torch.color import rgb_to_luminance
 from recolor_torch.networks.finder import WordFinder
@@ -188,24 +188,30 @@ class Training:
         for name in ("finder", "averaged", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
 
-    @torch.no_grad()
     def overlap(self) -> dict[str, float]:
-        """Of the averaged finder on held-out pictures: by thing, intersection over union of truth and finding."""
-        both, either = np.zeros(len(NAMES)), np.zeros(len(NAMES))
-        model = self.averaged.module.eval()
-        for index in self.store.held_out:
-            features, known = self.store.batch([index], None)
-            maps, _ = model(features)
-            found = F.interpolate(maps, size=known.shape[-2:], mode="bilinear", align_corners=False)[0].cpu() > 0
-            known = known[0].cpu()
-            there = (known == 1).flatten(1).sum(1) >= 8
-            sure = known != UNKNOWN
-            hit = (found & (known == 1)).flatten(1).sum(1) * there
-            all_ = ((found | (known == 1)) & sure).flatten(1).sum(1) * there
-            both += hit.numpy()
-            either += all_.numpy()
-        shares = {n: round(float(both[i] / either[i]), 3) for n, i in INDEX.items() if either[i] > 0}
-        return {"mean": round(float(np.mean(list(shares.values()))), 3), **shares}
+        """``overlap`` of the averaged finder on held-out pictures."""
+        return overlap(self.averaged.module.eval(), (self.store.batch([i], None) for i in self.store.held_out))
+
+
+@torch.no_grad()
+def overlap(finder: nn.Module, held_out: Iterable[tuple[list[Tensor], Tensor]]) -> dict[str, float]:
+    """By thing, intersection over union of truth and finding, and the mean of all.
+
+    Args:
+        finder: of words.
+        held_out: features and what is known, of one picture each, as of ``Examples``.
+    """
+    both, either = np.zeros(len(NAMES)), np.zeros(len(NAMES))
+    for features, truth in held_out:
+        maps, _ = finder(features)
+        known = truth[0].cpu()
+        found = F.interpolate(maps, size=known.shape[-2:], mode="bilinear", align_corners=False)[0].cpu() > 0
+        there = (known == 1).flatten(1).sum(1) >= 8
+        sure = known != UNKNOWN
+        both += ((found & (known == 1)).flatten(1).sum(1) * there).numpy()
+        either += (((found | (known == 1)) & sure).flatten(1).sum(1) * there).numpy()
+    shares = {n: round(float(both[i] / either[i]), 3) for n, i in INDEX.items() if either[i] > 0}
+    return {"mean": round(float(np.mean(list(shares.values()))), 3), **shares}
 
 
 def finder_loss(maps: Tensor, presence: Tensor, known: Tensor) -> Tensor:

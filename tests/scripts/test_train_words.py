@@ -6,7 +6,7 @@ import torch
 
 from recolor_torch.networks import ColorUNet
 from recolor_torch.networks.finder import WordFinder
-from scripts.training import word_pack
+from scripts.training import refine_words, word_pack
 from scripts.training.word_pictures import INDEX, NAMES, OTHER, UNKNOWN, VOID, Named, padded, truth_table
 from scripts.training.word_training import Training, finder_loss
 
@@ -119,3 +119,43 @@ def test_pictures_become_squares_without_labels_beyond_them():
     pixels, labels = padded(np.zeros((30, 10, 3), np.uint8), np.zeros((30, 10), np.uint8))
     assert pixels.shape == (256, 256, 3)
     assert (labels == VOID).mean() == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_close_parts_are_of_a_person_and_of_the_upper_half_mostly():
+    labels = np.full((300, 200), OTHER, np.uint8)
+    labels[60:90, 80:120], labels[90:280, 70:130] = INDEX["hair"], INDEX["coat"]
+    pixels = np.repeat(labels[..., None], 3, -1)
+    draw, hair = np.random.default_rng(0), 0
+    for _ in range(40):
+        picture, named = refine_words.close(pixels, labels, draw)
+        assert picture.shape == (256, 256, 3)
+        assert np.isin(named, refine_words.PEOPLE).any()
+        assert (named == picture[..., 0]).mean() > 0.9  # both are cut alike
+        hair += bool((named == INDEX["hair"]).any())
+    assert hair > 15
+    assert refine_words.close(pixels, np.full_like(labels, OTHER), draw) is None
+
+
+def test_a_finder_learns_from_close_parts_and_keeps_its_other_answers():
+    torch.manual_seed(0)
+    finder = WordFinder((3, 4, 5, 4, 3), len(NAMES), width=8, layers=1, heads=2).eval()
+    shapes = ((3, 8), (4, 4), (5, 2), (4, 4), (3, 8))
+    g = torch.Generator().manual_seed(0)
+
+    def features():
+        return [torch.randn(c, n, n, generator=g).half() for c, n in shapes]
+
+    truth = torch.randint(0, 2, (len(NAMES), 32, 32), generator=g, dtype=torch.uint8)
+    training, other = [refine_words.View(features(), truth)], features()
+    with torch.no_grad():
+        maps, presence = finder([x[None].float() for x in other])
+    maps = torch.nn.functional.interpolate(maps, size=(32, 32), mode="bilinear")
+    others = [refine_words.View(other, maps[0].half(), presence[0])]
+    told = []
+    learned = refine_words.train(finder, training, others, 100, lambda **entry: told.append(entry))
+    assert told[0]["step"] == 100
+    assert any(not torch.equal(a, b) for a, b in zip(finder.state_dict().values(), learned.state_dict().values()))
+    torch.testing.assert_close(refine_words.likeness(maps, maps), torch.zeros(()))
+    assert refine_words.likeness(maps + 1, maps) > 0.1
+    found = refine_words.known(training)
+    assert set(refine_words.overlap(learned, found)) >= {"mean", "hair"}

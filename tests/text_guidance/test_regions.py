@@ -47,6 +47,10 @@ def test_near_things_stand_in_where_one_is_not_seen_and_nobody_names_them():
     names = ("coat", "horse", "dress")
     assert regions._things(seen, tuple(map(phrase, names))) == ("jacket", "animal", "dress")
     assert regions._things(seen, tuple(map(phrase, ("coat", "jacket")))) == ("coat", "jacket")
+    worn = [thing == "clothes" for thing in THINGS]
+    assert regions._things(worn, (phrase("coat"),)) == ("coat",)  # nobody is there
+    worn = [thing in ("clothes", "person") for thing in THINGS]
+    assert regions._things(worn, (phrase("coat"),)) == ("clothes",)
 
 
 def odds_of(**places):
