@@ -28,7 +28,7 @@ from recolor_torch.run.films import FilmJob, describe_film, make_sources, plan_f
 def colorize_films(
     films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool
 ) -> dict[str, int]:
-    """Color films as the flags say; returns how many were done, skipped, failed and interrupted.
+    """Color films as the flags say; returns how many were done, skipped, failed, kept and interrupted.
 
     Args:
         films: files and their places below the output.
@@ -58,11 +58,12 @@ def colorize_films(
     if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:
         single = False
     jobs = plan_films(films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite)
-    counts = {"done": 0, "skipped": 0, "failed": 0, "interrupted": 0}
+    counts = {"done": 0, "skipped": 0, "failed": 0, "kept": 0, "interrupted": 0}
     for job in jobs:
-        if job.status != "do":
+        if job.status == "finished":
             counts["skipped"] += 1
         if job.status == "kept":
+            counts["kept"] += 1
             sys.stderr.write(f"{job.output}: was made otherwise and is kept; --overwrite replaces it.\n")
     if args.dry_run:
         _say_plans(jobs, sources, guidance, settings, args, counts)
@@ -97,6 +98,8 @@ def torch_place(device: tuple[str, Any]) -> str:
 
 def _refuse(args: Namespace) -> None:
     """Flags that mean nothing for a film would be passed over in silence."""
+    if args.ext != "auto" and not (args.targets or args.list):
+        raise UsageError("--ext is not for films: a film comes out as its own kind, or as the file that -o names.")
     for flag, value, default in (
         ("--keep", args.keep, "luma"),
         ("--target", args.target, "gray"),

@@ -108,13 +108,14 @@ def _color_films(
     clear_start()
     counts = colorize_films(films, method, args, device, single)
     interrupted = counts.pop("interrupted")
+    kept = counts.pop("kept")
     seconds = round(time.perf_counter() - start, 1)
     if interrupted:
         sys.stderr.write("Interrupted; the same command goes on from here.\n")
     if args.json:
         print_json({"summary": {**counts, "seconds": seconds}})
     elif not args.quiet and not args.dry_run:
-        done = ", ".join(f"{counts[name]} {name}" for name in ("done", "skipped", "failed"))
+        done = ", ".join(f"{count} {name}" for name, count in counts.items()) + (f", {kept} kept" if kept else "")
         print(f"{done} of {len(films)} film{'' if len(films) == 1 else 's'}, {seconds} s, in {args.output}")
     return 130 if interrupted else 3 if counts["failed"] else 0
 

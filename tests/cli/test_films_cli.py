@@ -80,7 +80,7 @@ def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):
     assert int(frame.planes[2][10, 15]) > 140  # red
     old = (films / "out.mkv").read_bytes()
     code, out, err = recolor(*args[:-2], "--film.codec", "h264")
-    assert (code, out[:17]) == (0, "0 done, 1 skipped")
+    assert (code, out[:38]) == (0, "0 done, 0 skipped, 0 failed, 1 kept of")
     assert "--overwrite replaces it" in err
     assert (films / "out.mkv").read_bytes() == old
 
@@ -100,6 +100,7 @@ def test_a_dry_run_says_what_a_film_takes(recolor, films):
     [
         (("--film.codec", "ffv1"), "does not hold ffv1; .mkv does"),
         (("--keep", "none"), "--keep is not for films"),
+        (("--ext", "png"), "--ext is not for films"),
         (("--film.quality", "best"), "quality"),
         (("--shots", "no.csv"), "No such file or folder: no.csv"),
     ],
