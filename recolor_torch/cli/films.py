@@ -57,7 +57,9 @@ def colorize_films(
     place = torch_place(device)
     if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:
         single = False
-    jobs = plan_films(films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite)
+    pictures = settings.codec == "png"
+    names = {"suffix": args.suffix, "overwrite": args.overwrite, "pictures": pictures}
+    jobs = plan_films(films, output, key, single=single, **names)
     counts = {"done": 0, "skipped": 0, "failed": 0, "kept": 0, "interrupted": 0}
     for job in jobs:
         if job.status == "finished":

@@ -11,7 +11,7 @@ import torch
 from recolor_torch import __version__
 from recolor_torch.files import file_hash
 from recolor_torch.film.coloring import FilmReport, color_film, seconds_a_frame
-from recolor_torch.film.encoding import Encoding, choose_encoding
+from recolor_torch.film.encoding import FRAMES, Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
 from recolor_torch.film.opening import FilmError, show
@@ -19,7 +19,7 @@ from recolor_torch.film.probing import FilmInfo, probe_film
 from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film
 from recolor_torch.film.settings import FilmSettings
-from recolor_torch.film.sinks import FilmSink
+from recolor_torch.film.sinks import FilmSink, FrameSink, Sink
 from recolor_torch.film.sources import Sources
 from recolor_torch.film.work_folder import WorkFolder
 from recolor_torch.resize import working_size
@@ -89,7 +89,7 @@ def colorize_film(
 
     Args:
         path: the film.
-        output: .mp4, .mov, .mkv or .webm.
+        output: .mp4, .mov, .mkv or .webm, or a folder of pictures.
         sources: who says something of the colors.
         guidance: references, hints, shots.
         settings: of reading and writing.
@@ -123,7 +123,7 @@ def colorize_film(
                 scan.shots,
                 sources,
                 guidance,
-                FilmSink(info, encoding, folder, output, settings.strength),
+                _sink(info, encoding, folder, output, settings),
                 folder,
                 side=settings.side,
                 device=device,
@@ -146,3 +146,9 @@ def colorize_film(
         "notes": report.notes,
     }
     return report, facts
+
+
+def _sink(info: FilmInfo, encoding: Encoding, folder: Path, output: Path, settings: FilmSettings) -> Sink:
+    if encoding.container == FRAMES:
+        return FrameSink(info, folder, output, settings.strength, settings.first_number)
+    return FilmSink(info, encoding, folder, output, settings.strength)

@@ -2,8 +2,11 @@
 
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.film.color_tags import UNSPECIFIED
@@ -27,6 +30,8 @@ _HOLDS = {
     "matroska": ("h264", "hevc", "vp9", "av1", "prores", "ffv1"),
     "webm": ("vp9", "av1"),
 }
+# In place of a container: a folder of pictures.
+FRAMES = "frames"
 # Constant quality of each encoder. "high" is meant to be told from the input only by measuring.
 _OPTIONS: dict[str, dict[str, dict[str, str]]] = {
     "h264": {"small": {"crf": "24"}, "good": {"crf": "19"}, "high": {"crf": "15"}, "lossless": {"qp": "0"}},
@@ -58,7 +63,7 @@ class Encoding:
     """How a film is written.
 
     Args:
-        container: FFmpeg's name of the format.
+        container: FFmpeg's name of the format, or ``FRAMES``.
         codec: one of ``CODECS``.
         options: of the encoder.
         format: FFmpeg's name of the pixel format.
@@ -75,8 +80,8 @@ class Encoding:
 
     @property
     def lossless(self) -> bool:
-        """Whether Y survives bit for bit."""
-        return self.codec == "ffv1" or "qp" in self.options or "lossless" in str(self.options)
+        """Whether what is written is what was computed."""
+        return self.codec in ("ffv1", "png") or "qp" in self.options or "lossless" in str(self.options)
 
 
 def choose_encoding(info: FilmInfo, output: Path, codec: Codec = "auto", quality: Quality = "high") -> Encoding:
@@ -91,6 +96,8 @@ def choose_encoding(info: FilmInfo, output: Path, codec: Codec = "auto", quality
     for value, known, name in ((codec, CODECS, "--film.codec"), (quality, QUALITIES, "--film.quality")):
         if value not in known:
             raise UsageError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
+    if codec == "png":
+        return _as_pictures(info, output)
     container = CONTAINERS.get(output.suffix.lower())
     if container is None:
         raise UsageError(f"{show(output)}: films are written as {', '.join(CONTAINERS)}.")
@@ -110,6 +117,17 @@ def choose_encoding(info: FilmInfo, output: Path, codec: Codec = "auto", quality
         if found is not None:
             return found
     raise UsageError(f"{show(output)}: no codec of this container has {info.depth} bits a sample; use .mkv.")
+
+
+def _as_pictures(info: FilmInfo, output: Path) -> Encoding:
+    if output.suffix.lower() in CONTAINERS:
+        raise UsageError(f"{show(output)}: --film.codec png makes a folder of pictures; leave {output.suffix} away.")
+    notes = []
+    if info.streams:
+        notes.append(f"Left out, for pictures do not hold them: {', '.join(info.streams)}.")
+    if info.aspect not in (None, 1):
+        notes.append(f"Pixels are not square ({info.aspect}), which the pictures do not say.")
+    return Encoding(FRAMES, "png", {}, "rgb24" if info.depth == 8 else "rgb48be", (0, 0), tuple(notes))
 
 
 def _encoding(info: FilmInfo, container: str, codec: str, quality: str) -> Encoding | None:
@@ -180,3 +198,14 @@ def make_encoder(info: FilmInfo, encoding: Encoding) -> Any:
     set_up(context, info, encoding)
     context.open()
     return context
+
+
+def encode_png(levels: np.ndarray) -> bytes:
+    """A PNG file of sRGB, (H, W, 3) uint8 or uint16."""
+    av = require_av()
+    context = av.CodecContext.create("png", "w")
+    context.height, context.width = levels.shape[:2]
+    context.pix_fmt = form = "rgb24" if levels.dtype == np.uint8 else "rgb48be"
+    context.time_base = Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(levels, format=form)
+    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))

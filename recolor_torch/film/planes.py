@@ -119,19 +119,36 @@ def chroma_to_planes(chroma: Tensor, luma: np.ndarray, info: FilmInfo, shift: tu
     gray = luma_to_luminance(luma, info)
     gray = F.avg_pool2d(gray, (2 ** shift[1], 2 ** shift[0]), ceil_mode=True, count_include_pad=False)
     placed = _sited(chroma.float(), size, shift[0], width)
-    offset = chroma_to_rgb_offset(placed)
-    matrix = matrix_of(info).float()
-    own = torch.einsum("ij,bjhw->bihw", matrix, placed)
-    _, red, blue = MATRICES[info.matrix]
-    offset = offset - (red * offset[:, :1] + (1 - red - blue) * offset[:, 1:2] + blue * offset[:, 2:])
-    room = torch.where(offset > 0, 1 - gray, gray)
-    factor = (room / offset.abs().clamp(min=1e-6)).amin(1, keepdim=True).clamp(0, 1)
+    _, factor = _offset(placed, gray, info)
+    own = torch.einsum("ij,bjhw->bihw", matrix_of(info).float(), placed)
     neutral, levels = chroma_levels(info)
     lowest = 0 if info.full_range else 16 * 2 ** (info.depth - 8)
     top = 2**info.depth - 1 if info.full_range else 240 * 2 ** (info.depth - 8)
     values = (own * factor * levels + neutral).round_().clamp_(lowest, top)[0].numpy()
     kind = np.uint8 if info.depth == 8 else np.uint16
     return [values[0].astype(kind), values[1].astype(kind)]
+
+
+def chroma_to_rgb(chroma: Tensor, luma: np.ndarray, info: FilmInfo) -> Tensor:
+    """The frame in RGB, (1, 3, H, W) in [0, 1], with the file's Y by its own matrix.
+
+    Args:
+        chroma: of ``color.yuv``, (1, 2, h, w), any size.
+        luma: the frame's Y.
+        info: matrix, range and depth.
+    """
+    gray = luma_to_luminance(luma, info)
+    offset, factor = _offset(_sited(chroma.float(), luma.shape, 0, luma.shape[1]), gray, info)  # type: ignore[arg-type]
+    return (gray + factor * offset).clamp(0, 1)
+
+
+def _offset(chroma: Tensor, gray: Tensor, info: FilmInfo) -> tuple[Tensor, Tensor]:
+    """What a chroma adds to gray, (1, 3, H, W), and the share of it that RGB has room for, (1, 1, H, W)."""
+    offset = chroma_to_rgb_offset(chroma)
+    _, red, blue = MATRICES[info.matrix]
+    offset = offset - (red * offset[:, :1] + (1 - red - blue) * offset[:, 1:2] + blue * offset[:, 2:])
+    room = torch.where(offset > 0, 1 - gray, gray)
+    return offset, (room / offset.abs().clamp(min=1e-6)).amin(1, keepdim=True).clamp(0, 1)
 
 
 def planes_to_chroma(planes: list[np.ndarray], info: FilmInfo, size: tuple[int, int]) -> Tensor:

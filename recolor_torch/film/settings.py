@@ -5,10 +5,10 @@ from typing import Literal
 
 from recolor_torch.errors import UsageError
 
-Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1"]
+Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1", "png"]
 Quality = Literal["small", "good", "high", "lossless"]
 
-CODECS: tuple[Codec, ...] = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1")
+CODECS: tuple[Codec, ...] = ("auto", "h264", "hevc", "vp9", "av1", "prores", "ffv1", "png")
 QUALITIES: tuple[Quality, ...] = ("small", "good", "high", "lossless")
 # What a folder is searched for. Other files may be films too, and are tried when they are named one by one.
 _SUFFIXES = "avi dv flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv"
@@ -20,10 +20,11 @@ class FilmSettings:
     """How films are read, worked on and written.
 
     Args:
-        codec: of the output; auto keeps the input's where the output's container can hold it.
+        codec: of the output; auto keeps the input's where the output's container can hold it; png makes a folder of
+            numbered pictures of each film.
         quality: small, good, high, or lossless (luma bit for bit); prores and av1 have no lossless.
         side: longer side in pixels at which colors are worked on; they are enlarged to the film's own size.
-        first_number: number of the first frame in the names of references and hints, as in ref_0001.png.
+        first_number: number of the first frame in names of references, hints and written pictures, as in ref_0001.png.
         strength: 0 keeps the film's own chroma, 1 takes the new.
         processes: that share the shots of a film, with the cores, or a GPU each; folders of frames take one.
     """

@@ -1,16 +1,19 @@
-"""Where colored frames go: parts of a film that are joined at the end."""
+"""Where colored frames go: parts of a film that are joined at the end, or pictures in a folder."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from recolor_torch.film.encoding import Encoding
+from recolor_torch.film.encoding import Encoding, encode_png
 from recolor_torch.film.muxing import mux
 from recolor_torch.film.parts import PartWriter
-from recolor_torch.film.planes import chroma_to_planes
+from recolor_torch.film.planes import chroma_to_planes, chroma_to_rgb, planes_to_chroma
 from recolor_torch.film.probing import FilmInfo
 from recolor_torch.film.reader import Frame, turn_frame
 
@@ -68,6 +71,60 @@ class FilmSink:
             before = frame.planes[1:] if same else [np.full_like(c, neutral) for c in colors]
             colors = [_blend(b, c, self.strength) for b, c in zip(before, colors)]
         return [luma, *colors]
+
+
+class FrameSink:
+    """Writes frames as PNG files, upright; the folder of all of them appears when it is whole.
+
+    Args:
+        info: the film.
+        folder: for the files until then.
+        output: the finished folder; the files have its name, and a number.
+        strength: as of ``FilmSink``.
+        first_number: of the first frame.
+    """
+
+    def __init__(self, info: FilmInfo, folder: Path, output: Path, strength: float, first_number: int) -> None:
+        self.info, self.folder, self.output, self.strength = info, folder, output, strength
+        self.first_number, self.frames = first_number, folder / "frames"
+
+    def has(self, part: int) -> bool:
+        """Whether an earlier run has finished a part."""
+        return self._mark(part).exists()
+
+    def write(self, part: int, frames: Iterator[tuple[Frame, Tensor]]) -> None:
+        """Write the pictures of a part."""
+        self.frames.mkdir(exist_ok=True)
+        for frame, chroma in frames:
+            name = f"{self.output.name}_{frame.index + self.first_number:06d}.png"
+            (self.frames / name).write_bytes(self._png(frame, chroma))
+        self._mark(part).touch()
+
+    def finish(self, parts: int) -> list[str]:
+        """Give the folder its place; one that was there before goes."""
+        if self.frames.exists():  # else it has its place, and the run was ended then
+            if self.output.exists():
+                shutil.rmtree(self.folder / "before", ignore_errors=True)
+                self.output.rename(self.folder / "before")
+            self.frames.rename(self.output)
+        return []
+
+    def _mark(self, part: int) -> Path:
+        return self.folder / f"part-{part:05d}.done"
+
+    def _png(self, frame: Frame, chroma: Tensor) -> bytes:
+        luma = frame.planes[0]
+        chroma = turn_frame(chroma, -self.info.rotation)
+        if self.strength < 1:
+            before = torch.zeros(1, 2, *luma.shape)
+            if len(frame.planes) == 3:
+                before = planes_to_chroma(frame.planes, self.info, luma.shape)  # type: ignore[arg-type]
+            whole = F.interpolate(chroma, size=luma.shape, mode="bicubic", align_corners=False, antialias=True)
+            chroma = torch.lerp(before, whole, self.strength)
+        rgb = turn_frame(chroma_to_rgb(chroma, luma, self.info), self.info.rotation)[0].permute(1, 2, 0)
+        deep = self.info.depth > 8
+        levels = (rgb * (65535 if deep else 255)).round().numpy().astype(np.uint16 if deep else np.uint8)
+        return encode_png(levels)
 
 
 def _blend(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:

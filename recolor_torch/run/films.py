@@ -48,7 +48,14 @@ class FilmJob:
 
 
 def plan_films(
-    films: list[tuple[Path, Path]], output: Path, settings: str, *, single: bool, suffix: str = "", overwrite: bool
+    films: list[tuple[Path, Path]],
+    output: Path,
+    settings: str,
+    *,
+    single: bool,
+    suffix: str = "",
+    overwrite: bool,
+    pictures: bool = False,
 ) -> list[FilmJob]:
     """Settle names, and leave alone what is there.
 
@@ -59,6 +66,7 @@ def plan_films(
         single: one film was named as a file, and nothing else.
         suffix: put between the name and its extension.
         overwrite: do again what is there.
+        pictures: each film becomes a folder of pictures.
 
     Raises:
         UsageError: two results would have one name, or a result would replace a film.
@@ -66,7 +74,7 @@ def plan_films(
     is_file = single and output.suffix and not is_folder(output)
     jobs: dict[str, FilmJob] = {}
     for target, relative in films:
-        name = relative.with_name(relative.stem + suffix + _suffix(relative))
+        name = relative.with_name(relative.stem + suffix + ("" if pictures else _suffix(relative)))
         job = FilmJob(target, output, output.parent) if is_file else FilmJob(target, output / name, output)
         if job.output.resolve() in {t.resolve() for t, _ in films}:
             raise UsageError(
@@ -88,10 +96,15 @@ def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
     if overwrite or not exists(job.output):
         return "do"
     lines = [x for x in record.load(job.folder).get(job.key, []) if x.get("status") == "done"]
-    if not lines or lines[-1].get("bytes") != job.output.stat().st_size:
+    if not lines or lines[-1].get("bytes") != _bytes(job.output):
         return "kept"
     same = lines[-1].get("settings_sha256") == settings and lines[-1].get("input_sha256") == file_hash(job.target)
     return "finished" if same else "kept"
+
+
+def _bytes(output: Path) -> int:
+    """Of a film, or of all pictures in a folder."""
+    return sum(p.stat().st_size for p in ([*output.iterdir()] if output.is_dir() else [output]))
 
 
 def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources:
@@ -203,6 +216,5 @@ def _entry(
         "version": __version__,
     }
     if not error:
-        stat = job.output.stat()
-        entry |= {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        entry |= {"bytes": _bytes(job.output), "mtime_ns": job.output.stat().st_mtime_ns}
     return entry

@@ -85,6 +85,34 @@ def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):
     assert (films / "out.mkv").read_bytes() == old
 
 
+def test_a_film_becomes_a_folder_of_pictures(recolor, films, entries):
+    from PIL import Image
+
+    from recolor_torch.film import probe_film, read_frames
+
+    args = ("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "out", "--film.codec", "png")
+    code, out, _ = recolor(*args)
+    assert (code, out[:23]) == (0, "1 done, 0 skipped, 0 fa")
+    assert sorted(p.name for p in (films / "out").iterdir()) == ["a", "run.jsonl"]
+    assert sorted(p.name for p in (films / "out/a").iterdir()) == [f"a_{n:06d}.png" for n in range(1, 7)]
+    assert entries("out")[-1]["output"] == "a"
+    info = probe_film(films / "reels/a.mp4")
+    for number, frame in enumerate(read_frames(info), start=1):
+        rgb = np.asarray(Image.open(films / f"out/a/a_{number:06d}.png")).astype(float)
+        wanted = ((frame.planes[0].astype(float) - 16) / 219 * 255).clip(0, 255)
+        assert np.abs(rgb @ (0.2126, 0.7152, 0.0722) - wanted).max() <= 0.6  # the film is tagged as BT.709
+    first = np.asarray(Image.open(films / "out/a/a_000001.png")).astype(int)
+    assert np.subtract(*first[16:25, 26:35, ::2].mean((0, 1))) > 20  # red over blue
+    assert recolor(*args)[1].startswith("0 done, 1 skipped")
+    code, out, err = recolor(*args, "--film.first_number", 101)
+    assert "was made otherwise and is kept" in err
+    assert recolor(*args, "--film.first_number", 101, "--overwrite")[1].startswith("1 done")
+    assert min(p.name for p in (films / "out/a").iterdir()) == "a_000101.png"
+    assert sorted(p.name for p in (films / "out").iterdir()) == ["a", "run.jsonl"]
+    code, _, err = recolor(*args[:-3], "out.mp4", "--film.codec", "png")
+    assert (code, "leave .mp4 away" in err) == (2, True)
+
+
 def test_a_dry_run_says_what_a_film_takes(recolor, films):
     args = ("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "out.mp4", "--dry-run")
     code, out, _ = recolor(*args)

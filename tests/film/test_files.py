@@ -19,7 +19,10 @@ from recolor_torch.film.encoding import choose_encoding
 from recolor_torch.film.muxing import mux
 from recolor_torch.film.opening import open_film
 from recolor_torch.film.parts import PartWriter
-from recolor_torch.film.planes import chroma_levels, chroma_to_planes, luma_levels, planes_to_chroma
+from recolor_torch.film.planes import chroma_levels, chroma_to_planes, chroma_to_rgb, luma_levels, planes_to_chroma
+from recolor_torch.film.reader import turn_frame
+from recolor_torch.film.sinks import FrameSink
+from recolor_torch.pictures import read_picture
 
 
 def color_all(source, output, chroma=(0.05, -0.04), codec="auto", quality="high", part=5):
@@ -400,3 +403,29 @@ def test_video_of_an_unknown_kind_is_one_sentence(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(data.replace(b"avc1", b"zzzz"))
     with pytest.raises(FilmError, match="is of a kind that is not known"):
         probe_film(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize(("pix_fmt", "rotation"), [("yuv420p", 90), ("yuv422p10le", 0), ("gray", 0)])
+def test_frames_as_pictures_have_the_films_luma_upright(tmp_path, pix_fmt, rotation):
+    make_clip(tmp_path / "in.mkv", 2, pix_fmt=pix_fmt, rotation=rotation)
+    info = probe_film(tmp_path / "in.mkv")
+    sink = FrameSink(info, tmp_path, tmp_path / "out", 0.5, 0)
+    frames = list(read_frames(info))
+    sink.write(0, ((f, torch.full((1, 2, *info.upright), 0.05)) for f in frames))
+    assert sink.has(0)
+    assert not sink.has(1)
+    assert not (tmp_path / "out").exists()
+    sink.finish(1)
+    sink.finish(1)  # of a run that was ended right after
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["out_000000.png", "out_000001.png"]
+    deep = info.depth > 8
+    picture = read_picture(tmp_path / "out/out_000001.png")
+    assert picture.info.bits == (16 if deep else 8)
+    rgb = picture.image
+    assert tuple(rgb.shape[-2:]) == info.upright
+    luma = torch.tensor([0.2126, 0.7152, 0.0722]) @ rgb[0].flatten(1)
+    truth = frames[1].luminance(info).flatten()
+    assert (luma - truth).abs().max() < (2e-4 if deep else 0.003)
+    before = planes_to_chroma(frames[1].planes, info, (48, 64)) if info.has_chroma else torch.zeros(1, 2, 48, 64)
+    wanted = chroma_to_rgb(before.lerp(torch.full_like(before, 0.05), 0.5), frames[1].planes[0], info)
+    assert (turn_frame(wanted, info.rotation) - rgb).abs().max() < 0.003
