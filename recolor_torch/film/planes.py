@@ -138,7 +138,7 @@ def chroma_to_rgb(chroma: Tensor, luma: np.ndarray, info: FilmInfo) -> Tensor:
         info: matrix, range and depth.
     """
     gray = luma_to_luminance(luma, info)
-    offset, factor = _offset(_sited(chroma.float(), luma.shape, 0, luma.shape[1]), gray, info)  # type: ignore[arg-type]
+    offset, factor = _offset(_sited(chroma.float(), luma.shape, 0, luma.shape[1]), gray, info)
     return (gray + factor * offset).clamp(0, 1)
 
 

@@ -118,7 +118,7 @@ class FrameSink:
         if self.strength < 1:
             before = torch.zeros(1, 2, *luma.shape)
             if len(frame.planes) == 3:
-                before = planes_to_chroma(frame.planes, self.info, luma.shape)  # type: ignore[arg-type]
+                before = planes_to_chroma(frame.planes, self.info, luma.shape)
             whole = F.interpolate(chroma, size=luma.shape, mode="bicubic", align_corners=False, antialias=True)
             chroma = torch.lerp(before, whole, self.strength)
         rgb = turn_frame(chroma_to_rgb(chroma, luma, self.info), self.info.rotation)[0].permute(1, 2, 0)
