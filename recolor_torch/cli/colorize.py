@@ -145,7 +145,7 @@ def _add_where(parser: Parser) -> None:
     add("--max-pixels", type=int, default=1_000_000_000, metavar="N", help="refuse larger pictures")
     add("-q", "--quiet", action="store_true", help="print errors alone")
     add("--json", action="store_true", help="print the record of each target as a line of JSON")
-    add("--shots", type=str, metavar="FILE", help="CSV of a film's shots (column first, from 0), in place of those found")
+    add("--shots", type=str, metavar="FILE", help="CSV of shots (column first, from 0), in place of those found")
 
 
 def main(argv: list[str]) -> int:

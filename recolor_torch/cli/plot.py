@@ -179,7 +179,7 @@ def _draw_loss(args: Namespace) -> "Figure":
 
 def _shots_arguments(parser: Parser) -> None:
     parser.add_argument("film", metavar="FILM", help="a film; the shots are written beside the plot as CSV, to correct")
-    parser.add_argument("--shots", type=str, metavar="FILE", help="a corrected CSV (column first, from 0), in place of those found")
+    parser.add_argument("--shots", type=str, metavar="FILE", help="corrected CSV (column first, from 0)")
 
 
 def _draw_shots(args: Namespace) -> "Figure":
