@@ -188,9 +188,7 @@ def apart(odds: Tensor, phrases: tuple[Phrase, ...]) -> Tensor:
             if other > rank:
                 share = share * (1 - alone[:, j])
             elif other == rank and j != k:  # equals share by their odds
-                share = share * torch.sigmoid(2 * (odds[:, k] - odds[:, j])).lerp(
-                    torch.ones_like(share), 1 - alone[:, j]
-                )
+                share = share * _kept(odds[:, k], odds[:, j])
         parts.append(share)
     shares = torch.stack(parts, 1)
     return shares / shares.sum(1, keepdim=True).clamp(min=1)
