@@ -30,6 +30,8 @@ _HOLDS = {
     "matroska": ("h264", "hevc", "vp9", "av1", "prores", "ffv1"),
     "webm": ("vp9", "av1"),
 }
+# Numbers of H.273: PQ and HLG, and the primaries of BT.2020.
+_HDR, _BT2020 = (16, 18), 9
 # In place of a container: a folder of pictures.
 FRAMES = "frames"
 # Constant quality of each encoder. "high" is meant to be told from the input only by measuring.
@@ -127,6 +129,8 @@ def _as_pictures(info: FilmInfo, output: Path) -> Encoding:
         notes.append(f"Left out, for pictures do not hold them: {', '.join(info.streams)}.")
     if info.aspect not in (None, 1):
         notes.append(f"Pixels are not square ({info.aspect}), which the pictures do not say.")
+    if info.transfer in _HDR or info.primaries == _BT2020:
+        notes.append("The pictures have the film's own levels and primaries (HDR or BT.2020), and are read as sRGB.")
     return Encoding(FRAMES, "png", {}, "rgb24" if info.depth == 8 else "rgb48be", (0, 0), tuple(notes))
 
 

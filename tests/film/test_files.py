@@ -429,3 +429,14 @@ def test_frames_as_pictures_have_the_films_luma_upright(tmp_path, pix_fmt, rotat
     before = planes_to_chroma(frames[1].planes, info, (48, 64)) if info.has_chroma else torch.zeros(1, 2, 48, 64)
     wanted = chroma_to_rgb(before.lerp(torch.full_like(before, 0.05), 0.5), frames[1].planes[0], info)
     assert (turn_frame(wanted, info.rotation) - rgb).abs().max() < 0.003
+
+
+def test_what_pictures_of_a_film_do_not_hold_is_said(tmp_path):
+    make_clip(tmp_path / "in.mp4", 2, codec="libx264", aspect=Fraction(4, 3), primaries=9, transfer=16, sound=True)
+    info = probe_film(tmp_path / "in.mp4")
+    encoding = choose_encoding(info, tmp_path / "out", "png")
+    assert (encoding.format, encoding.lossless) == ("rgb24", True)
+    said = " ".join(encoding.notes)
+    assert all(word in said for word in ("audio aac", "not square (4/3)", "read as sRGB"))
+    with pytest.raises(UsageError, match="leave .mkv away"):
+        choose_encoding(info, tmp_path / "out.mkv", "png")
