@@ -1,6 +1,6 @@
-"""Teach the finder of words portraits: ``recolor_torch/networks/words.safetensors`` goes on from itself, on a CPU.
+"""Teach the finder of words portraits, after ``scripts.training.train_words``; on a CPU, without a way to go on.
 
-    python -m scripts.training.refine_words photographs/train -o trained/ [--steps 700]
+    python -m scripts.training.refine_words photographs/train -o refined/ --start trained/words.safetensors
 
 The finder has learned from whole figures in the street, and from parts of at least half of them; in a portrait it
 takes hands for clothes and finds a shirt in its collar alone. Here it learns from close parts of the same pictures:
@@ -14,10 +14,8 @@ and close. Writes words.safetensors and log.jsonl.
 
 import argparse
 import copy
-import json
 import math
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -34,6 +32,7 @@ from recolor_torch.networks.finder import WordFinder
 from recolor_torch.networks.loading import SHIPPED, load_network
 from recolor_torch.networks.unet import ColorUNet
 from recolor_torch.text_guidance.regions import WORDS, load_finder, save_finder
+from scripts.training.train_unet import Notes
 from scripts.training.word_pictures import (
     INDEX,
     SIDE,
@@ -70,24 +69,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--start", type=Path, default=WORDS, help="what train_words wrote; else the package's own")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--others", type=int, default=800, help="pictures of other kinds, whose answers are kept")
     parser.add_argument("--limit", type=int, help="of pictures with masks, for a rehearsal")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    start = time.perf_counter()
-
-    def note(**entry: object) -> None:
-        entry = {**entry, "seconds": round(time.perf_counter() - start, 1)}
-        print(json.dumps(entry), flush=True)
-        with (args.output / "log.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-
+    note = Notes(args.output / "log.jsonl")
     network, digest = load_network("unet", SHIPPED)
     assert isinstance(network, ColorUNet)
     network.eval()
-    finder, _ = load_finder(WORDS, network, digest)
+    finder, _ = load_finder(args.start, network, digest)
     with torch.no_grad():
         named = list(clothing(args.pictures))[: args.limit]
         training = [view for p in named if not p.held_out for view in views(network, p)]

@@ -20,9 +20,7 @@ Writes words.safetensors, log.jsonl with the overlap on held-out pictures, and t
 """
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from recolor_torch.networks.finder import WordFinder
 from recolor_torch.networks.loading import SHIPPED, load_network
 from recolor_torch.networks.unet import ColorUNet
 from recolor_torch.text_guidance.regions import save_finder
+from scripts.training.train_unet import Notes
 from scripts.training.word_pack import LiveStore, write_pack
 from scripts.training.word_pictures import NAMES, Named, clothing, garments, msrc
 from scripts.training.word_teacher import Teacher, taught
@@ -63,14 +62,7 @@ def main() -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
-    start = time.perf_counter()
-
-    def note(**entry: object) -> None:
-        entry = {**entry, "seconds": round(time.perf_counter() - start, 1)}
-        print(json.dumps(entry), flush=True)
-        with (args.output / "log.jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-
+    note = Notes(args.output / "log.jsonl")
     network, digest = load_network("unet", SHIPPED)
     assert isinstance(network, ColorUNet)
     finder = WordFinder(network.understanding_channels(), len(NAMES)).to(args.device)
