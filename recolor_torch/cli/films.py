@@ -17,7 +17,7 @@ from recolor_torch.film.door import FilmPlan
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress as Step
 from recolor_torch.film.opening import FilmError, require_av
-from recolor_torch.film.settings import FilmSettings
+from recolor_torch.film.settings import FILM_SUFFIXES, FilmSettings
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import as_path, exists, is_folder
@@ -48,8 +48,8 @@ def colorize_films(
         find=find_in_galleries(args),
         shots=None if args.shots is None else as_path(args.shots),
     )
-    for path in (*guidance.references, guidance.hints, guidance.shots):
-        if path is not None and not exists(path):
+    for path in guidance.files():
+        if not exists(path):
             raise UsageError(f"No such file or folder: {path}.")
     facts = describe_sources(sources)
     key = record.settings_hash({**facts, "settings": settings.recipe(), "guidance": _hashes(guidance, args)})
@@ -57,9 +57,10 @@ def colorize_films(
     place = torch_place(device)
     if single and not args.output.endswith("/") and not is_folder(output) and not output.suffix:
         single = False
-    pictures = settings.codec == "png"
-    names = {"suffix": args.suffix, "overwrite": args.overwrite, "pictures": pictures}
-    jobs = plan_films(films, output, key, single=single, **names)
+    jobs = plan_films(
+        films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite,
+        pictures=settings.codec == "png", inputs=guidance.files(),
+    )  # fmt: skip
     counts = {"done": 0, "skipped": 0, "failed": 0, "kept": 0, "interrupted": 0}
     for job in jobs:
         if job.status == "finished":
@@ -102,6 +103,10 @@ def _refuse(args: Namespace) -> None:
     """Flags that mean nothing for a film would be passed over in silence."""
     if args.ext != "auto" and not (args.targets or args.list):
         raise UsageError("--ext is not for films: a film comes out as its own kind, or as the file that -o names.")
+    output = as_path(args.output)
+    like_a_file = output.suffix.lower() in (*FILM_SUFFIXES, ".png") and not args.output.endswith("/")
+    if args.film.codec == "png" and like_a_file and not is_folder(output):
+        raise UsageError(f"{output}: --film.codec png makes a folder of pictures of each film; name one to put it in.")
     for flag, value, default in (
         ("--keep", args.keep, "luma"),
         ("--target", args.target, "gray"),

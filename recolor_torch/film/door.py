@@ -108,8 +108,7 @@ def colorize_film(
     """
     info = probe_film(path)
     encoding = choose_encoding(info, output, settings.codec, settings.quality)
-    files = [*guidance.references, *filter(None, (guidance.hints, guidance.shots))]
-    hashes = [file_hash(f) for name in files for f in (sorted(name.iterdir()) if name.is_dir() else [name])]
+    hashes = [file_hash(f) for name in guidance.files() for f in (sorted(name.iterdir()) if name.is_dir() else [name])]
     facts_key = (key, file_hash(path), settings.recipe(), encoding, guidance.first_number, hashes, __version__)
     parts_key = hashlib.sha256(repr(facts_key).encode()).hexdigest()
     try:

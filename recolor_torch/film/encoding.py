@@ -2,11 +2,8 @@
 
 import os
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from recolor_torch.errors import UsageError
 from recolor_torch.film.color_tags import UNSPECIFIED
@@ -99,7 +96,7 @@ def choose_encoding(info: FilmInfo, output: Path, codec: Codec = "auto", quality
         if value not in known:
             raise UsageError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
     if codec == "png":
-        return _as_pictures(info, output)
+        return _as_pictures(info)
     container = CONTAINERS.get(output.suffix.lower())
     if container is None:
         raise UsageError(f"{show(output)}: films are written as {', '.join(CONTAINERS)}.")
@@ -121,9 +118,7 @@ def choose_encoding(info: FilmInfo, output: Path, codec: Codec = "auto", quality
     raise UsageError(f"{show(output)}: no codec of this container has {info.depth} bits a sample; use .mkv.")
 
 
-def _as_pictures(info: FilmInfo, output: Path) -> Encoding:
-    if output.suffix.lower() in CONTAINERS:
-        raise UsageError(f"{show(output)}: --film.codec png makes a folder of pictures; leave {output.suffix} away.")
+def _as_pictures(info: FilmInfo) -> Encoding:
     notes = []
     if info.streams:
         notes.append(f"Left out, for pictures do not hold them: {', '.join(info.streams)}.")
@@ -202,14 +197,3 @@ def make_encoder(info: FilmInfo, encoding: Encoding) -> Any:
     set_up(context, info, encoding)
     context.open()
     return context
-
-
-def encode_png(levels: np.ndarray) -> bytes:
-    """A PNG file of sRGB, (H, W, 3) uint8 or uint16."""
-    av = require_av()
-    context = av.CodecContext.create("png", "w")
-    context.height, context.width = levels.shape[:2]
-    context.pix_fmt = form = "rgb24" if levels.dtype == np.uint8 else "rgb48be"
-    context.time_base = Fraction(1, 25)
-    frame = av.VideoFrame.from_ndarray(levels, format=form)
-    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))

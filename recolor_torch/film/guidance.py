@@ -49,6 +49,10 @@ class FilmGuidance:
     find: Callable[[Tensor], list[Path]] | None = None
     shots: Path | None = None
 
+    def files(self) -> tuple[Path, ...]:
+        """What was named, files and folders."""
+        return (*self.references, *(path for path in (self.hints, self.shots) if path is not None))
+
 
 def frame_of_name(path: Path, rate: float, first: int) -> int | None:
     """The frame that a file's name ends in: a number, counted from ``first``, or a time; None without one.

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolor_torch.film.encoding import Encoding, encode_png
+from recolor_torch.film.encoding import Encoding
 from recolor_torch.film.muxing import mux
 from recolor_torch.film.parts import PartWriter
 from recolor_torch.film.planes import chroma_to_planes, chroma_to_rgb, planes_to_chroma
 from recolor_torch.film.probing import FilmInfo
 from recolor_torch.film.reader import Frame, turn_frame
+from recolor_torch.pictures.encode import write_png
 
 
 class Sink(Protocol):
@@ -97,7 +98,8 @@ class FrameSink:
         self.frames.mkdir(exist_ok=True)
         for frame, chroma in frames:
             name = f"{self.output.name}_{frame.index + self.first_number:06d}.png"
-            (self.frames / name).write_bytes(self._png(frame, chroma))
+            with (self.frames / name).open("wb") as file:
+                write_png(file, self._pixels(frame, chroma))
         self._mark(part).touch()
 
     def finish(self, parts: int) -> list[str]:
@@ -112,7 +114,7 @@ class FrameSink:
     def _mark(self, part: int) -> Path:
         return self.folder / f"part-{part:05d}.done"
 
-    def _png(self, frame: Frame, chroma: Tensor) -> bytes:
+    def _pixels(self, frame: Frame, chroma: Tensor) -> np.ndarray:
         luma = frame.planes[0]
         chroma = turn_frame(chroma, -self.info.rotation)
         if self.strength < 1:
@@ -123,8 +125,7 @@ class FrameSink:
             chroma = torch.lerp(before, whole, self.strength)
         rgb = turn_frame(chroma_to_rgb(chroma, luma, self.info), self.info.rotation)[0].permute(1, 2, 0)
         deep = self.info.depth > 8
-        levels = (rgb * (65535 if deep else 255)).round().numpy().astype(np.uint16 if deep else np.uint8)
-        return encode_png(levels)
+        return (rgb * (65535 if deep else 255)).round().numpy().astype(np.uint16 if deep else np.uint8)
 
 
 def _blend(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:

@@ -56,6 +56,7 @@ def plan_films(
     suffix: str = "",
     overwrite: bool,
     pictures: bool = False,
+    inputs: tuple[Path, ...] = (),
 ) -> list[FilmJob]:
     """Settle names, and leave alone what is there.
 
@@ -67,18 +68,21 @@ def plan_films(
         suffix: put between the name and its extension.
         overwrite: do again what is there.
         pictures: each film becomes a folder of pictures.
+        inputs: what else the run reads.
 
     Raises:
-        UsageError: two results would have one name, or a result would replace a film.
+        UsageError: two results would have one name, or a result would replace a film, or a folder that no run made.
     """
-    is_file = single and output.suffix and not is_folder(output)
+    is_file = single and output.suffix and not pictures and not is_folder(output)
     jobs: dict[str, FilmJob] = {}
     for target, relative in films:
         name = relative.with_name(relative.stem + suffix + ("" if pictures else _suffix(relative)))
         job = FilmJob(target, output, output.parent) if is_file else FilmJob(target, output / name, output)
-        if job.output.resolve() in {t.resolve() for t, _ in films}:
+        read = [path.resolve() for path in (*(t for t, _ in films), *inputs)]
+        if any(job.output.resolve() in (path, *path.parents) for path in read):
             raise UsageError(
-                f"{job.output} is an input, and inputs are never overwritten: choose another output or a --suffix."
+                f"{job.output} is an input or holds one, and inputs are never overwritten: choose another output or a "
+                "--suffix."
             )
         other = jobs.get(str(job.output.absolute()).casefold())
         if other is not None:
@@ -93,13 +97,18 @@ def _suffix(relative: Path) -> str:
 
 
 def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
-    if overwrite or not exists(job.output):
+    if not exists(job.output):
         return "do"
     lines = [x for x in record.load(job.folder).get(job.key, []) if x.get("status") == "done"]
-    if not lines or lines[-1].get("bytes") != _bytes(job.output):
-        return "kept"
-    same = lines[-1].get("settings_sha256") == settings and lines[-1].get("input_sha256") == file_hash(job.target)
-    return "finished" if same else "kept"
+    ours = bool(lines) and lines[-1].get("bytes") == _bytes(job.output)
+    if overwrite:
+        if is_folder(job.output) and not ours:
+            raise UsageError(
+                f"{job.output} is a folder that no run made, or has changed: remove it, or choose another output."
+            )
+        return "do"
+    same = ours and lines[-1].get("settings_sha256") == settings
+    return "finished" if same and lines[-1].get("input_sha256") == file_hash(job.target) else "kept"
 
 
 def _bytes(output: Path) -> int:

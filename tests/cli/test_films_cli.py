@@ -109,8 +109,28 @@ def test_a_film_becomes_a_folder_of_pictures(recolor, films, entries):
     assert recolor(*args, "--film.first_number", 101, "--overwrite")[1].startswith("1 done")
     assert min(p.name for p in (films / "out/a").iterdir()) == "a_000101.png"
     assert sorted(p.name for p in (films / "out").iterdir()) == ["a", "run.jsonl"]
-    code, _, err = recolor(*args[:-3], "out.mp4", "--film.codec", "png")
-    assert (code, "leave .mp4 away" in err) == (2, True)
+    for name in ("out.mp4", "out.png"):
+        code, _, err = recolor(*args[:-3], name, "--film.codec", "png")
+        assert (code, "name one to put it in" in err) == (2, True)
+
+
+def test_pictures_of_a_film_replace_no_folder_of_a_person(recolor, films):
+    args = ("colorize", "reels/a.mp4", *SMALL, "--film.codec", "png", "-o", "out")
+    strokes = ("--hints", "strokes.json")
+    (films / "out/a").mkdir(parents=True)
+    (films / "out/a/a_000001.png").write_text("a scan")
+    assert recolor(*args, *strokes)[1].startswith("0 done, 0 skipped, 0 failed, 1 kept")
+    code, _, err = recolor(*args, *strokes, "--overwrite")
+    assert (code, "out/a is a folder that no run made" in err) == (2, True)
+    assert [p.read_text() for p in (films / "out/a").iterdir()] == ["a scan"]
+    (films / "out/a/a_000001.png").unlink()
+    (films / "out/a").rmdir()
+    assert recolor(*args, *strokes, "--film.processes", 2)[0] == 0
+    (films / "out/a/shots.csv").write_text("first\n0\n")
+    code, _, err = recolor(*args, *strokes, "--shots", "out/a/shots.csv", "--overwrite")
+    assert (code, "out/a is an input or holds one" in err) == (2, True)
+    (films / "out/a/shots.csv").unlink()
+    assert len(list((films / "out/a").iterdir())) == 6
 
 
 def test_a_dry_run_says_what_a_film_takes(recolor, films):

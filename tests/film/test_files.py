@@ -438,5 +438,3 @@ def test_what_pictures_of_a_film_do_not_hold_is_said(tmp_path):
     assert (encoding.format, encoding.lossless) == ("rgb24", True)
     said = " ".join(encoding.notes)
     assert all(word in said for word in ("audio aac", "not square (4/3)", "read as sRGB"))
-    with pytest.raises(UsageError, match="leave .mkv away"):
-        choose_encoding(info, tmp_path / "out.mkv", "png")
