@@ -9,12 +9,12 @@ from jsonargparse import Namespace
 from rich.console import Console
 
 from recolor_torch.cli.films import describe_sources, find_in_galleries, torch_place
-from recolor_torch.cli.reporting import Reporter, say_kept
+from recolor_torch.cli.reporting import Reporter, say_kept, say_text
 from recolor_torch.cli.terminal import clear_start, print_json
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.methods import Recolorizer
-from recolor_torch.paths import as_path
+from recolor_torch.paths import as_path, printable
 from recolor_torch.resize import working_size
 from recolor_torch.run.description import Run
 from recolor_torch.run.films import make_sources
@@ -24,10 +24,10 @@ from recolor_torch.run.planning import plan_run
 
 def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str, Any], start: float) -> int:
     """Color the frames of a clip as a film; returns the exit code."""
-    if args.keep != "luma" or args.target != "gray" or args.save_stages or args.reference_mask or args.text:
-        raise UsageError("--keep, --target, --save-stages, --reference-mask and --text are not for clips.")
+    if args.keep != "luma" or args.target != "gray" or args.save_stages or args.reference_mask:
+        raise UsageError("--keep, --target, --save-stages and --reference-mask are not for clips.")
     film = FilmSettings(**args.film.as_dict())
-    sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery))
+    sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery), args.text)
     find = find_in_galleries(args)
     if find is not None:
         run = Run(run.targets, run.output, run.guidance, None, run.coloring, run.loading)
@@ -51,15 +51,17 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
 
         def on_entry(entry: dict[str, Any]) -> None:
             counts[entry["status"]] += 1
+            reporter.said.update(note for note in entry["notes"] if note.startswith("text: "))  # said of all, below
             reporter.on_entry(entry)
 
         place = torch.device(torch_place(device))
         shots = None if args.shots is None else as_path(args.shots)
         try:
             with reporter.progress:
-                color_frames(
+                notes = color_frames(
                     run, plan, sources, film, settings, device=place, shots=shots, find=find, on_entry=on_entry
                 )
+            _say_notes(notes, args)
         except KeyboardInterrupt:
             interrupted = True
             sys.stderr.write("Interrupted; the same command goes on from here.\n")
@@ -74,7 +76,14 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
     return 130 if interrupted else 3 if counts["failed"] else 0
 
 
+def _say_notes(notes: list[str], args: Namespace) -> None:
+    for note in notes if not args.quiet else ():
+        sys.stderr.write(printable(note) + "\n")
+
+
 def _say(plan: Any, film: FilmSettings, args: Namespace) -> int:
+    if args.text and not args.json:
+        say_text(args.text)
     infos = [job.info for job in plan.jobs if job.info is not None]
     if infos and not args.json:
         height, width = working_size(infos[0].height, infos[0].width, film.side)

@@ -88,7 +88,7 @@ def _add_what(parser: Parser) -> None:
         "--text",
         type=str,
         metavar="WORDS",
-        help="colors for things in the picture, as 'red dress, green lawn, blond hair'",
+        help="colors for things in the picture or film, as 'red dress, green lawn, blond hair'",
     )
 
 

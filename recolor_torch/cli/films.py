@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
 from recolor_torch.cli.progress import Bar
+from recolor_torch.cli.reporting import say_text
 from recolor_torch.errors import UsageError
 from recolor_torch.film.door import FilmPlan
 from recolor_torch.film.guidance import FilmGuidance
@@ -23,6 +24,7 @@ from recolor_torch.methods import Recolorizer
 from recolor_torch.paths import as_path, exists, is_folder
 from recolor_torch.run import record
 from recolor_torch.run.films import FilmJob, describe_film, make_sources, plan_films, run_films
+from recolor_torch.run.finished import text_facts
 
 
 def colorize_films(
@@ -40,7 +42,7 @@ def colorize_films(
     require_av()
     _refuse(args)
     settings = FilmSettings(**args.film.as_dict(), strength=args.strength)
-    sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery))
+    sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery), args.text)
     guidance = FilmGuidance(
         references=tuple(as_path(r) for r in args.reference or ()),
         hints=None if args.hints is None else as_path(args.hints),
@@ -69,6 +71,8 @@ def colorize_films(
             counts["kept"] += 1
             sys.stderr.write(f"{job.output}: was made otherwise and is kept; --overwrite replaces it.\n")
     if args.dry_run:
+        if args.text and not args.json and not (args.targets or args.list):  # else it is said with the pictures
+            say_text(args.text)
         _say_plans(jobs, sources, guidance, settings, args, counts)
         return counts
     screen = _Screen(args)
@@ -116,7 +120,6 @@ def _refuse(args: Namespace) -> None:
         ("--pairs", args.pairs, None),
         ("--each-reference", args.each_reference, False),
         ("--save-stages", args.save_stages, False),
-        ("--text", args.text, None),
     ):
         if value != default:
             raise UsageError(f"{flag} is not for films.")
@@ -152,6 +155,7 @@ def describe_sources(sources: Sources) -> dict[str, Any]:
             for name, m in used.items()
             if m is not None
         },
+        **({} if sources.text is None else {"text": text_facts(sources.text)}),
     }
 
 

@@ -42,7 +42,7 @@ class CarriedChroma:
         """
         beliefs = {}
         for name, belief in self.beliefs.items():
-            forget = FORGET_GUESS if name == "guessed" else FORGET
+            forget = FORGET_GUESS if name in ("guessed", "worded") else FORGET
             # Precisions of given colors are in 1 / chroma², as ties are; of other sources they are weights.
             beliefs[name] = carry_belief(belief, flow, tie if name == "given" else tie * (STEP_VARIANCE / forget))
         anchor = self.anchor

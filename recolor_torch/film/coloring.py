@@ -14,6 +14,7 @@ from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.joining import ShotColors
 from recolor_torch.film.meter import Meter, Progress
 from recolor_torch.film.part_work import Frames, Work
+from recolor_torch.film.said import Said, film_notes
 from recolor_torch.film.sharing import Helpers, Share, fewer_threads
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
@@ -95,10 +96,10 @@ def color_film(
             meter.look(sum(len(parts[i]) for i in theirs))
         shot_work(sorted(waiting - meter.parts))  # what a process that failed has left: as a rule nothing
     for i in sorted(waiting):
-        part = parts[i]
-        report.shots.append(
-            {"first": part.start, "last": part.end - 1, "begins": part.shot.begins, "references": mine.names(i)}
-        )
+        part, said = parts[i], Said.load(folder, i)
+        entry = {"first": part.start, "last": part.end - 1, "begins": part.shot.begins, "references": said.references}
+        report.shots.append(entry | ({"missing": said.missing, "looks": said.looks} if said.looks else {}))
+    report.notes += film_notes([[Said.load(folder, i) for i in shot] for shot in by_shot(parts)])
     report.notes += sink.finish(len(parts))
     report.seconds = {name: round(seconds, 2) for name, seconds in meter.seconds.items()}
     return report
@@ -119,8 +120,8 @@ def seconds_a_frame(sources: Sources, size: tuple[int, int], references: bool) -
                 pass
         passes = (time.perf_counter() - start) / 4
         start = time.perf_counter()
-        sources.say(0, noise[:1], (), None)
+        sources.say(NETWORK_EVERY, noise[1:2], (), None)  # of a frame that it has not just seen
         guess = time.perf_counter() - start
-        sources.say(0, noise[:1], found, None)
-        both = time.perf_counter() - start - guess
-    return passes + guess / NETWORK_EVERY + (both / MATCH_EVERY if references else 0.0)
+        sources.say(0, noise[2:3], found, None)
+        rest = time.perf_counter() - start - 2 * guess  # references
+    return passes + guess / NETWORK_EVERY + max(0.0, rest) / MATCH_EVERY

@@ -68,8 +68,9 @@ def _plan(info: FilmInfo, encoding: Encoding, scan: FilmScan, settings: FilmSett
     longest = min(400, max((len(s) for s in scan.shots), default=1))
     # The interpreter with torch and the network, frames in the decoder and encoder, and the solve.
     memory = 600_000_000 + 60 * pixels + 1200 * work
-    # Records of a part at half precision; encoded frames at about half a bit a pixel, lossless ones at about 6 bits.
-    disk = longest * work * 60 + len(scan.times) * pixels * (6 if encoding.lossless else 1) // 8
+    # Records of a part at half precision, of all sources; encoded frames at about half a bit a pixel, lossless ones at
+    # about 6 bits.
+    disk = longest * work * 76 + len(scan.times) * pixels * (6 if encoding.lossless else 1) // 8
     return FilmPlan(info, encoding, scan, size, memory, disk)
 
 

@@ -1,6 +1,5 @@
 """The work on a film in one process: part by part, each read, colored and written."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +8,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from recolor_torch.files import write_atomically
 from recolor_torch.film.carrying import CarriedChroma
 from recolor_torch.film.dividing import Part
 from recolor_torch.film.guidance import FilmGuidance, FilmGuide
 from recolor_torch.film.joining import ShotColors
 from recolor_torch.film.meter import Meter
+from recolor_torch.film.said import Said
 from recolor_torch.film.sharing import DoShot, end_with_the_first, place_of
 from recolor_torch.film.shots import Shot
 from recolor_torch.film.sinks import Sink
 from recolor_torch.film.sources import GivenFrames, Sources
 from recolor_torch.methods.kriging import Lacking, joined
-from recolor_torch.text import parse_json
 
 # Frames of a shot whose strokes the network's guess of its other frames learns from.
 MOST_LEARNED = 4
@@ -76,17 +74,6 @@ class Work:
         """The file of what the part before, of the same shot, hands to a part."""
         return None if self.parts[index].opens else self.folder / f"carried-{index - 1:05d}.pt"
 
-    def says(self, index: int) -> Path:
-        """The file that names the references of a part."""
-        return self.folder / f"said-{index:05d}.json"
-
-    def names(self, index: int) -> list[str]:
-        """The references of a part that is done."""
-        try:
-            return list(parse_json(self.says(index).read_text(encoding="utf-8")))
-        except OSError:
-            return []
-
 
 class _Worker:
     """Does the parts of a film."""
@@ -97,24 +84,27 @@ class _Worker:
         self._learned: tuple[Shot, Lacking | None] | None = None
 
     def do(self, index: int, readers: "tuple[_Reader, _Reader]", meter: Meter) -> None:
-        """Color a part and write it, and the names of its references."""
+        """Color a part and write it, and what is said of it."""
         part, before = self.work.parts[index], self.work.before(index)
         carried = None if before is None else CarriedChroma.load(before, self.device)
         given = bool(self.guide.exact_frames())
         references, names = self._references(part)
+        said = Said(names)
         lacking = self._lacking(part.shot)
         sources = self.sources.names(bool(references), given)
         with ShotColors(self.scratch, self.size, sources, carried) as colors, torch.no_grad():
             for frame in readers[0].take(part.start, part.end):
-                colors.forward(*self._estimate(frame, part, references, lacking))
+                luminance, estimates = self._estimate(frame, part, references, lacking)
+                if "worded" in estimates:
+                    said.look(estimates["worded"].notes)
+                colors.forward(luminance, estimates)
                 meter.step("estimate")
             for _ in colors.backward():
                 meter.step("join")
             if part.end < part.shot.end:
                 assert colors.last is not None
                 colors.last.save(self.work.folder / f"carried-{index:05d}.pt")
-            with write_atomically(self.work.says(index)) as file:
-                file.write_text(json.dumps(names), encoding="utf-8")
+            said.save(self.work.folder, index)
             self.sink.write(index, self._colored(part, readers[1], colors, meter))
         if before is not None:
             before.unlink(missing_ok=True)

@@ -7,16 +7,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recolor_torch.color import from_rgb, to_rgb
-from recolor_torch.film.joining import Estimates, FrameEstimate, relate
+from recolor_torch.film.joining import CLAIM, Estimates, FrameEstimate, relate
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, NetworkColorization, Recolorizer, Reference
 from recolor_torch.methods.correspondence.confidence import HALF_ERROR
 from recolor_torch.methods.kriging import Lacking, krige_elsewhere, lacking
 from recolor_torch.methods.levin import spread_chroma
+from recolor_torch.methods.words import paint_words
 from recolor_torch.pipeline import guide_in_space
 
-# Every so many frames the network and the references are asked; what comes into view between is known from the next.
-NETWORK_EVERY, MATCH_EVERY = 4, 8
+# Every so many frames the network, the references and the words are asked; what comes into view between is known from
+# the next. Where words are found on all frames, every 2nd to every 16th color as much and as steadily (eleven
+# clips); where they are found on some alone, more of them make a better mean.
+NETWORK_EVERY, MATCH_EVERY, WORDS_EVERY = 4, 8, 4
 # Precision (1 / chroma²) of the network where it is sure: on photographs its squared error is about 1 / 150.
 NETWORK_CLAIM = 300.0
 # Correspondence expects half of the squared error that it was seen to have on pairs of video frames.
@@ -55,6 +58,7 @@ class Sources:
         network: colors by itself; None leaves it out, and strokes then spread over all of the frame.
         match: finds references' colors.
         other: any other method, asked in place of ``match`` with the references and in place of ``network`` without.
+        text: colors for things, as "red dress, green lawn"; it needs the network.
     """
 
     def __init__(
@@ -62,13 +66,15 @@ class Sources:
         network: NetworkColorization | None,
         match: Correspondence | None = None,
         other: Recolorizer | None = None,
+        text: str | None = None,
     ) -> None:
-        self.network, self.match, self.other = network, match, other
+        self.network, self.match, self.other, self.text = network, match, other, text
 
     def names(self, references: bool, given: bool) -> tuple[str, ...]:
         """The sources that will say something."""
         matched = self.other is not None or (references and self.match is not None)
-        has = {"given": given, "matched": matched, "guessed": self.network is not None}
+        worded, guessed = self.text is not None, self.network is not None
+        has = {"given": given, "worded": worded, "matched": matched, "guessed": guessed}
         return tuple(name for name, there in has.items() if there)
 
     def say(
@@ -92,13 +98,15 @@ class Sources:
         """
         found: Estimates = {}
         guess: tuple[Tensor, Tensor] | None = None
-        due = {n: last or index % n == 0 for n in (NETWORK_EVERY, MATCH_EVERY)}
+        due = {n: last or index % n == 0 for n in (NETWORK_EVERY, MATCH_EVERY, WORDS_EVERY)}
         ask_match = due[MATCH_EVERY] and (self.other is not None or (self.match is not None and bool(references)))
         if self.network is not None and (due[NETWORK_EVERY] or given is not None):
             guess = self._guess(luminance, lacking)
             found["guessed"] = FrameEstimate(guess[0], NETWORK_CLAIM * guess[1], guess[1])
         if ask_match:
             found["matched"] = self._match(luminance, references)
+        if self.network is not None and self.text is not None and due[WORDS_EVERY]:
+            found["worded"] = _words(self.network, luminance, self.text)
         if given is not None:
             found["given"] = self._given(luminance, given, guess)
         return found
@@ -157,6 +165,9 @@ class Sources:
             return FrameEstimate(given.chroma, precision, GIVEN * known + 1e-6)
         if guess is not None and self.network is not None:
             guess = self.network.prior(luminance, given.chroma, given.mask)
+            if self.text is not None:
+                painted = paint_words(self.network, luminance, guess[0], self.text, (given.chroma, given.mask))
+                guess = painted.chroma, torch.maximum(guess[1], painted.share)
             chroma = self.network.combine(luminance, given.chroma, given.mask, *guess)
         else:
             chroma = spread_chroma(luminance, given.chroma, given.mask)
@@ -165,6 +176,13 @@ class Sources:
         # Without a network nothing else is known, so strokes count wherever they reach at all.
         weight = SPREAD * reach.pow(3 if self.network is not None else 1) + GIVEN * known
         return FrameEstimate(chroma, weight, weight.clamp(min=1e-6 if self.network is not None else 1.0))
+
+
+def _words(network: NetworkColorization, luminance: Tensor, text: str) -> FrameEstimate:
+    """The colors of what a text names, times the share of each place that belongs to it; the claim is that share."""
+    nothing = torch.zeros_like(luminance).expand(-1, 2, -1, -1)
+    painted = paint_words(network, luminance, nothing, text)
+    return FrameEstimate(painted.chroma, CLAIM * painted.share, torch.ones_like(luminance), painted.notes[0])
 
 
 def align(reference: Tensor, luminance: Tensor) -> tuple[Tensor, float]:

@@ -10,7 +10,7 @@ from recolor_torch.text import parse_json
 
 # To be raised whenever the files in a work folder change in what they hold or mean (parts, what a part hands to the
 # next, the scan): a folder of another format is emptied, for its parts would not fit to those that come.
-WORK_FORMAT = 5
+WORK_FORMAT = 6
 
 
 class WorkFolder:

@@ -116,7 +116,7 @@ def _bytes(output: Path) -> int:
     return sum(p.stat().st_size for p in ([*output.iterdir()] if output.is_dir() else [output]))
 
 
-def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources:
+def make_sources(method: Recolorizer, chosen: bool, references: bool, text: str | None = None) -> Sources:
     """The sources of colors that a method stands for.
 
     ``network``, ``correspondence`` and ``semi_interactive`` work together on films. ``levin`` that was named spreads
@@ -126,14 +126,15 @@ def make_sources(method: Recolorizer, chosen: bool, references: bool) -> Sources
         method: as the command line chose it.
         chosen: the user named it.
         references: there are some.
+        text: colors for things; methods that spread hints alone read none.
     """
     parts = method.film_parts()
     if parts.spreads and chosen:
         return Sources(None)
     network = NetworkColorization() if parts.network is None else parts.network
     if parts.whole is not None or not references:
-        return Sources(network, None, parts.whole)
-    return Sources(network, Correspondence() if parts.match is None else parts.match)
+        return Sources(network, None, parts.whole, text)
+    return Sources(network, Correspondence() if parts.match is None else parts.match, text=text)
 
 
 def run_films(

@@ -15,6 +15,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.film.coloring import color_film
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
+from recolor_torch.film.said import Said, film_notes
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.shots import find_shots, read_shots, shot_thumbnail
 from recolor_torch.film.sources import Sources
@@ -83,7 +84,7 @@ class PictureSink:
         jobs: the frames.
         run: how colors come to the pictures.
         writer: of results.
-        folder: for marks of finished parts.
+        folder: for marks of finished parts, and with what is said of each.
         on_entry: called with each line.
         kept: outputs that are left as they are.
     """
@@ -94,7 +95,7 @@ class PictureSink:
         run: Run,
         writer: ResultWriter,
         folder: Path,
-        on_entry: Callable[[dict[str, Any]], None],
+        on_entry: Callable[[dict[str, Any]], None] | None = None,
         kept: frozenset[Path] = frozenset(),
     ) -> None:
         self.kept = kept
@@ -107,13 +108,18 @@ class PictureSink:
 
     def write(self, part: int, frames: Iterator[tuple[PictureFrame, Tensor]]) -> None:
         """Write the pictures of a part."""
-        done = []
+        done, notes = [], film_notes([[Said.load(self.folder, part)]])
         for frame, chroma in frames:
             done.append(frame.index)
             if self.jobs[frame.index].output in self.kept:
                 continue
             start = time.perf_counter()
-            self.on_entry(self.writer.write(self._result(frame, chroma, start)))
+            result = self._result(frame, chroma, start)
+            if result.picture is not None:
+                result = replace(result, picture=replace(result.picture, notes=(*result.picture.notes, *notes)))
+            entry = self.writer.write(result)
+            if self.on_entry is not None:
+                self.on_entry(entry)
         self._mark(part).write_text(" ".join(map(str, done)))
 
     def finish(self, parts: int) -> list[str]:
@@ -151,7 +157,7 @@ def color_frames(
     find: Callable[[Tensor], list[Path]] | None = None,
     on_entry: Callable[[dict[str, Any]], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> dict[str, int]:
+) -> list[str]:
     """Color the frames of a plan as a film.
 
     Args:
@@ -167,21 +173,16 @@ def color_frames(
         on_progress: called with each step of a frame.
 
     Returns:
-        How many frames are ``done`` and ``failed``.
+        What was understood or not found, a sentence each.
 
     Raises:
         UsageError: the guidance does not fit.
     """
-    counts = {"done": 0, "failed": 0}
-
-    def note(entry: dict[str, Any]) -> None:
-        counts[entry["status"]] += 1
-        if on_entry is not None:
-            on_entry(entry)
-
+    jobs = plan.jobs
+    if any(job.text != sources.text for job in jobs):
+        raise UsageError("A clip has one text: give it with --text, and none in the pairs.")
     make_folders(plan)
     clear_unfinished(plan)
-    jobs = plan.jobs
     frames = FrameFolder(jobs, run.loading.max_pixels)
     guidance = FilmGuidance(
         references=run.guidance.references,
@@ -193,11 +194,11 @@ def color_frames(
     with WorkFolder(jobs[0].folder / "clip", jobs[0].settings) as folder:
         thumbs = torch.stack([shot_thumbnail(frames.luminance(frame)) for frame in frames.read(0)])
         found = find_shots(thumbs) if shots is None else read_shots(shots, len(jobs))
-        sink = PictureSink(jobs, run, ResultWriter(settings), folder, note, frozenset(k.output for k in plan.kept))
+        sink = PictureSink(jobs, run, ResultWriter(settings), folder, on_entry, frozenset(k.output for k in plan.kept))
         try:
-            color_film(
+            report = color_film(
                 frames, found, sources, guidance, sink, folder, side=film.side, device=device, on_progress=on_progress
             )
         except PictureError as error:  # of a reference or of hints: what all frames depend on
             raise UsageError(str(error)) from error
-    return counts
+    return report.notes

@@ -15,16 +15,27 @@ truth's own; motion is estimated on the luminance, and pixels where it cannot be
 are measured on every tenth frame and the one after it, and all ways are measured on these.
 
     python -m scripts.evaluations.eval_film ../shared/data/film/carphone.mp4 [--photo PICTURE]... [--side 192]
+
+With --text, films are colored by these words, with --clothing, old films (grain, light that changes) that are made by
+moving a window over held-out clothing pictures, each with the name of its largest garment and a color that it does not
+have. Columns: the share of frames on which the mean hue in the named region is within 30 degrees of the word's; the
+mean change of a and b by the words, in the region and outside; and flicker as above, of the words' result and of that
+without, in the region and in all. The region is the true one, or for films where the finder sees it in that very frame.
+
+    python -m scripts.evaluations.eval_film FILM --text "red dress" [--given 1]
+    python -m scripts.evaluations.eval_film --clothing photographs/train [--tune] [--limit 12]
 """
 
 import argparse
+import math
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recolor_torch.color import fit_gamut, rgb_to_lab, rgb_to_luminance, rgb_to_yuv
 from recolor_torch.color.difference import ciede2000
@@ -35,25 +46,37 @@ from recolor_torch.film.sources import GivenFrames, Sources
 from recolor_torch.filters.motion import warp
 from recolor_torch.methods import Correspondence, Guide, LevinColorization, NetworkColorization, Reference
 from recolor_torch.methods.kriging import joined
+from recolor_torch.methods.words import find_words
 from recolor_torch.pictures import read_picture
 from recolor_torch.resize import working_size
+from recolor_torch.text_guidance.phrases import parse
 from scripts.evaluations.eval_sequence import SIZE, layers, pan
+from scripts.evaluations.eval_words import counter, tunes
+from scripts.training.word_pictures import INDEX, clothing
 
 EVERY, POINTS = 10, 30
 # The side at which the command searches references.
 SEARCH = Correspondence().side
 # Ties below this are no motion to measure flicker along, in 1 / chroma².
 SURE = 1e5
+# Least share of a clothing picture that its garment has, which is one of these.
+LEAST_GARMENT = 0.06
+GARMENTS = ("dress", "coat", "jacket", "sweater", "shirt")
 
 
 @dataclass
 class Clip:
-    """Luminance and true chroma, (T, 1, H, W) and (T, 2, H, W); and the side at which references are searched."""
+    """Luminance and true chroma, (T, 1, H, W) and (T, 2, H, W); and the side at which references are searched.
+
+    Of words: the text, and the true region of its one thing, (T, 1, H, W).
+    """
 
     name: str
     luminance: Tensor
     truth: Tensor
     search: int
+    text: str | None = None
+    region: Tensor | None = None
 
     @property
     def frames(self) -> int:
@@ -74,7 +97,14 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=121, help="most frames of a clip")
     parser.add_argument("--given", default="nothing,hints,1,2,5", help="what is given, with commas")
     parser.add_argument("--ways", default="film,frame by frame,sequence")
+    parser.add_argument("--text", help="words that films are colored by")
+    parser.add_argument("--clothing", type=Path, help="folder of training pictures with their masks")
+    parser.add_argument("--tune", action="store_true", help="clothing pictures that were trained on")
+    parser.add_argument("--limit", type=int, default=12, help="of clothing pictures")
     args = parser.parse_args()
+    if args.text or args.clothing:
+        by_words(args)
+        return
     clips = [read_clip(path, args.side, args.frames, args.search) for path in args.films]
     for i, path in enumerate(args.photo):
         picture = read_picture(path).image
@@ -98,6 +128,108 @@ def main() -> None:
                 numbers = " ".join(f"{x:6.2f}" if x == x else "     -" for x in row[:5])
                 seconds = (time.process_time() - start) / max(len(found), 1)
                 print(f"{clip.name:22} {given:8} {way:15} {numbers} {row[5]:8.2f} {seconds:5.2f}", flush=True)
+
+
+def by_words(args: argparse.Namespace) -> None:
+    """The table of colors by words."""
+    clips = [replace(read_clip(path, args.side, args.frames, args.search), text=args.text) for path in args.films]
+    clips += [] if args.clothing is None else clothing_clips(args)
+    given = "nothing" if "," in args.given else args.given
+    heads = " ".join(f"{x:>8}" for x in ("hue", "inside", "outside", "flicker", "without", "all", "without"))
+    print(f"{'clip':24} {'text':20} {'way':15} {heads}")
+    rows: dict[str, list[Tensor]] = {}
+    for clip in clips:
+        for way in [way for way in args.ways.split(",") if way != "sequence"]:
+            found, plain = (WAYS[way](c, given) for c in (clip, replace(clip, text=None)))
+            row = measure_words(clip, found, plain)
+            rows.setdefault(way, []).append(row)
+            print(f"{clip.name:24} {clip.text:20} {way:15} {' '.join(f'{x:8.2f}' for x in row.tolist())}", flush=True)
+    for way, all_rows in rows.items():
+        mean = torch.stack(all_rows).nanmean(0).tolist()
+        print(f"{'mean':24} {'':20} {way:15} {' '.join(f'{x:8.2f}' for x in mean)}")
+
+
+def clothing_clips(args: argparse.Namespace) -> list[Clip]:
+    """Windows that move over clothing pictures, with the grain and the changing light of old films."""
+    clips: list[Clip] = []
+    for picture in clothing(args.clothing):
+        if len(clips) == args.limit:
+            break
+        if not (tunes(picture) if args.tune else picture.held_out):
+            continue
+        garments = {t: float((picture.labels == INDEX[t]).mean()) for t in GARMENTS}
+        thing = max(garments, key=lambda t: garments[t])
+        if garments[thing] < LEAST_GARMENT:
+            continue
+        image = torch.from_numpy(picture.pixels.copy()).permute(2, 0, 1)[None].float() / 255
+        mask = torch.from_numpy(picture.labels == INDEX[thing])[None, None].float()
+        word = counter(rgb_to_lab(image)[0][:, mask[0, 0] > 0].mean(1).numpy(), picture.name + thing)
+        moved = moving_window(torch.cat((image, mask), 1), args.side, args.frames)
+        luminance, region = old(rgb_to_luminance(moved[:, :3])), (moved[:, 3:] > 0.5).float()
+        truth = rgb_to_yuv(moved[:, :3])[:, 1:]
+        clips.append(Clip(Path(picture.name).stem, luminance, truth, args.search, f"{word} {thing}", region))
+    return clips
+
+
+def moving_window(picture: Tensor, side: int, frames: int) -> Tensor:
+    """A window of 0.8 of a picture that goes around in it and comes nearer, (T, C, h, w)."""
+    size = working_size(round(0.8 * picture.shape[-2]), round(0.8 * picture.shape[-1]), side)
+    y, x = (torch.linspace(-1, 1, n) for n in size)
+    views = []
+    for t in range(frames):
+        scale, turn = 0.8 - 0.1 * t / frames, torch.tensor(2 * torch.pi * t / 60)
+        ys, xs = y * scale + 0.15 * turn.sin(), x * scale + 0.15 * turn.cos()
+        grid = torch.stack((xs.expand(len(ys), -1), ys[:, None].expand(-1, len(xs))), -1)[None]
+        views.append(F.grid_sample(picture, grid, mode="bilinear", padding_mode="reflection", align_corners=False))
+    return torch.cat(views)
+
+
+def old(luminance: Tensor) -> Tensor:
+    """A clip with grain (3 % of white) and light that changes by 4 % from frame to frame."""
+    generator = torch.Generator().manual_seed(0)
+    light = 1 + 0.04 * torch.randn(len(luminance), 1, 1, 1, generator=generator)
+    return (luminance * light + 0.03 * torch.randn(luminance.shape, generator=generator)).clamp(0, 1)
+
+
+def measure_words(clip: Clip, found: dict[int, Tensor], plain: dict[int, Tensor]) -> Tensor:
+    """The columns of ``by_words``."""
+    assert clip.text is not None
+    (phrase,) = parse(clip.text).phrases
+    wanted = math.atan2(phrase.color[2], phrase.color[1])
+    regions, hits, inside, outside = {}, [], [], []
+    for t in measured(clip):
+        here = clip.luminance[t : t + 1]
+        region = find_words(here, clip.text).shares.sum(1) > 0.5 if clip.region is None else clip.region[t] > 0.5
+        regions[t] = region = region.reshape(here.shape[-2:])
+        colored, before = (rgb_to_lab(fit_gamut(here, c[t]))[0, 1:] for c in (found, plain))
+        change = (colored - before).norm(dim=0)
+        outside.append(float(change[~region].mean()))
+        if int(region.sum()) > 20:
+            a, b = colored[:, region].mean(1).tolist()
+            away = math.degrees(math.atan2(b, a) - wanted)
+            hits.append(float(abs((away + 180) % 360 - 180) <= 30))
+            inside.append(float(change[region].mean()))
+    columns = [sum(x) / len(x) if x else float("nan") for x in (hits, inside, outside)]
+    for where in (regions, {t: torch.ones_like(r) for t, r in regions.items()}):
+        columns += [flicker(clip, result, where) for result in (found, plain)]
+    return torch.tensor(columns)
+
+
+def flicker(clip: Clip, found: dict[int, Tensor], where: dict[int, Tensor]) -> float:
+    """Mean change of chroma along the motion between two frames, as a share of the truth's on all of the frame."""
+    change = torch.zeros(2, 2)
+    for t in [t for t in measured(clip) if t + 1 in found and t % EVERY == 0]:
+        flow, _, tie, _ = relate(clip.luminance[t + 1 : t + 2], clip.luminance[t : t + 1])
+        sure = (tie > SURE).float()
+        for i, (a, b, inside) in enumerate(
+            (
+                (found[t], found[t + 1], sure * where[t + 1]),
+                (clip.truth[t : t + 1], clip.truth[t + 1 : t + 2], sure),
+            )
+        ):
+            change[i] += torch.stack((((b - warp(a, flow)[0]).abs() * inside).sum(), inside.sum()))
+    mean = change[:, 0] / change[:, 1]
+    return float(mean[0] / mean[1])
 
 
 def read_clip(path: Path, side: int, most: int, search: int) -> Clip:
@@ -145,7 +277,7 @@ def by_film(clip: Clip, given: str) -> dict[int, Tensor]:
     references = () if hinted else tuple(Reference(clip.image(t)) for t in frames[:3])
     if given == "5":
         references = tuple(Reference(clip.image(frames[i])) for i in (0, 2, 4))
-    sources = Sources(NetworkColorization(), Correspondence(side=clip.search) if references else None)
+    sources = Sources(NetworkColorization(), Correspondence(side=clip.search) if references else None, text=clip.text)
     mask = draw_hints(clip, frames) if hinted else torch.ones_like(clip.luminance)
     own = {t: GivenFrames(clip.truth[t : t + 1], mask[t : t + 1], not hinted) for t in frames}
     size = (clip.truth.shape[-2], clip.truth.shape[-1])
@@ -171,7 +303,7 @@ def frame_by_frame(clip: Clip, given: str) -> dict[int, Tensor]:
     references = () if given == "hints" else tuple(Reference(clip.image(t)) for t in frames)
     for t in measured(clip):
         hints = mask[t : t + 1] if given == "hints" and t in frames else None
-        guide = Guide(references, hints=None if hints is None else clip.image(t), hint_mask=hints)
+        guide = Guide(references, hints=None if hints is None else clip.image(t), hint_mask=hints, text=clip.text)
         with torch.no_grad():
             here = clip.luminance[t : t + 1]
             # Correspondence keeps a target's own color where it knows no better: the true color may not be in sight.

@@ -60,7 +60,7 @@ def main() -> int:
     known = {row["name"] for row in done}
     if not done:
         file.write_text(",".join(_COLUMNS) + "\n")
-    chosen = [p for p in clothing(args.pictures) if (_tunes(p) if args.tune else p.held_out)][: args.limit]
+    chosen = [p for p in clothing(args.pictures) if (tunes(p) if args.tune else p.held_out)][: args.limit]
     left = [p for p in chosen if p.name not in known]
     work = partial(judge, least=args.share)
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool:
@@ -74,7 +74,8 @@ def main() -> int:
     return 0
 
 
-def _tunes(picture: Named) -> bool:
+def tunes(picture: Named) -> bool:
+    """Whether a picture is one of those that settings are chosen by."""
     return zlib.crc32(picture.name.encode()) % 10_000 >= 9_500
 
 

@@ -155,4 +155,4 @@ def test_what_a_part_hands_on_is_what_the_format_of_work_folders_says(given, tmp
         *("luminance", "belief.given.chroma", "belief.given.precision"),
         *("anchor.luminance", "anchor.places", "anchor.age", "anchor.chroma", "anchor.precision"),
     }
-    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 5)
+    assert (set(torch.load(tmp_path / "carried.pt", weights_only=True)), WORK_FORMAT) == (held, 6)

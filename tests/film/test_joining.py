@@ -41,3 +41,27 @@ def test_colors_that_are_given_are_not_blurred_where_luminance_shows_no_edge(tmp
             colors.forward(luminance, {"given": given} if t == 0 else {})
         list(colors.backward())
         assert float((colors.get(frames) - chroma).abs().max()) < 0.004
+
+
+@pytest.mark.parametrize(("period", "amount"), [(3, 1.0), (8, 0.0)])
+def test_words_color_what_most_frames_show_and_alike_on_all(tmp_path, period, amount):
+    """A thing is found on all but every third frame that is looked at, or on every eighth alone."""
+    color = torch.tensor([-0.1, 0.2]).view(1, 2, 1, 1).expand(1, 2, *SIZE)
+    nothing, ones = torch.zeros(1, 2, *SIZE), torch.ones(1, 1, *SIZE)
+    guess = FrameEstimate(nothing, 300 * ones, ones)
+    with ShotColors(tmp_path, SIZE, ("worded", "guessed")) as colors:
+        for t in range(24):
+            share = float((t % period == 0) == (period == 8)) * ones
+            words = FrameEstimate(share * color, CLAIM * share, ones)
+            colors.forward(LUMINANCE, {"worded": words, "guessed": guess})
+        list(colors.backward())
+        found = torch.cat([colors.get(t) for t in range(24)])
+    assert float((found - amount * color).abs().max()) < 0.03
+    assert float(found.std(0).max()) < 0.01
+
+
+@pytest.mark.parametrize(("name", "precision", "share"), [("given", 1e5, 0.02), ("matched", 2.0, 0.99)])
+def test_given_colors_come_before_words_and_words_before_references(name, precision, share):
+    words = Belief(torch.ones(1, 3, *SIZE), torch.full((1, 1, *SIZE), 5.0))
+    mean, _ = mean_of_sources(LUMINANCE, {name: said(0.0, precision, claim=2e4), "worded": words})
+    assert float(mean.mean()) == pytest.approx(share, abs=0.02)
