@@ -37,6 +37,7 @@ def color_clip(run: Run, method: Recolorizer, args: Namespace, device: tuple[str
         "side": film.side,
         "first_number": film.first_number,
         "gallery": args.gallery,
+        **({} if film.rate is None else {"rate": str(film.frame_rate)}),
     }
     clear_start()
     console = Console(stderr=True, quiet=args.quiet)

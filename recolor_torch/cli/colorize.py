@@ -12,6 +12,7 @@ from recolor_torch.cli.parser import Parser
 from recolor_torch.cli.signatures import known_methods, outline
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
+from recolor_torch.film.settings import parse_rate
 from recolor_torch.run.description import Loading, check_text
 from recolor_torch.system import without_collecting
 
@@ -24,6 +25,7 @@ DESCRIPTION = """Put color into pictures.
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize old.jpg --text "red dress, green lawn, blond hair" -o new.jpg
   recolor colorize clip/ --hints some_frames/ --sequence -o colored/
+  recolor colorize scans/ --film.rate 24 -o film.mkv
   recolor colorize clip.mkv -r ref_0001.png -r ref_0240.png -o out.mkv
   recolor colorize --pairs pairs.csv -o colored/ --ext png
 
@@ -64,7 +66,13 @@ def _add_what(parser: Parser) -> None:
         metavar="FILE",
         help="CSV, TSV or JSONL with the columns target, reference[, hints][, text]",
     )
-    add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
+    add(
+        "-o",
+        "--output",
+        type=str,
+        metavar="OUT",
+        help="a file for one target, else a folder; film.mkv makes a film of a folder of frames",
+    )
     known = f"{', '.join(sorted(known_methods()))}, or module.Class of your own"
     add("-m", "--method", type=str, help=f"how to color: {known}; chosen by what is given without it")
     add(
@@ -193,6 +201,7 @@ def check(args: Namespace, argv: list[str]) -> None:
     if not args.batch_megapixels > 0:
         raise UsageError(f"--batch-megapixels must be more than 0, got {args.batch_megapixels:g}.")
     check_text(args.text)
+    parse_rate(args.film.rate)
     Loading(args.batch_size, args.batch_megapixels, args.workers, args.max_pixels)  # checks itself
     check_device(args.device)
     if args.config:

@@ -28,7 +28,12 @@ from recolor_torch.run.finished import text_facts
 
 
 def colorize_films(
-    films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool
+    films: list[tuple[Path, Path]],
+    method: Recolorizer,
+    args: Namespace,
+    device: tuple[str, Any],
+    single: bool,
+    pictures: tuple[Path, ...] = (),
 ) -> dict[str, int]:
     """Color films as the flags say; returns how many were done, skipped, failed, kept and interrupted.
 
@@ -38,9 +43,10 @@ def colorize_films(
         args: the verb's flags.
         device: Lightning's words for it.
         single: there is one film, named as a file, and no picture.
+        pictures: frames of the only film, where that is no file.
     """
     require_av()
-    _refuse(args)
+    _refuse(args, bool(pictures))
     settings = FilmSettings(**args.film.as_dict(), strength=args.strength)
     sources = make_sources(method, args.method is not None, bool(args.reference or args.gallery), args.text)
     guidance = FilmGuidance(
@@ -61,7 +67,7 @@ def colorize_films(
         single = False
     jobs = plan_films(
         films, output, key, single=single, suffix=args.suffix, overwrite=args.overwrite,
-        pictures=settings.codec == "png", inputs=guidance.files(),
+        as_pictures=settings.codec == "png", inputs=guidance.files(), pictures=pictures,
     )  # fmt: skip
     counts = {"done": 0, "skipped": 0, "failed": 0, "kept": 0, "interrupted": 0}
     for job in jobs:
@@ -103,10 +109,12 @@ def torch_place(device: tuple[str, Any]) -> str:
     return kind
 
 
-def _refuse(args: Namespace) -> None:
+def _refuse(args: Namespace, pictures: bool) -> None:
     """Flags that mean nothing for a film would be passed over in silence."""
     if args.ext != "auto" and not (args.targets or args.list):
         raise UsageError("--ext is not for films: a film comes out as its own kind, or as the file that -o names.")
+    if args.film.rate is not None and not pictures:
+        raise UsageError("--film.rate is for pictures that become a film: a film keeps its own rate.")
     output = as_path(args.output)
     like_a_file = output.suffix.lower() in (*FILM_SUFFIXES, ".png") and not args.output.endswith("/")
     if args.film.codec == "png" and like_a_file and not is_folder(output):
@@ -194,12 +202,16 @@ def _say_plans(
             print(json.dumps({"target": str(job.target), "output": str(job.output), **plan_entry(plan)}))
         else:
             print(f"do    {job.target} -> {job.output}  {plan_sentence(plan)}")
+            for note in plan_notes(plan):
+                print(f"      {note}")
 
 
 def plan_entry(plan: FilmPlan) -> dict[str, Any]:
     """A plan for ``--json``."""
     return {
         "frames": len(plan.scan.times),
+        "rate": str(plan.info.rate),
+        "duration": round(_duration(plan), 3),
         "shots": len(plan.scan.shots),
         "width": plan.info.width,
         "height": plan.info.height,
@@ -208,8 +220,19 @@ def plan_entry(plan: FilmPlan) -> dict[str, Any]:
         "memory_mb": round(plan.memory / 1e6),
         "disk_mb": round(plan.disk / 1e6),
         "seconds": round(plan.seconds),
-        "notes": [*plan.info.notes, *plan.encoding.notes],
+        "notes": plan_notes(plan),
     }
+
+
+def plan_notes(plan: FilmPlan) -> list[str]:
+    """What is known of the film before the work, a sentence each."""
+    return [*plan.info.notes, *plan.encoding.notes]
+
+
+def _duration(plan: FilmPlan) -> float:
+    """Seconds that the film takes to show."""
+    times = plan.scan.times
+    return float((times[-1] - times[0]) * plan.info.time_base + 1 / plan.info.rate) if times else 0.0
 
 
 def plan_sentence(plan: FilmPlan) -> str:
@@ -218,6 +241,7 @@ def plan_sentence(plan: FilmPlan) -> str:
     took = f", {_minutes(plan.seconds)}" if plan.seconds else ""
     return (
         f"{_count(len(plan.scan.times), 'frame')} in {_count(len(plan.scan.shots), 'shot')}, "
+        f"{round(float(plan.info.rate), 3):g} a second ({_duration(plan):.1f} s), "
         f"{plan.info.width}x{plan.info.height}, worked on at {width}x{height}, written as {plan.encoding.codec}; "
         f"about {plan.memory / 1e6:.0f} MB of memory, {plan.disk / 1e6:.0f} MB of disk beside the output{took}"
     )
@@ -244,6 +268,7 @@ class _Screen:
         )  # fmt: skip
         self.task = self.progress.add_task("Looking through the film", total=1.0, rate="")
         self.last = time.monotonic()
+        self.said: set[tuple[str, str]] = set()
 
     def __enter__(self) -> None:
         self.progress.__enter__()
@@ -257,6 +282,8 @@ class _Screen:
             self.progress.console.print(
                 f"{job.target}: {plan_sentence(plan)}.", highlight=False, markup=False, soft_wrap=True
             )
+            for note in plan_notes(plan):
+                self._note(str(job.target), note)
 
     def step(self, job: FilmJob, step: Step) -> None:
         """Show how far a film is, a few times a second."""
@@ -274,4 +301,10 @@ class _Screen:
             sys.stderr.write(f"{entry['error']}\n")
         elif not self.args.quiet:
             for note in entry.get("notes", []):
-                sys.stderr.write(f"{entry['target']}: {note}\n")
+                self._note(entry["target"], note)
+
+    def _note(self, target: str, note: str) -> None:
+        """Say something of a film once."""
+        if (target, note) not in self.said:
+            self.said.add((target, note))
+            self.progress.console.print(f"{target}: {note}", highlight=False, markup=False, soft_wrap=True)

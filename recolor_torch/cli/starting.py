@@ -15,9 +15,12 @@ from recolor_torch.cli.terminal import clear_start
 from recolor_torch.errors import UsageError
 from recolor_torch.film.settings import FILM_SUFFIXES
 from recolor_torch.methods import METHODS, Recolorizer, build_method, choose_method, find_method, name_of
-from recolor_torch.paths import as_path, is_folder, show_path
-from recolor_torch.run.film_targets import split_films
+from recolor_torch.paths import as_path, is_file, is_folder, show_path
+from recolor_torch.pictures.folders import natural_key
+from recolor_torch.run.description import Guidance, Targets
+from recolor_torch.run.film_targets import common_folder, split_films
 from recolor_torch.run.linked import holds_links
+from recolor_torch.run.planning import find_targets_of
 from recolor_torch.run.targets import read_pairs
 
 
@@ -30,8 +33,11 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
     device = lightning_device(args.device)
 
     args.targets, films = split_films(args.targets, as_path(args.output))
-    _refuse_film_of_pictures(args)
+    pictures = _frames_of_a_film(args, films)
     single = len(films) == 1 and not args.targets and not args.list and Path(films[0][0]).name == films[0][1].name
+    if pictures:
+        films, single = [(common_folder(pictures), Path(as_path(args.output).name))], True
+        args.targets, args.list = [], None
     method = _build(name, args)
     try:
         method.require_kinds(references, hints)
@@ -41,7 +47,7 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
         raise UsageError(str(error)) from error
     if not args.quiet:
         _say_unread(name, args)
-    code = _color_films(films, method, args, device, single, start) if films else 0
+    code = _color_films(films, method, args, device, single, start, pictures) if films else 0
     if films and not (args.targets or args.list or args.pairs):
         return code
     from recolor_torch.cli.running import colorize
@@ -49,15 +55,25 @@ def color(args: Namespace, argv: list[str], start: float) -> int:
     return code if code == 130 else max(code, colorize(method, args, device, trainer_settings, start))
 
 
-def _refuse_film_of_pictures(args: Namespace) -> None:
-    """A folder of frames comes out as one, and not in a folder that is called like a film."""
+def _frames_of_a_film(args: Namespace, films: list[tuple[Path, Path]]) -> tuple[Path, ...]:
+    """The frames in order, where several pictures go to a file that is called like a film; else none."""
     output = as_path(args.output)
     named = output.suffix.lower() in FILM_SUFFIXES and not args.output.endswith(("/", "\\")) and not is_folder(output)
-    if named and (args.sequence or any(is_folder(as_path(name)) for name in args.targets)):
-        raise UsageError(
-            f"{show_path(output)}: frames come out as pictures in a folder, such as -o colored/; a film is made of "
-            f"them with ffmpeg -framerate 24 -i colored/frame_%04d.png -pix_fmt yuv420p {show_path(output)}."
-        )
+    several = len(args.targets) > 1 or args.list or args.sequence or not all(map(is_file, map(as_path, args.targets)))
+    if not (named and several and (args.targets or args.list)):
+        if args.film.rate is not None and not (films or args.sequence):
+            raise UsageError("--film.rate is for pictures that become a film: name it, as -o film.mkv.")
+        return ()
+    if films:
+        raise UsageError(f"{show_path(output)} would be a film of pictures, and {show_path(films[0][0])} is a film.")
+    names = tuple(args.targets)
+    if len(names) > 1 and all(map(is_file, map(as_path, names))):  # the shell puts frame_10 before frame_2
+        names = tuple(sorted(names, key=lambda name: natural_key(Path(name))))
+    hints = Guidance(hints=None if args.hints is None else as_path(args.hints))
+    found, closed = find_targets_of(Targets(names, args.list and as_path(args.list)), hints, output)
+    if closed:
+        raise UsageError(f"{show_path(closed[0])}: no permission to look into this folder.")
+    return tuple(target.path for target in found)
 
 
 def _say_unread(name: str, args: Namespace) -> None:
@@ -98,7 +114,7 @@ def _take_config(args: Namespace, argv: list[str]) -> dict[str, Any]:
 
 def _color_films(
     films: list[tuple[Path, Path]], method: Recolorizer, args: Namespace, device: tuple[str, Any], single: bool,
-    start: float,
+    start: float, pictures: tuple[Path, ...],
 ) -> int:  # fmt: skip
     from recolor_torch.cli.films import colorize_films
     from recolor_torch.cli.running import quiet_lightning
@@ -106,7 +122,7 @@ def _color_films(
 
     quiet_lightning()
     clear_start()
-    counts = colorize_films(films, method, args, device, single)
+    counts = colorize_films(films, method, args, device, single, pictures)
     interrupted = counts.pop("interrupted")
     kept = counts.pop("kept")
     seconds = round(time.perf_counter() - start, 1)

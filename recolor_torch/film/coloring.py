@@ -76,7 +76,7 @@ def color_film(
         PictureError: a reference or hints cannot be read.
     """
     size = working_size(*film.size, side)
-    guide = FilmGuide(guidance, film.frames, film.rate, size, stems=film.stems)
+    guide = FilmGuide(guidance, film.frames, film.rate, size, stems=film.stems, numbers=film.numbers)
     parts = plan_parts(shots, guide.exact_frames())
     report = FilmReport(film.frames, len(parts), notes=guide.notes)
     meter = Meter(film.frames, on_progress)

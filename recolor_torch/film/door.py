@@ -1,6 +1,7 @@
 """The one door to films for the rest of the package: a film file in, the film in color out."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,18 @@ from recolor_torch.film.coloring import FilmReport, color_film, seconds_a_frame
 from recolor_torch.film.encoding import FRAMES, Encoding, choose_encoding
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
+from recolor_torch.film.numbered import fit_pictures, frames_of, input_hash, probe_pictures
 from recolor_torch.film.opening import FilmError, show
 from recolor_torch.film.probing import FilmInfo, probe_film
-from recolor_torch.film.reader import FilmFile
 from recolor_torch.film.scan import FilmScan, load_scan, save_scan, scan_film
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sinks import FilmSink, FrameSink, Sink
 from recolor_torch.film.sources import Sources
 from recolor_torch.film.work_folder import WorkFolder
 from recolor_torch.resize import working_size
+
+# How often all frames are read: for the shots, for their colors, and to be written.
+READINGS = 3
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,40 @@ class FilmPlan:
     seconds: float = 0.0
 
 
-def plan_film(path: Path, output: Path, sources: Sources, guidance: FilmGuidance, settings: FilmSettings) -> FilmPlan:
-    """Look through a film once, and try how long a frame takes.
+def plan_film(
+    path: Path,
+    output: Path,
+    sources: Sources,
+    guidance: FilmGuidance,
+    settings: FilmSettings,
+    pictures: tuple[Path, ...] = (),
+) -> FilmPlan:
+    """Look through a film once, and try how long a frame takes; arguments as of ``colorize_film``.
 
     Raises:
         FilmError: it cannot be read.
         UsageError: the settings do not go together.
     """
-    info = probe_film(path)
-    encoding = choose_encoding(info, output, settings.codec, settings.quality)
-    plan = _plan(info, encoding, scan_film(info, guidance.shots), settings)
+    info, encoding = _probe(path, output, settings, pictures)
+    start = time.perf_counter()
+    scan = scan_film(info, guidance.shots)
+    reading = READINGS * (time.perf_counter() - start)
+    plan = _plan(info, encoding, scan, settings)
     references = bool(guidance.references) or guidance.find is not None
-    return replace(plan, seconds=len(plan.scan.times) * seconds_a_frame(sources, plan.working_size, references))
+    coloring = len(plan.scan.times) * seconds_a_frame(sources, plan.working_size, references)
+    return replace(plan, seconds=coloring + reading)
+
+
+def _probe(path: Path, output: Path, settings: FilmSettings, pictures: tuple[Path, ...]) -> tuple[FilmInfo, Encoding]:
+    """The film as it is written, and how."""
+    if not pictures:
+        info = probe_film(path)
+        return info, choose_encoding(info, output, settings.codec, settings.quality)
+    info = probe_pictures(path, pictures, settings.frame_rate, settings.strength < 1)
+    if settings.rate is None:
+        note = f"{info.rate} frames a second were taken, as none were given (--film.rate)."
+        info = replace(info, notes=(note, *info.notes))
+    return fit_pictures(info, output, settings.codec, settings.quality)
 
 
 def _plan(info: FilmInfo, encoding: Encoding, scan: FilmScan, settings: FilmSettings) -> FilmPlan:
@@ -81,6 +107,7 @@ def colorize_film(
     guidance: FilmGuidance,
     settings: FilmSettings,
     *,
+    pictures: tuple[Path, ...] = (),
     key: str = "",
     device: torch.device | str = "cpu",
     on_plan: Callable[[FilmPlan], None] | None = None,
@@ -89,11 +116,12 @@ def colorize_film(
     """Color a film file; the output appears when it is whole, and a run that was stopped goes on where it was.
 
     Args:
-        path: the film.
+        path: the film, or the folder of ``pictures``.
         output: .mp4, .mov, .mkv or .webm, or a folder of pictures.
         sources: who says something of the colors.
         guidance: references, hints, shots.
         settings: of reading and writing.
+        pictures: the frames in order, where the film is no file.
         key: hash of all else that the result depends on, so that parts of another run are not taken up.
         device: for the work.
         on_plan: called when the film was looked through.
@@ -107,10 +135,10 @@ def colorize_film(
         PictureError: a reference or hints cannot be read.
         UsageError: the settings or the guidance do not fit.
     """
-    info = probe_film(path)
-    encoding = choose_encoding(info, output, settings.codec, settings.quality)
+    info, encoding = _probe(path, output, settings, pictures)
     hashes = [file_hash(f) for name in guidance.files() for f in (sorted(name.iterdir()) if name.is_dir() else [name])]
-    facts_key = (key, file_hash(path), settings.recipe(), encoding, guidance.first_number, hashes, __version__)
+    film_hash = input_hash(path, pictures)
+    facts_key = (key, film_hash, settings.recipe(), encoding, guidance.first_number, hashes, __version__)
     parts_key = hashlib.sha256(repr(facts_key).encode()).hexdigest()
     try:
         with WorkFolder(output, parts_key) as folder:
@@ -119,7 +147,7 @@ def colorize_film(
             if on_plan is not None:
                 on_plan(_plan(info, encoding, scan, settings))
             report = color_film(
-                FilmFile(info, len(scan.times)),
+                frames_of(info, len(scan.times)),
                 scan.shots,
                 sources,
                 guidance,
@@ -135,6 +163,8 @@ def colorize_film(
     report.notes[:0] = [*info.notes, *encoding.notes]
     facts = {
         "frames": report.frames,
+        "rate": str(info.rate),
+        **({"first_frame": pictures[0].name, "last_frame": pictures[-1].name} if pictures else {}),
         "shots": [{"first": s.start, "last": s.end - 1, "begins": s.begins} for s in scan.shots],
         "parts": report.shots,
         "codec": encoding.codec,

@@ -82,6 +82,7 @@ class FilmGuide:
         size: (height, width) at which the frames are worked on.
         notes: what was understood of the guidance, a sentence each.
         stems: frames by the names of their files, for a folder of frames; they come before numbers.
+        numbers: frames by the numbers in those names; they count in place of places where ``first_number`` is 1.
     """
 
     guidance: FilmGuidance
@@ -90,10 +91,13 @@ class FilmGuide:
     size: tuple[int, int]
     notes: list[str] = field(default_factory=list)
     stems: dict[str, int] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._cache: OrderedDict[Path, Reference] = OrderedDict()
         first = self.guidance.first_number
+        if first != 1:
+            self.numbers = {}
         self.numbered: dict[int, Path] = {}
         for path in self.guidance.references:
             number = self._frame(path)
@@ -112,9 +116,10 @@ class FilmGuide:
                 else:
                     self.hinted[number] = path
             if not self.hinted:
+                first, last = min(self.numbers, default=first), max(self.numbers, default=first + self.frames - 1)
                 raise UsageError(
                     f"{hints}: no name in this folder ends in the number of a frame of the film, "
-                    f"{first} to {first + self.frames - 1}, as in hints_{first:06d}.json."
+                    f"{first} to {last}, as in hints_{first:06d}.json."
                 )
         elif hints is not None:
             self.hinted[self._frame(hints) or 0] = hints
@@ -123,7 +128,9 @@ class FilmGuide:
         """The frame that a file is for, or None."""
         if path.stem in self.stems:
             return self.stems[path.stem]
-        number = frame_of_name(path, self.rate, self.guidance.first_number)
+        number = frame_of_name(path, self.rate, 0 if self.numbers else self.guidance.first_number)
+        if self.numbers and number is not None and not _TIME.search(path.stem):
+            return self.numbers.get(number)
         return number if number is not None and 0 <= number < self.frames else None
 
     def exact_frames(self) -> list[int]:

@@ -1,6 +1,7 @@
 """The finished film: the video of all parts, and everything else as it was in the input."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,7 @@ _REPEATABLE = {"fflags": "+bitexact"}
 
 
 def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> list[str]:
-    """Write ``output`` from its parts and the other streams of the input, whole or not at all.
+    """Write ``output`` from its parts and the other streams of the input (pictures have none), whole or not at all.
 
     Packets of sound and subtitles are copied as they are; frame times are the input's.
 
@@ -36,7 +37,7 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
     try:
         with write_atomically(output) as part:
             with (
-                open_film(info.path) as source,
+                nullcontext() if info.pictures else open_film(info.path) as source,
                 av.open(
                     file_url(part),
                     "w",
@@ -45,7 +46,11 @@ def mux(info: FilmInfo, encoding: Encoding, parts: list[Path], output: Path) -> 
                     metadata_errors=TAG_ERRORS,
                 ) as target,
             ):
-                copies, video = _set_up_streams(source, target, info, encoding, notes)
+                copies: dict[int, Any] = {}
+                if source is None:
+                    video = _add_video(target, info, encoding)
+                else:
+                    copies, video = _set_up_streams(source, target, info, encoding, notes)
                 target.start_encoding()
                 _interleave(source, target, video, copies, _timed(parts), info.time_base)
                 track = [s for s in target.streams if s.type != "attachment"].index(video)
@@ -76,11 +81,7 @@ def _set_up_streams(
     chapters = source.chapters()
     for stream in source.streams:
         if stream is film:
-            video = new = target.add_stream(ENCODERS[encoding.codec], rate=info.rate)
-            set_up(new.codec_context, info, encoding)
-            new.time_base = info.time_base
-            if info.rotation:
-                new.set_display_rotation(info.rotation)
+            video = new = _add_video(target, info, encoding)
         elif stream.type == "attachment":
             if encoding.container == "matroska":
                 target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
@@ -101,6 +102,15 @@ def _set_up_streams(
     if chapters:
         target.set_chapters(chapters)
     return copies, video
+
+
+def _add_video(target: Any, info: FilmInfo, encoding: Encoding) -> Any:
+    stream = target.add_stream(ENCODERS[encoding.codec], rate=info.rate)
+    set_up(stream.codec_context, info, encoding)
+    stream.time_base = info.time_base
+    if info.rotation:
+        stream.set_display_rotation(info.rotation)
+    return stream
 
 
 def _timed(parts: list[Path]) -> Iterator[tuple[int, Packet]]:

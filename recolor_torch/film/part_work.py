@@ -31,6 +31,7 @@ class Frames(Protocol):
     rate: float
     size: tuple[int, int]
     stems: dict[str, int]
+    numbers: dict[int, int]
 
     def read(self, start: int) -> Iterator[Any]:
         """The frames from number ``start`` on."""
@@ -55,7 +56,8 @@ class Work:
     def begin(self, number: int, meter: Meter | None = None, guide: FilmGuide | None = None) -> DoShot:
         """What does shots in the process of a number."""
         film = self.film
-        guide = guide or FilmGuide(self.guidance, film.frames, film.rate, self.size, stems=film.stems)
+        names = film.stems, film.numbers
+        guide = guide or FilmGuide(self.guidance, film.frames, film.rate, self.size, [], *names)
         meter = meter or Meter(film.frames, lambda _: end_with_the_first())
         scratch = self.folder / f"process-{number}"
         scratch.mkdir(exist_ok=True)

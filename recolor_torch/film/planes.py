@@ -79,6 +79,35 @@ def luma_levels(info: FilmInfo) -> tuple[int, int]:
     return 16 * unit, 219 * unit
 
 
+def rgb_to_planes(image: Tensor, info: FilmInfo) -> list[np.ndarray]:
+    r"""The planes of a film's frame from a picture: Y, and U and V where ``info`` has chroma.
+
+    With the weights k of the film's matrix, on the values as they are in sRGB,
+
+    .. math::
+        Y = \mathrm{round}(b + s \, (k_R R + k_G G + k_B B))
+
+    where black is b and white b + s (``luma_levels``). In full range a gray picture of the same depth is its own Y.
+
+    Args:
+        image: sRGB, (1, 3, H, W) in [0, 1].
+        info: matrix, range, depth and subsampling.
+    """
+    _, red, blue = MATRICES[info.matrix]
+    gray = red * image[:, :1] + (1 - red - blue) * image[:, 1:2] + blue * image[:, 2:]
+    kind, top = (np.uint8 if info.depth == 8 else np.uint16), 2**info.depth - 1
+    black, span = luma_levels(info)
+    planes = [(gray * span + black).round_().clamp_(0, top)[0, 0].numpy().astype(kind)]
+    if info.has_chroma:
+        own = torch.cat(((image[:, 2:] - gray) / (2 * (1 - blue)), (image[:, :1] - gray) / (2 * (1 - red))), 1)
+        height, width = image.shape[-2:]
+        size = (-(-height // 2 ** info.shift[1]), -(-width // 2 ** info.shift[0]))
+        neutral, levels = chroma_levels(info)
+        values = _sited(own, size, info.shift[0], width).mul_(levels).add_(neutral).round_().clamp_(0, top)
+        planes += [plane.astype(kind) for plane in values[0].numpy()]
+    return planes
+
+
 def chroma_levels(info: FilmInfo) -> tuple[int, float]:
     """The level of neutral, and the levels of a chroma of 1 (from -0.5 to 0.5)."""
     if info.full_range:

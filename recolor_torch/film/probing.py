@@ -27,6 +27,7 @@ class FilmInfo:
         time_base: seconds a tick of frame times.
         frames: what the file says of their number, or about what its duration gives; 0 where neither is known.
         counted: the file says the number itself.
+        pictures: the frames, where the film is no file but numbered pictures; ``path`` is their folder then.
         seconds: when, from the beginning of the file, its pictures end by what it says; 0 where it does not.
         codec: name of the decoder.
         rotation: degrees counterclockwise that bring a frame upright: 0, 90, -90, 180.
@@ -56,6 +57,7 @@ class FilmInfo:
     notes: tuple[str, ...] = field(default=())
     counted: bool = False
     seconds: float = 0.0
+    pictures: tuple[Path, ...] = ()
 
     @property
     def matrix_name(self) -> str:

@@ -50,6 +50,7 @@ class FilmFile:
         self.info, self.frames, self.rate = info, frames, float(info.rate)
         self.size = info.upright
         self.stems: dict[str, int] = {}
+        self.numbers: dict[int, int] = {}
 
     def read(self, start: int) -> Iterator[Frame]:
         """The frames from number ``start`` on."""

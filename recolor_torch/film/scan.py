@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from recolor_torch.film.frame_store import save_tensors
+from recolor_torch.film.numbered import frames_of
 from recolor_torch.film.opening import FilmError, show
 from recolor_torch.film.probing import FilmInfo
-from recolor_torch.film.reader import read_frames
 from recolor_torch.film.shots import Shot, find_shots, read_shots, shot_thumbnail
 
 # A file that gives fewer than this share of the frames that it says it has is cut short.
@@ -33,7 +33,7 @@ class FilmScan:
 
 
 def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int], None] | None = None) -> FilmScan:
-    """Decode a film once.
+    """Read all frames of a film once.
 
     Args:
         info: the film.
@@ -45,7 +45,7 @@ def scan_film(info: FilmInfo, shots: Path | None = None, on_frame: Callable[[int
         UsageError: the file of shots does not fit.
     """
     times, thumbs = [], []
-    for frame in read_frames(info):
+    for frame in frames_of(info, info.frames).read(0):
         times.append(frame.time)
         thumbs.append(shot_thumbnail(frame.luminance(info)))
         if on_frame is not None:

@@ -1,5 +1,6 @@
 """Which of the targets are films."""
 
+import os
 import re
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def split_films(names: list[str], output: Path) -> tuple[list[str], list[tuple[P
         for file, relative in found:
             films.setdefault(file.absolute(), (file, relative))
     return rest, list(films.values())
+
+
+def common_folder(files: tuple[Path, ...]) -> Path:
+    """The folder that all files lie in or below."""
+    parents = {file.parent for file in files}
+    if len(parents) == 1:
+        return parents.pop()
+    try:
+        return Path(os.path.commonpath([p.absolute() for p in parents]))
+    except ValueError:  # of several drives
+        return files[0].parent
 
 
 def _is_film(path: Path, folder: Path, output: Path) -> bool:

@@ -1,5 +1,6 @@
 """Films as targets: which they are, what is finished, and their lines in the run record."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,16 +11,17 @@ import torch
 
 from recolor_torch import __version__
 from recolor_torch.errors import UsageError
-from recolor_torch.files import cached_file_hash, file_hash
+from recolor_torch.files import cached_file_hash
 from recolor_torch.film.door import FilmPlan, colorize_film, plan_film
 from recolor_torch.film.encoding import CONTAINERS
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
+from recolor_torch.film.numbered import input_hash
 from recolor_torch.film.opening import FilmError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import Correspondence, NetworkColorization, Recolorizer
-from recolor_torch.paths import exists, is_file, is_folder
+from recolor_torch.paths import exists, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
 from recolor_torch.system import lacks_memory
@@ -33,6 +35,7 @@ class FilmJob:
         target: the film.
         output: the result.
         folder: where the run record lies.
+        pictures: the frames, where the film is no file; ``target`` is their folder then.
         status: ``do``, ``finished``, or ``kept``: the output is there and is not this run's result.
     """
 
@@ -40,6 +43,7 @@ class FilmJob:
     output: Path
     folder: Path
     status: str = "do"
+    pictures: tuple[Path, ...] = ()
 
     @property
     def key(self) -> str:
@@ -55,8 +59,9 @@ def plan_films(
     single: bool,
     suffix: str = "",
     overwrite: bool,
-    pictures: bool = False,
+    as_pictures: bool = False,
     inputs: tuple[Path, ...] = (),
+    pictures: tuple[Path, ...] = (),
 ) -> list[FilmJob]:
     """Settle names, and leave alone what is there.
 
@@ -67,17 +72,19 @@ def plan_films(
         single: one film was named as a file, and nothing else.
         suffix: put between the name and its extension.
         overwrite: do again what is there.
-        pictures: each film becomes a folder of pictures.
+        as_pictures: each film becomes a folder of pictures.
         inputs: what else the run reads.
+        pictures: frames of the only film, where that is no file.
 
     Raises:
         UsageError: two results would have one name, or a result would replace a film, or a folder that no run made.
     """
-    is_file = single and output.suffix and not pictures and not is_folder(output)
+    is_file = single and output.suffix and not as_pictures and not is_folder(output)
     jobs: dict[str, FilmJob] = {}
     for target, relative in films:
-        name = relative.with_name(relative.stem + suffix + ("" if pictures else _suffix(relative)))
+        name = relative.with_name(relative.stem + suffix + ("" if as_pictures else _suffix(relative)))
         job = FilmJob(target, output, output.parent) if is_file else FilmJob(target, output / name, output)
+        job = replace(job, pictures=pictures)
         read = [path.resolve() for path in (*(t for t, _ in films), *inputs)]
         if any(job.output.resolve() in (path, *path.parents) for path in read):
             raise UsageError(
@@ -108,7 +115,7 @@ def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
             )
         return "do"
     same = ours and lines[-1].get("settings_sha256") == settings
-    return "finished" if same and lines[-1].get("input_sha256") == file_hash(job.target) else "kept"
+    return "finished" if same and lines[-1].get("input_sha256") == input_hash(job.target, job.pictures) else "kept"
 
 
 def _bytes(output: Path) -> int:
@@ -171,6 +178,7 @@ def run_films(
                 sources,
                 guidance,
                 settings,
+                pictures=job.pictures,
                 key=key,
                 device=device,
                 on_plan=_with_job(on_plan, job),
@@ -189,7 +197,11 @@ def run_films(
 
 def describe_film(job: FilmJob, sources: Sources, guidance: FilmGuidance, settings: FilmSettings) -> FilmPlan:
     """What coloring a film will take."""
-    return plan_film(job.target, job.output, sources, guidance, settings)
+    return plan_film(job.target, job.output, sources, guidance, settings, job.pictures)
+
+
+def _is_there(job: FilmJob) -> bool:
+    return all(map(os.path.isfile, job.pictures or (job.target,)))
 
 
 def _with_job(call: Callable[[FilmJob, Any], None] | None, job: FilmJob) -> Callable[[Any], None] | None:
@@ -218,7 +230,7 @@ def _entry(
         **facts,
         "references": [{"path": str(r), "sha256": cached_file_hash(r)} for r in guidance.references],
         "hints": guidance.hints and str(guidance.hints),
-        "input_sha256": file_hash(job.target) if is_file(job.target) else None,
+        "input_sha256": input_hash(job.target, job.pictures) if _is_there(job) else None,
         "settings_sha256": key,
         **found,
         "seconds": round(seconds, 3),

@@ -15,6 +15,7 @@ from recolor_torch.errors import UsageError
 from recolor_torch.film.coloring import color_film
 from recolor_torch.film.guidance import FilmGuidance
 from recolor_torch.film.meter import Progress
+from recolor_torch.film.numbered import numbers_of
 from recolor_torch.film.said import Said, film_notes
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.shots import find_shots, read_shots, shot_thumbnail
@@ -27,9 +28,6 @@ from recolor_torch.run.description import Run
 from recolor_torch.run.plan import Job, Plan
 from recolor_torch.run.planning import make_folders
 from recolor_torch.run.writer import ResultWriter, clear_unfinished
-
-# Frames a second of a folder, for times in names; numbers are what such names have.
-RATE = 25.0
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,20 @@ class FrameFolder:
     Args:
         jobs: the frames in order.
         max_pixels: pictures with more pixels are not read.
+        rate: frames a second, for times in names.
     """
 
-    def __init__(self, jobs: list[Job], max_pixels: int) -> None:
+    def __init__(self, jobs: list[Job], max_pixels: int, rate: float) -> None:
         plain = [replace(job, references=(), weights=(), reference_masks=(), hints=None) for job in jobs]
         self._data = _OneByOne(plain, 1, 1e9, max_pixels)
         self._data.batches = [[job] for job in plain]
         known = [job.info for job in jobs if job.info is not None]
         if not known:
             raise UsageError(f"None of the {len(jobs)} frames can be read, such as {jobs[0].target}.")
-        self.frames, self.rate = len(jobs), RATE
+        self.frames, self.rate = len(jobs), rate
         self.size = (known[0].height, known[0].width)
         self.stems = {job.target.stem: i for i, job in enumerate(jobs)}
+        self.numbers = numbers_of(tuple(job.target for job in jobs))
         self._last: Tensor | None = None
 
     def read(self, start: int) -> Iterator[PictureFrame]:
@@ -164,7 +164,7 @@ def color_frames(
         run: what was asked for; its references whose names end in the number of a frame, or are its name, are exact.
         plan: of ``plan_run``, with ``sequence``.
         sources: who says something of the colors.
-        film: the working side, and the number of the first frame.
+        film: the working side, the number of the first frame and the rate.
         settings: what the record says of the sources.
         device: for the work.
         shots: a file of shots.
@@ -183,7 +183,7 @@ def color_frames(
         raise UsageError("A clip has one text: give it with --text, and none in the pairs.")
     make_folders(plan)
     clear_unfinished(plan)
-    frames = FrameFolder(jobs, run.loading.max_pixels)
+    frames = FrameFolder(jobs, run.loading.max_pixels, float(film.frame_rate))
     guidance = FilmGuidance(
         references=run.guidance.references,
         hinted={i: job.hints for i, job in enumerate(jobs) if job.hints is not None},

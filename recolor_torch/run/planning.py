@@ -12,7 +12,7 @@ from recolor_torch.paths import as_path, exists, is_file, is_folder, kind_of, re
 from recolor_torch.pictures.folders import find_pictures
 from recolor_torch.pictures.read import PictureError, probe
 from recolor_torch.run import record
-from recolor_torch.run.description import Guidance, Run
+from recolor_torch.run.description import Guidance, Run, Targets
 from recolor_torch.run.plan import Plan, make_plan, refuse_inputs
 from recolor_torch.run.retrieval import Retrieval
 from recolor_torch.run.targets import Target, one_each, read_list, read_pairs, targets_of
@@ -42,7 +42,7 @@ def plan_run(
     if retrieval is not None:
         settings = {**settings, **retrieval.settings()}
         bare = None if bare is None else {**bare, **retrieval.settings()}
-    targets, closed = _find_targets(run, run.output.path)
+    targets, closed = find_targets_of(run.targets, run.guidance, run.output.path)
     if run.guidance.each:
         if run.targets.sequence:
             raise UsageError("A clip has one look: give either a sequence, or a look from each reference.")
@@ -87,14 +87,14 @@ def _is_one(name: str) -> bool:
     return kind_of(as_path(name)) in ("file", "other")
 
 
-def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
+def find_targets_of(targets: Targets, guidance: Guidance, output: Path) -> tuple[list[Target], list[Path]]:
     """The targets, and folders that may not be read."""
-    if run.targets.pairs is not None:
-        pairs = read_pairs(run.targets.pairs)
-        if run.guidance.references and any(pair.references for pair in pairs):
+    if targets.pairs is not None:
+        pairs = read_pairs(targets.pairs)
+        if guidance.references and any(pair.references for pair in pairs):
             raise UsageError("The pairs name their references: give either those or -r, not both.")
         return pairs, []
-    names = [*run.targets.names, *(read_list(run.targets.list) if run.targets.list else [])]
+    names = [*targets.names, *(read_list(targets.list) if targets.list else [])]
     if not names:
         raise UsageError("No targets were given: name files, folders or globs (./-x.jpg for -x.jpg).")
     for path in map(as_path, names):
@@ -104,8 +104,8 @@ def _find_targets(run: Run, output: Path) -> tuple[list[Target], list[Path]]:
                 "--film.processes shares its shots."
             )
     search = find_pictures(names, skip=output)
-    targets = _without_hints(run.guidance.hints, names, targets_of(search))
-    return _without_results(output, targets), search.closed
+    found = _without_hints(guidance.hints, names, targets_of(search))
+    return _without_results(output, found), search.closed
 
 
 def _without_results(output: Path, targets: list[Target]) -> list[Target]:

@@ -43,13 +43,12 @@ class FilmStages(Stages):
 
 def watched() -> FilmStages:
     """The stages of films from now on."""
-    from recolor_torch.film import joining, reader, scan
+    from recolor_torch.film import joining, reader
     from recolor_torch.film.sinks import FilmSink
     from recolor_torch.film.sources import Sources
 
     stages = FilmStages()
-    for place in (reader, scan):
-        stages.watch_items(place, "read_frames", "decode")
+    stages.watch_items(reader, "read_frames", "decode")
     stages.watch(Sources, "say", "estimate")
     stages.watch(joining, "relate", "motion")
     stages.watch(joining, "spread_chroma", "solve")
