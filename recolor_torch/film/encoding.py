@@ -137,7 +137,7 @@ def _encoding(info: FilmInfo, container: str, codec: str, quality: str) -> Encod
         formats = {f.name for f in av.codec.Codec(ENCODERS[codec], "w").video_formats or ()}
     except av.error.FFmpegError:
         return None
-    shift = info.shift if info.has_chroma else (1, 1) if info.format.startswith("gray") else (0, 0)
+    shift = info.shift if info.has_chroma or info.pictures else (1, 1) if info.format.startswith("gray") else (0, 0)
     notes: list[str] = []
     even = codec != "ffv1"  # encoders of halved chroma want even sides
     tries = [shift, (1, 0), (0, 0)]

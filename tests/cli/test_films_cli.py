@@ -56,18 +56,6 @@ def test_broken_films_are_one_sentence_each_and_exit_code_3(recolor, films):
         assert sum(f"reels/{name}: {words}" in line for line in err.split("\n")) == 1
 
 
-@pytest.mark.parametrize("more", [(), ("--sequence",)])
-def test_a_folder_of_frames_does_not_become_a_folder_called_like_a_film(recolor, folder, more):
-    from PIL import Image
-
-    (folder / "frames").mkdir()
-    Image.new("L", (8, 8)).save(folder / "frames/0001.png")
-    code, _, err = recolor("colorize", "frames", *more, "-o", "film.mp4")
-    assert code == 2
-    assert "film.mp4: frames come out as pictures in a folder" in err
-    assert not (folder / "film.mp4").exists()
-
-
 def test_one_film_to_a_file_is_kept_by_another_recipe(recolor, films):
     from recolor_torch.film import probe_film, read_frames
 
@@ -137,7 +125,7 @@ def test_a_dry_run_says_what_a_film_takes(recolor, films):
     args = ("colorize", "reels/a.mp4", "--hints", "strokes.json", *SMALL, "-o", "out.mp4", "--dry-run")
     code, out, _ = recolor(*args)
     assert code == 0
-    assert "6 frames in 1 shot, 64x48, worked on at 48x36, written as h264; about" in out
+    assert "6 frames in 1 shot, 25 a second (0.2 s), 64x48, worked on at 48x36, written as h264; about" in out
     code, out, _ = recolor(*args, "--json")
     assert json.loads(out.split("\n")[0])["frames"] == 6
     assert not (films / "out.mp4").exists()
