@@ -24,8 +24,7 @@ DESCRIPTION = """Put color into pictures.
   recolor colorize scans/ --gallery photos.gallery -o colored/
   recolor colorize old.jpg --hints scribbles.png -o new.jpg
   recolor colorize old.jpg --text "red dress, green lawn, blond hair" -o new.jpg
-  recolor colorize clip/ --hints some_frames/ --sequence -o colored/
-  recolor colorize scans/ --film.rate 24 -o film.mkv
+  recolor colorize frames/ --hints some_frames/ --film.rate 24 -o film.mkv
   recolor colorize clip.mkv -r ref_0001.png -r ref_0240.png -o out.mkv
   recolor colorize --pairs pairs.csv -o colored/ --ext png
 
@@ -66,13 +65,7 @@ def _add_what(parser: Parser) -> None:
         metavar="FILE",
         help="CSV, TSV or JSONL with the columns target, reference[, hints][, text]",
     )
-    add(
-        "-o",
-        "--output",
-        type=str,
-        metavar="OUT",
-        help="a file for one target, else a folder; film.mkv makes a film of a folder of frames",
-    )
+    add("-o", "--output", type=str, metavar="OUT", help="a file for one target, else a folder")
     known = f"{', '.join(sorted(known_methods()))}, or module.Class of your own"
     add("-m", "--method", type=str, help=f"how to color: {known}; chosen by what is given without it")
     add(
@@ -103,7 +96,11 @@ def _add_what(parser: Parser) -> None:
 def _add_how(parser: Parser) -> None:
     """How, and on what device."""
     add = parser.add_argument
-    add("--sequence", action="store_true", help="targets are frames of a clip, which are colored as a film")
+    add(
+        "--sequence",
+        action="store_true",
+        help="frames of a clip, colored as a film, into pictures or a film (film.mkv)",
+    )
     add(
         "--target",
         choices=["gray", "color"],
