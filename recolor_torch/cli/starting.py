@@ -64,6 +64,7 @@ def _frames_of_a_film(args: Namespace, films: list[tuple[Path, Path]]) -> tuple[
         if args.film.rate is not None and not (films or args.sequence):
             raise UsageError("--film.rate is for pictures that become a film: name it, as -o film.mkv.")
         return ()
+    films = [film for film in films if film[0].absolute() != output.absolute()]  # what an earlier run has made
     if films:
         raise UsageError(f"{show_path(output)} would be a film of pictures, and {show_path(films[0][0])} is a film.")
     names = tuple(args.targets)

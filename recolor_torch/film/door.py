@@ -93,10 +93,12 @@ def _plan(info: FilmInfo, encoding: Encoding, scan: FilmScan, settings: FilmSett
     pixels, work = info.width * info.height, size[0] * size[1]
     longest = min(400, max((len(s) for s in scan.shots), default=1))
     # The interpreter with torch and the network, frames in the decoder and encoder, and the solve.
-    memory = 600_000_000 + 60 * pixels + 1200 * work
+    # Pictures are read as floats (measured at 6 megapixels: 87 bytes a pixel, 123 where FFV1 is of 16 bits).
+    full = 60 if not info.pictures else 90 if info.depth < 16 else 125
+    memory = 600_000_000 + full * pixels + 1200 * work
     # Records of a part at half precision, of all sources; encoded frames at about half a bit a pixel, lossless ones at
-    # about 6 bits.
-    disk = longest * work * 76 + len(scan.times) * pixels * (6 if encoding.lossless else 1) // 8
+    # about 6 bits where they have 8.
+    disk = longest * work * 76 + len(scan.times) * pixels * (info.depth - 2 if encoding.lossless else 1) // 8
     return FilmPlan(info, encoding, scan, size, memory, disk)
 
 

@@ -248,6 +248,8 @@ def test_folders_are_pictures_still(recolor, folder, frames):
     assert sorted(p.name for p in (folder / "film.mkv").iterdir()) == ["frame_1.png", "frame_2.png", "run.jsonl"]
     assert recolor("colorize", "scans/frame_1.png", "--sequence", *SMALL, "-o", "one.mp4")[0] == 0
     assert len(read(folder / "one.mp4")[1]) == 1
+    for words in ("1 done", "0 done, 1 skipped"):  # a film beside its frames is none of them
+        assert recolor("colorize", "scans", *SMALL, "-o", "scans/film.mp4")[1].startswith(words)
 
 
 def test_rates():
