@@ -127,6 +127,10 @@ def test_references_and_hints_find_frames_by_number_and_name(recolor, folder, fr
     assert recolor(*args, "--film.codec", "ffv1", "--shots", "shots.csv")[0] == 0
     _, found = read(folder / "hinted.mkv")
     assert [int(f.planes[2][10, 15]) > 140 for f in found] == [False, False, False, True, True]  # the second shot
+    args_of_folder = (*args[:-1], "colored", "--sequence", "-r", "ref_10.png", "--shots", "shots.csv")
+    assert recolor(*args_of_folder)[0] == 0
+    colored = [np.asarray(Image.open(folder / f"colored/frame_{n}.png")).astype(int) for n in (8, 10)]
+    assert [np.subtract(*c[..., ::2].mean((0, 1))) > 30 for c in colored] == [True, True]  # red over blue, in its shot
     (folder / "hints/frame_20.json").rename(folder / "hints/strokes_12.json")
     code, _, err = recolor(*args, "--overwrite")
     assert (code, "the number of a frame of the film, 8 to 20, as in hints_000008.json" in err) == (2, True)
