@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from recolor_torch.cli.parser import Parser, guess
 from recolor_torch.cli.terminal import say_start
 from recolor_torch.errors import UsageError
-from recolor_torch.paths import show_path
+from recolor_torch.paths import as_path, is_folder, show_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,22 +178,32 @@ def _draw_loss(args: Namespace) -> "Figure":
 
 
 def _shots_arguments(parser: Parser) -> None:
-    parser.add_argument("film", metavar="FILM", help="a film; the shots are written beside the plot as CSV, to correct")
+    parser.add_argument(
+        "film",
+        metavar="FILM",
+        help="a film or a folder of frames; shots go beside the plot as CSV, to correct",
+    )
     parser.add_argument("--shots", type=str, metavar="FILE", help="corrected CSV (column first, from 0)")
 
 
 def _draw_shots(args: Namespace) -> "Figure":
+    from recolor_torch.film.numbered import frames_of, probe_pictures
     from recolor_torch.film.opening import FilmError
     from recolor_torch.film.probing import probe_film
-    from recolor_torch.film.reader import FilmFile
     from recolor_torch.film.scan import scan_film
+    from recolor_torch.film.settings import parse_rate
     from recolor_torch.film.shots import write_shots
+    from recolor_torch.pictures.folders import find_pictures
     from recolor_torch.plots.shot_sheet import plot_shots, shot_frames
 
     try:
-        info = probe_film(args.film)
+        if is_folder(as_path(args.film)):
+            pictures = tuple(path for path, _ in find_pictures([args.film]).files)
+            info = probe_pictures(as_path(args.film), pictures, parse_rate(None))
+        else:
+            info = probe_film(args.film)
         scan = scan_film(info, Path(args.shots) if args.shots else None)
-        film = FilmFile(info, len(scan.times))
+        film = frames_of(info, len(scan.times))
         figure = plot_shots(scan.shots, shot_frames(film, scan.shots), film.rate)
     except FilmError as error:
         raise UsageError(str(error)) from error

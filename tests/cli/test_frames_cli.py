@@ -256,6 +256,15 @@ def test_folders_are_pictures_still(recolor, folder, frames):
         assert recolor("colorize", "scans", *SMALL, "-o", "scans/film.mp4")[1].startswith(words)
 
 
+def test_shots_of_pictures_are_plotted(recolor, folder, frames):
+    frames()
+    assert recolor("plot", "shots", "scans", "-o", "shots.png")[0] == 0
+    assert (folder / "shots.csv").read_text().split("\n")[1] == "1,0,4,0.000,start"
+    (folder / "scans/frame_9.png").write_bytes(b"nothing")
+    code, _, err = recolor("plot", "shots", "scans", "-o", "shots.png")
+    assert (code, "frame_9.png" in err) == (2, True)
+
+
 def test_rates():
     for text in (23.976, "23.98", "24000/1001"):
         assert parse_rate(text) == Fraction(24000, 1001)
