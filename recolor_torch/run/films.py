@@ -1,6 +1,5 @@
 """Films as targets: which they are, what is finished, and their lines in the run record."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from recolor_torch.film.opening import FilmError
 from recolor_torch.film.settings import FilmSettings
 from recolor_torch.film.sources import Sources
 from recolor_torch.methods import Correspondence, NetworkColorization, Recolorizer
-from recolor_torch.paths import exists, is_folder
+from recolor_torch.paths import exists, is_file, is_folder
 from recolor_torch.pictures.read import PictureError
 from recolor_torch.run import record
 from recolor_torch.system import lacks_memory
@@ -115,7 +114,7 @@ def _status(job: FilmJob, settings: str, overwrite: bool) -> str:
             )
         return "do"
     same = ours and lines[-1].get("settings_sha256") == settings
-    return "finished" if same and lines[-1].get("input_sha256") == input_hash(job.target, job.pictures) else "kept"
+    return "finished" if same and lines[-1].get("input_sha256") == _hash(job) else "kept"
 
 
 def _bytes(output: Path) -> int:
@@ -200,8 +199,12 @@ def describe_film(job: FilmJob, sources: Sources, guidance: FilmGuidance, settin
     return plan_film(job.target, job.output, sources, guidance, settings, job.pictures)
 
 
-def _is_there(job: FilmJob) -> bool:
-    return all(map(os.path.isfile, job.pictures or (job.target,)))
+def _hash(job: FilmJob) -> str | None:
+    """Of the film; None where it cannot be read."""
+    try:
+        return input_hash(job.target, job.pictures) if job.pictures or is_file(job.target) else None
+    except OSError:
+        return None
 
 
 def _with_job(call: Callable[[FilmJob, Any], None] | None, job: FilmJob) -> Callable[[Any], None] | None:
@@ -230,7 +233,7 @@ def _entry(
         **facts,
         "references": [{"path": str(r), "sha256": cached_file_hash(r)} for r in guidance.references],
         "hints": guidance.hints and str(guidance.hints),
-        "input_sha256": input_hash(job.target, job.pictures) if _is_there(job) else None,
+        "input_sha256": _hash(job),
         "settings_sha256": key,
         **found,
         "seconds": round(seconds, 3),

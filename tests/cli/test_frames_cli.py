@@ -13,6 +13,7 @@ from recolor_torch.film import probe_film, read_frames
 from recolor_torch.film.dividing import plan_parts
 from recolor_torch.film.planes import planes_to_chroma
 from recolor_torch.film.settings import parse_rate
+from recolor_torch.pictures import PictureError
 
 SMALL = ("--film.side", 48, "-m", "levin", "--hints", "strokes.json")
 
@@ -165,7 +166,21 @@ def test_frames_that_do_not_fit_are_refused_by_name_before_the_work(recolor, fol
     Image.new("L", (64, 48)).save(folder / "scans/frame_4.tif")
     code, _, err = recolor(*args)
     assert (code, "frame_4.png has the same number" in err) == (3, True)
+    (folder / "scans/frame_4.tif").unlink()
+    with pytest.MonkeyPatch.context() as patch:  # the superuser may read everything
+        patch.setattr("recolor_torch.film.numbered.file_hash", _refused)
+        patch.setattr("recolor_torch.film.numbered.probe", _refused_picture)
+        code, _, err = recolor(*args)
+    assert (code, "no permission" in err, entries(".")[-1]["input_sha256"]) == (3, True, None)
     assert not list(folder.glob("film.mp4")) + list(folder.glob(".film*"))
+
+
+def _refused(path):
+    raise PermissionError(path)
+
+
+def _refused_picture(path):
+    raise PictureError(f"{path}: no permission to read it.")
 
 
 class _Killed(BaseException):
