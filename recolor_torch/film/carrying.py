@@ -15,7 +15,9 @@ from recolor_torch.film.frame_store import save_tensors
 # are ever less sure, and things change with the light. Of correspondence about a dozen frames count: what it says
 # changes with what a frame has in common with the references. Of the network's guess, part of whose error is another in
 # every frame, many more. Tried: 0.02 to 6 for correspondence, 0.0003 to 0.1 for the guess.
-FORGET, FORGET_GUESS = 0.1, 0.01
+# Where a thing of a text is found changes with what it is taken for, which is to be one thing in all of a shot: 0.01
+# let a sweater go from green to red within 70 frames, and flicker by up to a third more.
+FORGET, FORGET_GUESS, FORGET_WORDS = 0.1, 0.01, 0.001
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class CarriedChroma:
         """
         beliefs = {}
         for name, belief in self.beliefs.items():
-            forget = FORGET_GUESS if name in ("guessed", "worded") else FORGET
+            forget = {"guessed": FORGET_GUESS, "worded": FORGET_WORDS}.get(name, FORGET)
             # Precisions of given colors are in 1 / chroma², as ties are; of other sources they are weights.
             beliefs[name] = carry_belief(belief, flow, tie if name == "given" else tie * (STEP_VARIANCE / forget))
         anchor = self.anchor

@@ -123,3 +123,13 @@ def test_a_dry_run_says_what_is_understood(recolor, film):
 def test_a_text_that_cannot_be_used_is_refused(recolor, film, args):
     code, _, err = recolor(*COMMAND[:-2], *args, "-o", "out.mkv")
     assert (code, "names no color" in err or "does not read a text" in err) == (2, True)
+
+
+def test_strokes_come_before_words(recolor, film):
+    point = {"x": 45, "y": 14, "radius": 2, "color": "#dd2211"}
+    (film / "strokes.json").write_text(json.dumps({"size": [96, 96], "points": [point]}))
+    args = ("--text", "blue face", "--shots", "shots.csv", "--hints", "strokes.json")
+    assert recolor(*COMMAND, *args, "-o", "out.mkv")[0] == 0
+    found = chroma_of(film / "out.mkv")[0]
+    assert float(found[1, 14, 45]) > 0.1
+    assert float(found[0, 28, 44]) > 0.04  # the other end of the face
