@@ -16,7 +16,7 @@ from recolor_torch.film.frame_store import save_tensors
 # changes with what a frame has in common with the references. Of the network's guess, part of whose error is another in
 # every frame, many more. Tried: 0.02 to 6 for correspondence, 0.0003 to 0.1 for the guess.
 # Where a thing of a text is found changes with what it is taken for, which is to be one thing in all of a shot: 0.01
-# let a sweater go from green to red within 70 frames, and flicker by up to a third more.
+# let a sweater go from green to red within 70 frames, and flicker by up to 40 % more.
 FORGET, FORGET_GUESS, FORGET_WORDS = 0.1, 0.01, 0.001
 
 

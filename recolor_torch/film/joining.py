@@ -33,8 +33,8 @@ SPATIAL, SETTLED = 3e4, 1e3
 # it claims, and alike in all frames.
 OUTDONE = 4e4
 # Shares of a place, in the mean over time, from which on it begins to be a named thing's, and from which on it is all
-# of it; and the precision of that thing's color there. Tried: the mean itself (flicker -10 %, change outside of the
-# thing +27 %), 0.4 and 0.6 (+5 %, -7 %); precisions of 300 to 5000 (which would leave less to given colors).
+# of it; and the precision of that thing's color there. Tried: the mean itself (flicker -12 %, change outside of the
+# thing +27 %), 0.4 and 0.6 (+5 %, -6 %); precisions of 300 (+7 %, -17 %) and 5000 (-16 %, +19 %, less to given colors).
 SOME, WHOLE, WORDED = 0.25, 0.75, 1e3
 
 
